@@ -1,0 +1,98 @@
+# The only task file. `make demo` and `make test` install what they need.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# A uv on PATH is used when it runs; otherwise one is installed into .tools with whatever python3 there is.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/uv/bin/uv)
+UV_FILE := $(if $(filter uv,$(UV)),,.tools/uv/bin/uv)
+PY := .venv/bin/python
+SAM := SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/.venv/bin:$$PATH" .tools/sam/bin/sam
+LAYER := layers/darkroom/src/requirements.txt
+OUT ?= out
+CASE ?= events/case.json
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: setup
+setup: .venv/.ready .tools/emulator/.ready .local/layer/.ready ## install everything `make demo` and `make test` need
+
+.PHONY: demo
+demo: setup ## develop a 14-image case on the local stack into $(OUT)/
+	@$(PY) -m local.demo --case "$(CASE)" --out "$(OUT)"
+
+.PHONY: local
+local: setup ## keep the local stack running; its addresses are in .local/stack.json
+	@$(PY) -m local.serve
+
+.PHONY: submit
+submit: .venv/.ready ## send CASE=file to the stack of `make local`
+	@$(PY) -m local.submit --case "$(CASE)" --out "$(OUT)"
+
+.PHONY: test
+test: setup .aws-sam/build/template.yaml ## run all tests
+	$(PY) -m pytest $(ARGS)
+
+.PHONY: check
+check: .venv/.ready .tools/sam/.ready ## format, lint, types, import contracts, template lint, tests
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	$(SAM) validate --lint
+	$(MAKE) test
+
+.PHONY: format
+format: .venv/.ready ## format the code and mend what the linter can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+.PHONY: build
+build: .aws-sam/build/template.yaml ## sam build
+.aws-sam/build/template.yaml: template.yaml $(LAYER) $(shell find functions layers/darkroom/src/darkroom -type f -not -name '*.pyc') | .venv/.ready .tools/sam/.ready
+	$(SAM) build
+
+.PHONY: openapi
+openapi: .venv/.ready ## write the API description from the handlers
+	$(PY) -m local.openapi
+
+.PHONY: lock
+lock: $(UV_FILE) ## pin the dependencies again; UPGRADE=1 takes the newest
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml -o $(LAYER)
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev -c $(LAYER) -o requirements-dev.txt
+	$(UV) pip compile $(LOCK_FLAGS) --group emulator -o requirements-emulator.txt
+	$(UV) pip compile $(LOCK_FLAGS) --group sam -o requirements-sam.txt
+LOCK_FLAGS := -q --universal --generate-hashes --python-version 3.13 --custom-compile-command "make lock" --no-emit-index-url $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## remove everything made here
+	rm -rf .venv .tools .local .aws-sam out
+
+.tools/uv/bin/uv:
+	python3 -m venv .tools/uv
+	.tools/uv/bin/python -m pip install -q --disable-pip-version-check uv
+
+.venv/.ready: requirements-dev.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
+	$(UV) venv -q --clear .venv
+	$(UV) pip install -q --python $(PY) --require-hashes -r requirements-dev.txt
+	$(UV) pip install -q --python $(PY) --no-deps -e layers/darkroom
+	touch $@
+
+.tools/emulator/.ready: requirements-emulator.txt .python-version $(UV_FILE)
+	$(UV) venv -q --clear .tools/emulator
+	$(UV) pip install -q --python .tools/emulator/bin/python --require-hashes -r requirements-emulator.txt
+	touch $@
+
+.tools/sam/.ready: requirements-sam.txt .python-version $(UV_FILE)
+	$(UV) venv -q --clear .tools/sam
+	$(UV) pip install -q --python .tools/sam/bin/python --require-hashes -r requirements-sam.txt
+	touch $@
+
+# What the layer holds besides our own code, for the interpreter of this machine (`sam build` makes the one for Lambda).
+.local/layer/.ready: $(LAYER) .python-version $(UV_FILE)
+	rm -rf .local/layer
+	$(UV) pip install -q --target .local/layer/python --compile-bytecode --require-hashes -r $(LAYER) --python .venv/bin/python
+	touch $@
+.local/layer/.ready: | .venv/.ready

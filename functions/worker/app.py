@@ -1,0 +1,93 @@
+"""Invoked with a work order: make the pictures of a case and report them as they come."""
+
+import asyncio
+import random
+import time
+import uuid
+from collections import Counter
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from darkroom import observability
+from darkroom.adapters import aws, http
+from darkroom.adapters.gemini import Gemini
+from darkroom.adapters.http_snapshots import HttpSnapshots
+from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters.s3_images import S3Images
+from darkroom.adapters.secrets import secret
+from darkroom.domain.job import outcome
+from darkroom.settings import WorkerSettings
+from darkroom.usecases.develop_case import DevelopCase, Ending
+from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+from darkroom.usecases.report_run import ReportPolicy
+from darkroom.wire import WorkerEvent, WorkerResult, parse
+
+SETTINGS = WorkerSettings.load()
+LOGGER = observability.logger("worker")
+# One event loop for the life of the process, so that connections stay warm between invocations.
+RUNNER = asyncio.Runner()
+CLIENT = http.client(SETTINGS.concurrency)
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+DEVELOP = DevelopCase(
+    make_shot=MakeShot(
+        provider=Gemini(
+            CLIENT,
+            base_url=SETTINGS.provider_url,
+            model=SETTINGS.provider_model,
+            thinking=SETTINGS.provider_thinking,
+            key=secret(SETTINGS.provider_secret),
+        ),
+        developer=PillowDeveloper(size=SETTINGS.image_size, quality=SETTINGS.image_quality),
+        images=S3Images(aws.s3(), SETTINGS.bucket_name),
+        jitter=random.random,
+        retry=RetryPolicy(),
+    ),
+    channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), _clock),
+    clock=_clock,
+    new_id=lambda: uuid.uuid4().hex,
+    jitter=random.random,
+    reports=ReportPolicy(),
+    batch_sizes=SETTINGS.batch_sizes,
+    concurrency=SETTINGS.concurrency,
+    shot_timeout_s=SETTINGS.shot_timeout_seconds,
+    reserve_s=SETTINGS.reserve_seconds,
+    price_micro_usd=round(SETTINGS.image_price_usd * 1_000_000),
+)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    order = parse(WorkerEvent, event).to_order()
+
+    def remaining_s() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    report = RUNNER.run(DEVELOP(order, remaining_s))
+    ledger, total = report.ledger, len(order.case.shots)
+    ended = report.ending is Ending.ENDED
+    result = WorkerResult(
+        success=ended and bool(ledger.images),
+        case_id=order.case.case_id,
+        status=outcome(total=total, done=len(ledger.images)) if ended else report.ending,
+        completed_images=len(ledger.images),
+        total_images=total,
+        duration=round(report.seconds * 1000),
+    )
+    LOGGER.info(
+        "run_ended",
+        job_id=order.job_id,
+        run=order.run,
+        ending=report.ending,
+        failures=Counter(failure.code for failure in ledger.failures.values()),
+        undelivered=report.undelivered,
+        cost_micro_usd=ledger.cost_micro_usd,
+        result=result.model_dump(),
+    )
+    for defect in ledger.defects:
+        LOGGER.error("shot_defect", job_id=order.job_id, exc_info=defect)
+    return result.model_dump(by_alias=True)

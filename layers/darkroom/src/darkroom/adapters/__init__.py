@@ -1,0 +1,1 @@
+"""How Darkroom reaches the outside, one outside thing a file."""

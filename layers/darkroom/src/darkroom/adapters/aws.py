@@ -1,0 +1,48 @@
+"""How AWS clients are made: short time-outs, few retries, as many connections as a worker needs."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+# botocore waits 60 s by default, longer than a caller does, and retries an invoke that timed out.
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "max_attempts": 3},
+    max_pool_connections=32,
+    signature_version="v4",
+)
+_S3_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+def dynamodb() -> "DynamoDBClient":
+    """A DynamoDB client."""
+    return _session().client("dynamodb", config=_CONFIG)
+
+
+def lambda_() -> "LambdaClient":
+    """A Lambda client."""
+    return _session().client("lambda", config=_CONFIG)
+
+
+def s3() -> "S3Client":
+    """An S3 client whose presigned links are of version 4."""
+    return _session().client("s3", config=_CONFIG.merge(_S3_CONFIG))
+
+
+def secretsmanager() -> "SecretsManagerClient":
+    """A Secrets Manager client."""
+    return _session().client("secretsmanager", config=_CONFIG)

@@ -1,0 +1,226 @@
+"""Jobs in DynamoDB: one item a job, one for the case it was made from, one index of what is due.
+
+The job's item is written as a whole and stays small; the descriptions lie in the case's item, which
+is written once. `dueShard` and `dueAt` exist only while a job is open, so the index holds open jobs
+only; its shards spread the writes of many jobs over partitions.
+"""
+
+import heapq
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from darkroom.domain.case import Case, Shot, ShotKind
+from darkroom.domain.errors import Contention, JobNotFound
+from darkroom.domain.job import Failure, Job, JobShot, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DUE_INDEX = "due"
+SHARDS = 8
+
+IS_NEW = "attribute_not_exists(pk)"
+"""Nobody has submitted the case before."""
+
+FOLLOWS_THE_STORED_ONE = "version = :previous"
+"""The stored job is the version this one was derived from: nobody moved it in between."""
+
+_CREATE_TRIES = 5
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class DynamoDBJobs:
+    """See JobStore."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def create(self, job: Job, case: Case) -> bool:
+        """See JobStore. Two submissions at once conflict in their transactions: one tries again."""
+        puts = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": _item(attributes),
+                    "ConditionExpression": IS_NEW,
+                }
+            }
+            for attributes in (_job_attributes(job), _case_attributes(job, case))
+        ]
+        for _ in range(_CREATE_TRIES):
+            try:
+                self._client.transact_write_items(TransactItems=puts)  # type: ignore[arg-type]
+            except self._client.exceptions.TransactionCanceledException as error:
+                reasons = {r.get("Code") for r in error.response.get("CancellationReasons", [])}
+                if "ConditionalCheckFailed" in reasons:
+                    return False
+                if "TransactionConflict" not in reasons:
+                    raise
+            else:
+                return True
+        raise Contention("others are submitting this case; send the request again")
+
+    def get(self, case_id: str) -> Job:
+        """See JobStore."""
+        return _to_job(self._read(_job_key(case_id)))
+
+    def get_case(self, job: Job) -> Case:
+        """See JobStore."""
+        return _to_case(self._read(_case_key(job.case_id, job.job_id)))
+
+    def save(self, job: Job) -> None:
+        """See JobStore."""
+        exceptions = self._client.exceptions
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=_item(_job_attributes(job)),
+                ConditionExpression=FOLLOWS_THE_STORED_ONE,
+                ExpressionAttributeValues={":previous": {"N": str(job.version - 1)}},
+            )
+        except (
+            exceptions.ConditionalCheckFailedException,
+            exceptions.TransactionConflictException,
+        ) as error:
+            raise Contention("somebody else moved the job") from error
+
+    def due(self, now: int, limit: int) -> Sequence[str]:
+        """See JobStore. Reads the index only, `limit` entries a shard at most."""
+        shards = [self._due_in_shard(shard, now, limit) for shard in range(SHARDS)]
+        return [case_id for _, case_id in heapq.nsmallest(limit, chain.from_iterable(shards))]
+
+    def _due_in_shard(self, shard: int, now: int, limit: int) -> list[tuple[int, str]]:
+        page = self._client.query(
+            TableName=self._table,
+            IndexName=DUE_INDEX,
+            KeyConditionExpression="dueShard = :shard AND dueAt <= :now",
+            ExpressionAttributeValues={":shard": {"S": str(shard)}, ":now": {"N": str(now)}},
+            Limit=limit,
+        )
+        return [(int(i["dueAt"]["N"]), _case_id(i["pk"]["S"])) for i in page["Items"]]
+
+    def _read(self, key: str) -> Mapping[str, Any]:
+        answer = self._client.get_item(
+            TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True
+        )
+        if "Item" not in answer:
+            raise JobNotFound("no job exists for this case")
+        return {name: _deserialize(value) for name, value in answer["Item"].items()}
+
+
+_JOB_KEY = "case:{}:image-job"
+
+
+def _job_key(case_id: str) -> str:
+    return _JOB_KEY.format(case_id)
+
+
+def _case_key(case_id: str, job_id: str) -> str:
+    return f"case:{case_id}:image-request:{job_id}"
+
+
+def _case_id(job_key: str) -> str:
+    return job_key.split(":")[1]
+
+
+def _item(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serialize(value) for name, value in attributes.items() if value is not None}
+
+
+def _job_attributes(job: Job) -> dict[str, Any]:
+    return {
+        "pk": _job_key(job.case_id),
+        "caseId": job.case_id,
+        "jobId": job.job_id,
+        "requestDigest": job.request_digest,
+        "status": job.status.value,
+        "shots": [
+            {"id": s.id, "kind": s.kind.value, "name": s.name, "digest": s.digest}
+            for s in job.shots
+        ],
+        "createdAt": job.created_at,
+        "armedAt": job.armed_at,
+        "deadlineAt": job.deadline_at,
+        "dueAt": job.due_at,
+        "dueShard": _shard(job.case_id) if job.due_at is not None else None,
+        "run": job.run,
+        "version": job.version,
+        "hop": job.hop,
+        "claim": job.claim,
+        "sequence": job.sequence,
+        "startedAt": job.started_at,
+        "completedAt": job.completed_at,
+        "images": dict(job.images),
+        "failures": {
+            shot_id: {"code": f.code, "message": f.message, "retryable": f.retryable}
+            for shot_id, f in job.failures.items()
+        },
+        "retryCount": job.retry_count,
+        "lastError": job.last_error,
+        "costMicroUsd": job.cost_micro_usd,
+        "wastedMicroUsd": job.wasted_micro_usd,
+    }
+
+
+def _to_job(item: Mapping[str, Any]) -> Job:
+    def number(name: str) -> int | None:
+        return int(item[name]) if name in item else None
+
+    return Job(
+        case_id=item["caseId"],
+        job_id=item["jobId"],
+        request_digest=item["requestDigest"],
+        status=Status(item["status"]),
+        shots=tuple(
+            JobShot(id=s["id"], kind=ShotKind(s["kind"]), name=s["name"], digest=s["digest"])
+            for s in item["shots"]
+        ),
+        created_at=int(item["createdAt"]),
+        armed_at=int(item["armedAt"]),
+        deadline_at=int(item["deadlineAt"]),
+        due_at=number("dueAt"),
+        run=int(item["run"]),
+        version=int(item["version"]),
+        hop=int(item["hop"]),
+        claim=item.get("claim"),
+        sequence=int(item["sequence"]),
+        started_at=number("startedAt"),
+        completed_at=number("completedAt"),
+        images=item["images"],
+        failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
+        retry_count=int(item["retryCount"]),
+        last_error=item.get("lastError"),
+        cost_micro_usd=int(item["costMicroUsd"]),
+        wasted_micro_usd=int(item["wastedMicroUsd"]),
+    )
+
+
+def _case_attributes(job: Job, case: Case) -> dict[str, Any]:
+    # As one JSON string: half the size of a DynamoDB map of many small ones, and never queried.
+    shots = [[s.kind.value, s.id, s.name, s.description] for s in case.shots]
+    return {
+        "pk": _case_key(job.case_id, job.job_id),
+        "caseId": job.case_id,
+        "shots": json.dumps(shots, ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def _to_case(item: Mapping[str, Any]) -> Case:
+    return Case(
+        case_id=item["caseId"],
+        shots=tuple(
+            Shot(kind=ShotKind(kind), id=shot_id, name=name, description=description)
+            for kind, shot_id, name, description in json.loads(item["shots"])
+        ),
+    )
+
+
+def _shard(case_id: str) -> str:
+    return str(zlib.crc32(case_id.encode()) % SHARDS)

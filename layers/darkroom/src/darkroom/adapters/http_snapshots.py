@@ -1,0 +1,62 @@
+"""Takes snapshots to the webhook over HTTP, every try signed afresh."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+from pydantic import ValidationError
+
+from darkroom.adapters import standard_webhooks
+from darkroom.domain.errors import Superseded, Undeliverable
+from darkroom.domain.progress import Snapshot
+from darkroom.ports import Clock
+from darkroom.wire import ImageProgressUpdate, Problem, dump
+
+TIMEOUT_S = 10.0
+_RETRYABLE = {408, 429}
+
+
+class HttpSnapshots:
+    """See SnapshotChannel. 2xx is delivered, 409 stops the run, redirects are failures."""
+
+    def __init__(self, client: httpx.AsyncClient, secret: Callable[[], str], clock: Clock) -> None:
+        self._client = client
+        self._secret = secret
+        self._clock = clock
+
+    async def send(self, snapshot: Snapshot, url: str) -> None:
+        """See SnapshotChannel."""
+        body = dump(ImageProgressUpdate.of(snapshot)).encode()
+        # The same snapshot has the same id on every try, as the standard asks.
+        message_id = f"{snapshot.job_id}-{snapshot.run}-{snapshot.claim}-{snapshot.sequence}"
+        secret = await asyncio.to_thread(self._secret)
+        headers = standard_webhooks.sign(
+            secret, message_id=message_id, timestamp_s=self._clock() // 1000, body=body
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                response = await self._client.post(
+                    url, content=body, headers={"content-type": "application/json", **headers}
+                )
+        except (httpx.TransportError, TimeoutError) as error:
+            raise Undeliverable(type(error).__name__, retryable=True) from error
+        _check(response)
+
+
+def _check(response: httpx.Response) -> None:
+    status = response.status_code
+    if response.is_success:
+        return
+    if status == httpx.codes.CONFLICT:
+        raise Superseded(_detail(response))
+    raise Undeliverable(
+        f"the webhook answered {status}",
+        retryable=response.is_server_error or status in _RETRYABLE,
+    )
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        return Problem.model_validate_json(response.content).detail
+    except ValidationError:
+        return "the webhook refused the run"

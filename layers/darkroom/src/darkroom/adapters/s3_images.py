@@ -1,0 +1,45 @@
+"""Pictures in S3."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from darkroom.domain.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Images:
+    """boto3 blocks, so a put runs in a thread; it retries by itself."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
+        """See ImageStore."""
+        try:
+            await asyncio.to_thread(
+                self._client.put_object,
+                Bucket=self._bucket,
+                Key=key,
+                Body=jpeg,
+                ContentType="image/jpeg",
+                CacheControl="private, max-age=31536000, immutable",
+                Metadata=dict(facts),
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StorageFailed("the picture was made and could not be stored") from error
+
+    def read(self, key: str) -> bytes:
+        """The picture's bytes."""
+        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+    def presign(self, key: str, *, seconds: int) -> str:
+        """An address that anybody may fetch the picture from for `seconds`."""
+        return self._client.generate_presigned_url(
+            "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
+        )

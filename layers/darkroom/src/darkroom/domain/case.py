@@ -1,0 +1,96 @@
+"""What is to be photographed: a case, its shots, their prompts and where their pictures are kept."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import batched
+
+MAX_SHOTS = 100
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+"""Ids become parts of storage keys and of URLs, so nothing needs escaping in either."""
+
+
+class ShotKind(StrEnum):
+    """What a shot shows; decides its prompt and its batch."""
+
+    EVIDENCE = "evidence"
+    LOCATION = "location"
+
+
+_PROMPTS = {
+    ShotKind.EVIDENCE: (
+        "Evidence photography: {name}. {description}."
+        " Clear detail, forensic quality, neutral background."
+    ),
+    ShotKind.LOCATION: (
+        "Atmospheric environmental photography: {name}. {description}."
+        " Film noir aesthetic, dramatic lighting, moody atmosphere, empty location."
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """One picture to make."""
+
+    id: str
+    kind: ShotKind
+    name: str
+    description: str
+
+    @property
+    def prompt(self) -> str:
+        """What the image model is asked."""
+        name, description = self.name.rstrip(" ."), self.description.rstrip(" .")
+        return _PROMPTS[self.kind].format(name=name, description=description)
+
+    @property
+    def digest(self) -> str:
+        """Names the prompt: another description has another digest, so never an old picture."""
+        return hashlib.sha256(self.prompt.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What a caller submits: at least one shot, ids unique, evidence before locations."""
+
+    case_id: str
+    shots: tuple[Shot, ...]
+
+    @property
+    def digest(self) -> str:
+        """Equal exactly when two submissions ask for the same pictures under the same names."""
+        text = json.dumps([[s.kind, s.id, s.name, s.description] for s in self.shots])
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def image_prefix(case_id: str, job_id: str, shot_id: str) -> str:
+    """Where the pictures of one shot are kept, whatever prompt and run they came from."""
+    return f"cases/{case_id}/{job_id}/{shot_id}/"
+
+
+def image_key(case_id: str, job_id: str, shot: Shot, run: int) -> str:
+    """Where a run keeps the picture of a shot: no two runs and no two prompts share a key."""
+    return f"{image_prefix(case_id, job_id, shot.id)}{shot.digest}-{run}.jpg"
+
+
+_KEY_END = re.compile(r"(?P<digest>[0-9a-f]{16})-(?P<run>[0-9]{1,6})\.jpg")
+
+
+def is_image_key(key: str, *, case_id: str, job_id: str, shot_id: str, digest: str) -> bool:
+    """Whether `key` is one that some run of this job gives the shot's current prompt."""
+    prefix = image_prefix(case_id, job_id, shot_id)
+    end = _KEY_END.fullmatch(key.removeprefix(prefix)) if key.startswith(prefix) else None
+    return end is not None and end["digest"] == digest
+
+
+def batches(shots: Sequence[Shot], sizes: dict[ShotKind, int]) -> list[tuple[Shot, ...]]:
+    """Group shots for progress: evidence first, then locations, each in batches of its size."""
+    return [
+        batch
+        for kind in ShotKind
+        for batch in batched([s for s in shots if s.kind is kind], sizes[kind], strict=False)
+    ]

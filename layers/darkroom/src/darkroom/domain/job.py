@@ -1,0 +1,173 @@
+"""The job of a case: its states, the moves between them, and who must next look at it.
+
+A job is frozen; a move returns the next version. Whoever stores it does so only over the version
+it was derived from, so of two writers one wins and the other decides again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Self
+
+from darkroom.domain.case import Case, Shot, ShotKind
+from darkroom.domain.errors import ShotError
+from darkroom.domain.timing import Timing
+
+
+class Status(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "pending"
+    GENERATING = "generating"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ALLOWED: Mapping[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset(
+        {Status.PENDING, Status.GENERATING, Status.COMPLETED, Status.PARTIAL, Status.FAILED}
+    ),
+    Status.GENERATING: frozenset(
+        {Status.PENDING, Status.GENERATING, Status.COMPLETED, Status.PARTIAL, Status.FAILED}
+    ),
+    Status.COMPLETED: frozenset(),
+    Status.PARTIAL: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+"""Every move there is. A status without moves is terminal."""
+
+
+class IllegalMove(AssertionError):
+    """A move that is not in the table: a defect of ours, never of a caller."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobShot:
+    """What the job itself knows of a shot; its description stays with the request."""
+
+    id: str
+    kind: ShotKind
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a shot has no picture."""
+
+    code: str
+    message: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: ShotError) -> Self:
+        """The failure that a caller sees for `error`."""
+        return cls(code=error.code, message=str(error), retryable=error.retryable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Times are epoch milliseconds, money is millionths of a US dollar."""
+
+    case_id: str
+    job_id: str
+    request_digest: str
+    status: Status
+    shots: tuple[JobShot, ...]
+    created_at: int
+    armed_at: int
+    """When the current run was last handed to a worker."""
+    deadline_at: int
+    due_at: int | None
+    """When somebody must next look at an open job; None once it has ended."""
+    run: int = 1
+    version: int = 1
+    hop: int = 0
+    claim: str | None = None
+    """The token of the worker that owns the run."""
+    sequence: int = 0
+    """The highest snapshot applied from that worker."""
+    started_at: int | None = None
+    completed_at: int | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Shot id → storage key. Only ever grows."""
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    """Shot id → why it has no picture; never an id that has one."""
+    retry_count: int = 0
+    last_error: str | None = None
+    cost_micro_usd: int = 0
+    wasted_micro_usd: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still happen to it by itself."""
+        return bool(ALLOWED[self.status])
+
+    def moved(self, status: Status, **changes: object) -> Self:
+        """The next version, in `status`; raises IllegalMove for a move that is not in the table."""
+        if status not in ALLOWED[self.status]:
+            raise IllegalMove(f"{self.status} -> {status}")
+        return replace(self, status=status, version=self.version + 1, **changes)  # type: ignore[arg-type]
+
+    def noted(self, last_error: str) -> Self:
+        """The next version, with only a remark added."""
+        return self.moved(self.status, last_error=last_error)
+
+
+def open_job(case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
+    """The first version of the job of a case: pending, armed, due after the grace."""
+    return Job(
+        case_id=case.case_id,
+        job_id=job_id,
+        request_digest=case.digest,
+        status=Status.PENDING,
+        shots=tuple(_job_shot(shot) for shot in case.shots),
+        created_at=now,
+        armed_at=now,
+        due_at=now + timing.grace,
+        deadline_at=now + timing.deadline,
+    )
+
+
+def rearm(job: Job, *, now: int, timing: Timing, reason: str) -> Job:
+    """Hand the job to a new run. Whoever still works on the old one is superseded."""
+    retries = job.retry_count + 1
+    return job.moved(
+        Status.PENDING,
+        run=job.run + 1,
+        claim=None,
+        sequence=0,
+        hop=0,
+        armed_at=now,
+        due_at=now + timing.grace + timing.backoff(retries),
+        retry_count=retries,
+        last_error=reason,
+    )
+
+
+def end(job: Job, *, now: int, error: ShotError) -> Job:
+    """Give up what is missing: keep every picture, give every other shot without a reason `error`."""
+    failure = Failure.of(error)
+    missing = {s.id: failure for s in job.shots if s.id not in job.images}
+    failures = {**missing, **job.failures}
+    return job.moved(
+        outcome(total=len(job.shots), done=len(job.images)),
+        failures=failures,
+        completed_at=now,
+        due_at=None,
+        last_error=str(error),
+    )
+
+
+def outcome(*, total: int, done: int) -> Status:
+    """How a job ends when `done` of `total` shots have their picture."""
+    if done == total:
+        return Status.COMPLETED
+    return Status.PARTIAL if done else Status.FAILED
+
+
+def _job_shot(shot: Shot) -> JobShot:
+    return JobShot(id=shot.id, kind=shot.kind, name=shot.name, digest=shot.digest)

@@ -1,0 +1,43 @@
+"""How long things may take: the waits, leases and limits of a job, checked against each other."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """All in milliseconds but `max_retries`.
+
+    Raises ValueError when two of them contradict each other: each rule keeps a guarantee.
+    """
+
+    grace: int = 90_000
+    """How long a run that was armed may stay unclaimed before the sweeper arms the next one."""
+    event_age: int = 60_000
+    """Lambda drops a worker's event that waited longer (`MaximumEventAgeInSeconds`)."""
+    worker_timeout: int = 300_000
+    """Lambda ends a worker that ran longer (`Timeout`)."""
+    lease: int = 330_000
+    """How long a claimed run owns its job; never renewed."""
+    deadline: int = 86_400_000
+    """How long a job may stay open."""
+    max_retries: int = 3
+    """How often the sweeper re-arms a job before it ends it."""
+    lease_margin: int = 15_000
+    """Clocks differ, and a worker may start a moment before its claim is stored."""
+
+    def __post_init__(self) -> None:
+        rules = {
+            "lease must be at least worker_timeout + lease_margin": (
+                self.lease >= self.worker_timeout + self.lease_margin
+            ),
+            "event_age must not be above grace": self.event_age <= self.grace,
+            "deadline must be above grace + lease": self.deadline > self.grace + self.lease,
+            "max_retries must be 0 or more": self.max_retries >= 0,
+        }
+        broken = [rule for rule, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError("; ".join(broken))
+
+    def backoff(self, retries: int) -> int:
+        """Extra wait before the sweeper looks at a job again: doubles with each retry, 15 min at most."""
+        return min(self.grace * (2**retries - 1), 900_000)

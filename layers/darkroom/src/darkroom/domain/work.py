@@ -1,0 +1,43 @@
+"""What a worker is asked to do: all it needs to know, so that it never reads the job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from darkroom.domain.case import Case
+from darkroom.domain.job import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOrder:
+    """One run of a job. Times are epoch milliseconds, money is millionths of a US dollar."""
+
+    case: Case
+    job_id: str
+    run: int
+    hop: int
+    claim_before: int
+    """The run may not be claimed later: by then the sweeper may have armed the next."""
+    deadline_at: int
+    spent_micro_usd: int
+    wasted_micro_usd: int
+    done: Mapping[str, str]
+    """Shot id → storage key of the pictures that need not be made."""
+    webhook_url: str
+
+
+def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
+    """The order for the job's current run; the job must be pending."""
+    if job.due_at is None:
+        raise ValueError("an ended job has no work")
+    return WorkOrder(
+        case=case,
+        job_id=job.job_id,
+        run=job.run,
+        hop=job.hop,
+        claim_before=job.due_at,
+        deadline_at=job.deadline_at,
+        spent_micro_usd=job.cost_micro_usd,
+        wasted_micro_usd=job.wasted_micro_usd,
+        done=job.images,
+        webhook_url=webhook_url,
+    )

@@ -1,0 +1,82 @@
+"""What the core needs from outside. Each promise is held by tests/contract on fake and adapter."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from darkroom.domain.case import Case
+from darkroom.domain.job import Job
+from darkroom.domain.progress import Snapshot
+from darkroom.domain.work import WorkOrder
+
+type Clock = Callable[[], int]
+"""Now, in epoch milliseconds."""
+
+type NewId = Callable[[], str]
+"""A fresh id that nobody can guess."""
+
+type Jitter = Callable[[], float]
+"""A random number in [0, 1)."""
+
+
+class JobStore(Protocol):
+    """Where jobs and the cases they were made from are kept."""
+
+    def create(self, job: Job, case: Case) -> bool:
+        """Store both or neither; False when the case has a job already."""
+
+    def get(self, case_id: str) -> Job:
+        """The latest version, never a stale one; raises JobNotFound."""
+
+    def get_case(self, job: Job) -> Case:
+        """What was submitted; raises JobNotFound."""
+
+    def save(self, job: Job) -> None:
+        """Replace the version before `job`'s; raises Contention when that is not the stored one."""
+
+    def due(self, now: int, limit: int) -> Sequence[str]:
+        """Case ids of at most `limit` open jobs with `due_at` <= `now`, the longest overdue first."""
+
+
+class WorkerInvoker(Protocol):
+    """Starts workers."""
+
+    def invoke(self, order: WorkOrder) -> None:
+        """Hand `order` to a worker, at least once, soon; raises InvokeRefused."""
+
+
+class SnapshotChannel(Protocol):
+    """Takes a worker's snapshots to the webhook."""
+
+    async def send(self, snapshot: Snapshot, url: str) -> None:
+        """Deliver once; raises Superseded when the run must stop, Undeliverable otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawImage:
+    """What a provider answered: undecoded bytes, and which model made them."""
+
+    data: bytes
+    mime: str
+    model: str
+
+
+class ImageProvider(Protocol):
+    """Makes pictures."""
+
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
+        """One picture; raises ShotError. Being cancelled must end the request."""
+
+
+class Developer(Protocol):
+    """Turns what a provider answered into what a player sees."""
+
+    async def develop(self, raw: RawImage) -> bytes:
+        """A JPEG of the size and quality of this deployment; raises BadImage."""
+
+
+class ImageStore(Protocol):
+    """Where a worker puts pictures."""
+
+    async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
+        """Store it durably before returning; raises StorageFailed."""

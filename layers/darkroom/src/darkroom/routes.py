@@ -1,0 +1,39 @@
+"""What the API offers as a whole, from its OpenAPI description: which paths and methods exist."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from darkroom.domain.errors import DarkroomError, MethodNotAllowed, RouteNotFound
+
+
+class Routes:
+    """`path` is the description's file, written by `make openapi` from the handlers."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def text(self) -> str:
+        """The description as JSON."""
+        return self._path.read_text()
+
+    @cached_property
+    def _methods(self) -> Mapping[re.Pattern[str], tuple[str, ...]]:
+        paths: dict[str, dict[str, Any]] = json.loads(self.text)["paths"]
+        return {
+            re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))): tuple(
+                sorted(method.upper() for method in methods)
+            )
+            for path, methods in paths.items()
+        }
+
+    def error(self, path: str) -> DarkroomError:
+        """Why a request for `path` reached no route: it does not exist, or not with this method."""
+        for pattern, methods in self._methods.items():
+            if pattern.fullmatch(path):
+                return MethodNotAllowed(f"this path allows {', '.join(methods)}", methods)
+        return RouteNotFound("no route has this path; the routes are in /api/openapi.json")

@@ -1,0 +1,1 @@
+"""What Darkroom does, one verb a file, written against the ports."""

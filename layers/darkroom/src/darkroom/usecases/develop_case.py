@@ -1,0 +1,188 @@
+"""Run a work order: claim it, make its pictures, report as they come, end."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from darkroom.domain.case import Shot, ShotKind, batches, image_key
+from darkroom.domain.errors import DeadlineExceeded, ShotError, Superseded, Undeliverable
+from darkroom.domain.job import Failure
+from darkroom.domain.progress import Snapshot, SnapshotKind
+from darkroom.domain.work import WorkOrder
+from darkroom.ports import Clock, Jitter, NewId, SnapshotChannel
+from darkroom.usecases.make_shot import MakeShot
+from darkroom.usecases.report_run import Reporter, ReportPolicy
+
+type Remaining = Callable[[], float]
+"""Seconds until this worker is killed."""
+
+
+class Ending(StrEnum):
+    """How a run went. Only `ENDED` means the job has reached its own end."""
+
+    EXPIRED = "expired"
+    """The event came too late to be claimed; nothing was spent."""
+    UNCLAIMED = "unclaimed"
+    """The claim was not acknowledged; nothing was spent."""
+    SUPERSEDED = "superseded"
+    """Another run or worker owns the job."""
+    UNREPORTED = "unreported"
+    """The final snapshot did not arrive; the sweeper takes over when the lease ends."""
+    ENDED = "ended"
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """What a run has achieved so far; the only thing of a run that changes."""
+
+    images: dict[str, str]
+    cost_micro_usd: int
+    wasted_micro_usd: int
+    failures: dict[str, Failure] = field(default_factory=dict)
+    defects: list[Exception] = field(default_factory=list)
+    """What no adapter was expected to raise; the shot failed, the rest of the case went on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """What the worker answers and logs."""
+
+    ending: Ending
+    ledger: Ledger
+    seconds: float
+    undelivered: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevelopCase:
+    """No request is made before the claim is acknowledged; every picture is stored before it is reported.
+
+    Batches are the unit of progress, not barriers: all shots flow under one concurrency limit,
+    evidence first. A shot that cannot finish in the time left is not started.
+    """
+
+    make_shot: MakeShot
+    channel: SnapshotChannel
+    clock: Clock
+    new_id: NewId
+    jitter: Jitter
+    reports: ReportPolicy
+    batch_sizes: dict[ShotKind, int]
+    concurrency: int
+    shot_timeout_s: float
+    reserve_s: float
+    """Kept back at the end of the worker's time for the final snapshot."""
+    price_micro_usd: int
+
+    async def __call__(self, order: WorkOrder, remaining_s: Remaining) -> RunReport:
+        started = asyncio.get_running_loop().time()
+        ledger = Ledger(
+            images=dict(order.done),
+            cost_micro_usd=order.spent_micro_usd,
+            wasted_micro_usd=order.wasted_micro_usd,
+        )
+        reporter = self._reporter(order, ledger)
+        ending = await self._run(order, ledger, reporter, remaining_s)
+        seconds = asyncio.get_running_loop().time() - started
+        return RunReport(
+            ending=ending, ledger=ledger, seconds=seconds, undelivered=reporter.undelivered
+        )
+
+    async def _run(
+        self, order: WorkOrder, ledger: Ledger, reporter: Reporter, remaining_s: Remaining
+    ) -> Ending:
+        if self.clock() >= order.claim_before:
+            return Ending.EXPIRED
+        try:
+            await reporter.claim()
+        except Undeliverable:
+            return Ending.UNCLAIMED
+        except Superseded:
+            return Ending.SUPERSEDED
+        try:
+            await self._make_all(order, ledger, reporter, remaining_s)
+            await reporter.finish(remaining_s)
+        except Undeliverable:
+            return Ending.UNREPORTED
+        except Superseded:
+            return Ending.SUPERSEDED
+        return Ending.ENDED
+
+    async def _make_all(
+        self, order: WorkOrder, ledger: Ledger, reporter: Reporter, remaining_s: Remaining
+    ) -> None:
+        todo = [shot for shot in order.case.shots if shot.id not in order.done]
+        open_in_batch = Counter[int]()
+        slots = asyncio.Semaphore(self.concurrency)
+
+        async def make(shot: Shot, batch: int) -> None:
+            async with slots:
+                await self._make(order, shot, ledger, remaining_s)
+            open_in_batch[batch] -= 1
+            first = len(ledger.images) == len(order.done) + 1 and shot.id in ledger.images
+            reporter.mark(urgent=first or open_in_batch[batch] == 0)
+
+        superseded = False
+        try:
+            async with asyncio.TaskGroup() as everything:
+                courier = everything.create_task(reporter.run())
+                async with asyncio.TaskGroup() as shots:
+                    for index, batch in enumerate(batches(todo, self.batch_sizes)):
+                        open_in_batch[index] = len(batch)
+                        for shot in batch:
+                            shots.create_task(make(shot, index))
+                courier.cancel()
+        except* Superseded:  # the courier was told to stop: what was in flight has been cancelled
+            superseded = True
+        if superseded:
+            raise Superseded("the run was superseded while it worked")
+
+    async def _make(
+        self, order: WorkOrder, shot: Shot, ledger: Ledger, remaining_s: Remaining
+    ) -> None:
+        def billed(useful: bool) -> None:
+            ledger.cost_micro_usd += self.price_micro_usd
+            ledger.wasted_micro_usd += 0 if useful else self.price_micro_usd
+
+        key = image_key(order.case.case_id, order.job_id, shot, order.run)
+        try:
+            if remaining_s() - self.reserve_s < self.shot_timeout_s:
+                raise DeadlineExceeded("the worker's time ran out before this shot began")
+            await self.make_shot(shot, key=key, timeout_s=self.shot_timeout_s, billed=billed)
+            ledger.images[shot.id] = key
+        except ShotError as error:
+            ledger.failures[shot.id] = Failure.of(error)
+        except Exception as defect:
+            ledger.defects.append(defect)
+            ledger.failures[shot.id] = Failure(
+                code="internal", message="an unexpected error", retryable=True
+            )
+
+    def _reporter(self, order: WorkOrder, ledger: Ledger) -> Reporter:
+        claim = self.new_id()
+
+        def made(kind: ShotKind) -> dict[str, str]:
+            ids = [shot.id for shot in order.case.shots if shot.kind is kind]
+            return {shot_id: ledger.images[shot_id] for shot_id in ids if shot_id in ledger.images}
+
+        def describe(kind: SnapshotKind, sequence: int) -> Snapshot:
+            return Snapshot(
+                case_id=order.case.case_id,
+                job_id=order.job_id,
+                run=order.run,
+                claim=claim,
+                sequence=sequence,
+                kind=kind,
+                total=len(order.case.shots),
+                evidence_images=made(ShotKind.EVIDENCE),
+                location_images=made(ShotKind.LOCATION),
+                failures=dict(ledger.failures),
+                cost_micro_usd=ledger.cost_micro_usd,
+                wasted_micro_usd=ledger.wasted_micro_usd,
+            )
+
+        return Reporter(
+            self.channel, order.webhook_url, describe, jitter=self.jitter, policy=self.reports
+        )

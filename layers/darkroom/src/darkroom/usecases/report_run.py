@@ -1,0 +1,96 @@
+"""Tell the webhook how a run stands: one snapshot at a time, always the latest state."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from darkroom.domain.errors import Undeliverable
+from darkroom.domain.progress import Snapshot, SnapshotKind
+from darkroom.ports import Jitter, SnapshotChannel
+
+type Describe = Callable[[SnapshotKind, int], Snapshot]
+"""The snapshot of the given kind and sequence, as the run stands now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPolicy:
+    """Waits are in seconds and have full jitter: random between 0 and the doubled one before."""
+
+    retries: int = 3
+    base_s: float = 0.5
+    cap_s: float = 10.0
+    interval_s: float = 2.0
+    """Progress that nobody waits for is collected this long."""
+
+    def wait(self, tries: int, jitter: float) -> float:
+        """Seconds to wait after `tries` failed ones; `jitter` is in [0, 1)."""
+        return jitter * min(self.cap_s, self.base_s * 2.0**tries)
+
+
+class Reporter:
+    """The voice of one run. Every method but `run` may be called while `run` is going on."""
+
+    def __init__(
+        self,
+        channel: SnapshotChannel,
+        url: str,
+        describe: Describe,
+        *,
+        jitter: Jitter,
+        policy: ReportPolicy,
+    ) -> None:
+        self._channel = channel
+        self._url = url
+        self._describe = describe
+        self._jitter = jitter
+        self._policy = policy
+        self._sequence = 0
+        self._news = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self.undelivered = 0
+        """Snapshots given up; each was repaired by a later one, or will be by the sweeper."""
+
+    async def claim(self) -> None:
+        """Make the run ours; raises Superseded, or Undeliverable after the retries."""
+        await self._deliver(SnapshotKind.CLAIM, lambda tries: tries <= self._policy.retries)
+
+    def mark(self, *, urgent: bool) -> None:
+        """There is news; urgent news is sent as soon as nothing else is on its way."""
+        self._news.set()
+        if urgent:
+            self._urgent.set()
+
+    async def run(self) -> None:
+        """Send progress until cancelled; raises Superseded when the run must stop."""
+        while True:
+            await self._news.wait()
+            try:
+                async with asyncio.timeout(self._policy.interval_s):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass  # nobody is waiting for it, and it has been collected long enough
+            self._news.clear()
+            self._urgent.clear()
+            try:
+                await self._deliver(
+                    SnapshotKind.PROGRESS, lambda tries: tries <= self._policy.retries
+                )
+            except Undeliverable:
+                self.undelivered += 1  # the next snapshot says it all again
+
+    async def finish(self, remaining_s: Callable[[], float]) -> None:
+        """Send the final snapshot, trying while time is left; raises Superseded or Undeliverable."""
+        await self._deliver(SnapshotKind.END, lambda _: remaining_s() > self._policy.cap_s)
+
+    async def _deliver(self, kind: SnapshotKind, again: Callable[[int], bool]) -> None:
+        self._sequence += 1
+        snapshot = self._describe(kind, self._sequence)
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return await self._channel.send(snapshot, self._url)
+            except Undeliverable as error:
+                if not (error.retryable and again(tries)):
+                    raise
+            await asyncio.sleep(self._policy.wait(tries, self._jitter()))
