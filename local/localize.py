@@ -1,0 +1,116 @@
+"""What the emulator needs changed in the template: every rewrite is here, and each has a test.
+
+Everything else that is local is configuration: parameters of the template, as on AWS.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+type Template = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """What the rewrites put in."""
+
+    code_bucket: str
+    code_keys: Mapping[str, str]
+    """Logical id of a function or layer → key of its zip."""
+    api_id: str
+    """Eight hexadecimal digits."""
+    webhook_secret: str
+
+
+def code_from_s3(template: Template, local: Local) -> None:
+    """The emulator takes code from S3 only; `sam deploy` does the same rewrite for AWS."""
+    for logical_id, key in local.code_keys.items():
+        properties = template["Resources"][logical_id]["Properties"]
+        name = "CodeUri" if "CodeUri" in properties else "ContentUri"
+        properties[name] = f"s3://{local.code_bucket}/{key}"
+
+
+def http_api_in_native_resources(template: Template, local: Local) -> None:
+    """The emulator ignores the OpenAPI body that SAM makes of an HttpApi and its events.
+
+    The same routes as AWS::ApiGatewayV2 resources, and the API's id pinned, so that its address is
+    known before the stack exists.
+    """
+    resources = template["Resources"]
+    api = resources["HttpApi"]
+    resources["HttpApi"] = {
+        "Type": "AWS::ApiGatewayV2::Api",
+        "Properties": {
+            "Name": api["Properties"]["Description"],
+            "ProtocolType": "HTTP",
+            "Tags": {"ms-custom-id": local.api_id},
+        },
+    }
+    resources["HttpApiStage"] = {
+        "Type": "AWS::ApiGatewayV2::Stage",
+        "Properties": {"ApiId": {"Ref": "HttpApi"}, "StageName": "$default", "AutoDeploy": True},
+    }
+    for function_id, function in list(resources.items()):
+        if function["Type"] == "AWS::Serverless::Function":
+            events = function["Properties"].get("Events", {})
+            routes = [events.pop(e) for e, v in list(events.items()) if v["Type"] == "HttpApi"]
+            if routes:
+                resources |= _native_routes(function_id, [r["Properties"] for r in routes])
+
+
+def _native_routes(function_id: str, routes: list[dict[str, str]]) -> Template:
+    integration_id = f"{function_id}Integration"
+    made: Template = {
+        integration_id: {
+            "Type": "AWS::ApiGatewayV2::Integration",
+            "Properties": {
+                "ApiId": {"Ref": "HttpApi"},
+                "IntegrationType": "AWS_PROXY",
+                "IntegrationUri": {"Fn::GetAtt": [function_id, "Arn"]},
+                "PayloadFormatVersion": "2.0",
+            },
+        },
+        f"{function_id}ApiPermission": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "Action": "lambda:InvokeFunction",
+                "FunctionName": {"Ref": function_id},
+                "Principal": "apigateway.amazonaws.com",
+            },
+        },
+    }
+    for route in routes:
+        key = f"{route['Method']} {route['Path']}" if "Path" in route else "$default"
+        made[f"{function_id}Route{re.sub(r'\W', '', key)}"] = {
+            "Type": "AWS::ApiGatewayV2::Route",
+            "Properties": {
+                "ApiId": {"Ref": "HttpApi"},
+                "RouteKey": key,
+                "Target": {"Fn::Sub": f"integrations/${{{integration_id}}}"},
+            },
+        }
+    return made
+
+
+def known_webhook_secret(template: Template, local: Local) -> None:
+    """The emulator ignores `ExcludePunctuation`, and its generated secret would be no base64."""
+    properties = template["Resources"]["WebhookSecret"]["Properties"]
+    del properties["GenerateSecretString"]
+    properties["SecretString"] = local.webhook_secret
+
+
+REWRITES: tuple[Callable[[Template, Local], None], ...] = (
+    code_from_s3,
+    http_api_in_native_resources,
+    known_webhook_secret,
+)
+
+
+def localize(template: Template, local: Local) -> Template:
+    """The template for the emulator; `template` itself is left as it is."""
+    result = copy.deepcopy(template)
+    for rewrite in REWRITES:
+        rewrite(result, local)
+    return result

@@ -1,0 +1,262 @@
+"""The whole stack on loopback: the emulator with the real template deployed to it, and the studio.
+
+Differences from AWS: the rewrites of `localize.py`, and the parameters given in `_deploy`.
+"""
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config as BotoConfig
+
+from local import cloudformation, package, studio
+from local.localize import Local, localize
+
+TEMPLATE = package.ROOT / "template.yaml"
+EMULATOR = package.ROOT / ".tools" / "emulator" / "bin" / "ministack"
+REGION = "us-east-1"
+STACK = "darkroom"
+CODE_BUCKET = "darkroom-code"
+# Nothing but the emulator is ever asked with these.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """Who makes the pictures."""
+
+    url: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Where everything is; written to `.local/stack.json` by `make local`."""
+
+    api_url: str
+    emulator_url: str
+    studio_url: str | None
+    table: str
+    bucket: str
+    sweeper: str
+    worker: str
+    webhook_secret: str = field(repr=False)
+    pids: dict[str, int]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulator."""
+        return _client(service, self.emulator_url)
+
+    def to_json(self) -> str:
+        """In camelCase, for other programs."""
+        names = {key: _camel(key) for key in asdict(self)}
+        return json.dumps({names[k]: v for k, v in asdict(self).items()}, indent=2) + "\n"
+
+
+@contextmanager
+def running(
+    *,
+    parameters: Mapping[str, str] | None = None,
+    studio_config: studio.Config | None = None,
+    provider: Provider | None = None,
+    log: Path | None = None,
+) -> Iterator[Stack]:
+    """Start everything; stop it when the block ends, however it ends.
+
+    Without a `provider` the studio is started with `studio_config`. `parameters` are those of the
+    template. The emulator's output, with every function's log, goes to `log`.
+    """
+    with ExitStack() as stack:
+        studio_url = None
+        if provider is None:
+            studio_url = stack.enter_context(_studio(studio_config or studio.Config()))
+            provider = Provider(url=studio_url, key="studio")
+        emulator_url, process = stack.enter_context(_emulator(log))
+        yield _deploy(emulator_url, process, provider, studio_url, parameters or {})
+
+
+@contextmanager
+def _studio(config: studio.Config) -> Iterator[str]:
+    server = studio.Server(config)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.url
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def _emulator(log: Path | None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    port = _free_port()
+    folder = Path(tempfile.mkdtemp(prefix="darkroom-"))
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        **CREDENTIALS,
+        "AWS_DEFAULT_REGION": REGION,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "DOCKER_HOST": "unix:///nonexistent.sock",  # else it looks for a container engine
+        "LAMBDA_EXECUTOR": "local",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "TMPDIR": str(folder),
+        "PYTHONWARNINGS": "ignore",
+    }
+    log = log or folder / "emulator.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        # A session of its own: Ctrl-C is for us, and we stop it with all its workers.
+        process = subprocess.Popen(
+            [EMULATOR], env=environment, cwd=folder, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await_answer(url, process, log)
+        yield url, process
+    finally:
+        _stop(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"the emulator ended:\n{log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(f"{url}/_ministack/health", timeout=2):
+                return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.05)
+    raise RuntimeError(f"the emulator did not answer within 30 s:\n{log.read_text()[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def _deploy(
+    emulator_url: str,
+    process: subprocess.Popen[bytes],
+    provider: Provider,
+    studio_url: str | None,
+    parameters: Mapping[str, str],
+) -> Stack:
+    template = cloudformation.load(TEMPLATE)
+    local = Local(
+        code_bucket=CODE_BUCKET,
+        code_keys=_upload(template, _client("s3", emulator_url)),
+        api_id=secrets.token_hex(4),
+        webhook_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+    )
+    api_url = f"{emulator_url}/_aws/execute-api/{local.api_id}/$default"
+    given = {
+        "GeminiApiKey": provider.key,
+        "ProviderUrl": provider.url,
+        "PublicUrl": api_url,
+        **parameters,
+    }
+    formation = _client("cloudformation", emulator_url)
+    formation.create_stack(
+        StackName=STACK,
+        TemplateBody=json.dumps(localize(template, local)),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    outputs = _outputs(formation)
+    return Stack(
+        api_url=api_url,
+        emulator_url=emulator_url,
+        studio_url=studio_url,
+        table=outputs["TableName"],
+        bucket=outputs["BucketName"],
+        sweeper=outputs["SweeperName"],
+        worker=outputs["WorkerName"],
+        webhook_secret=local.webhook_secret,
+        pids={"emulator": process.pid, "stack": os.getpid()},
+    )
+
+
+def _upload(template: dict[str, Any], s3: Any) -> dict[str, str]:
+    s3.create_bucket(Bucket=CODE_BUCKET)
+    keys = {}
+    for logical_id, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Serverless::Function":
+            body = package.function_zip(Path(properties["CodeUri"]).name)
+        elif resource["Type"] == "AWS::Serverless::LayerVersion":
+            body = package.layer_zip()
+        else:
+            continue
+        keys[logical_id] = f"{logical_id}.zip"
+        s3.put_object(Bucket=CODE_BUCKET, Key=keys[logical_id], Body=body)
+    return keys
+
+
+def _outputs(formation: Any) -> dict[str, str]:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        stack = formation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if stack["StackStatus"] == "CREATE_COMPLETE":
+            return {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+        if stack["StackStatus"] != "CREATE_IN_PROGRESS":
+            events = formation.describe_stack_events(StackName=STACK)["StackEvents"]
+            reasons = [e.get("ResourceStatusReason") for e in events if "FAILED" in e["ResourceStatus"]]
+            raise RuntimeError(f"the template was not deployed: {reasons or stack}")
+        time.sleep(0.1)
+    raise RuntimeError("the template was not deployed within 60 s")
+
+
+def _client(service: str, url: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        config=BotoConfig(retries={"max_attempts": 2}, proxies={}),
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+if __name__ == "__main__":
+    sys.exit("start it with `make local`")
