@@ -54,7 +54,7 @@ def submit(body: SubmitRequest) -> Response[str]:
         "case_submitted",
         case_id=job.case_id,
         job_id=job.job_id,
-        created=created,
+        is_new=created,
         shots=len(job.shots),
         last_error=job.last_error,
     )

@@ -43,7 +43,7 @@ def job(caseId: str) -> Response[str]:  # noqa: N803 - the path parameter's name
     found = JOBS.get(caseId)
     headers = api.polling(found)
     if api.unchanged(app.current_event, headers):
-        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
     base_url = api.base_url(app.current_event, SETTINGS.public_url)
     view = JobView.of(found, lambda shot_id: LINKS.link(found, shot_id, base_url=base_url))
     return api.answer(view, headers=headers)
@@ -75,7 +75,7 @@ def image(caseId: str, shotId: str) -> Response[str]:  # noqa: N803
         raise errors.ImageNotFound("there is no such picture, or the link to it is not valid")
     address = IMAGES.presign(found.images[shotId], seconds=300)
     headers: api.Headers = {"Location": address, "Cache-Control": "private, max-age=240"}
-    return Response(HTTPStatus.FOUND, headers=headers)
+    return Response(HTTPStatus.FOUND, body="", headers=headers)
 
 
 @app.get("/api/openapi.json", summary="This description")

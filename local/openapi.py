@@ -1,0 +1,57 @@
+"""Writes the API's OpenAPI description from the handlers: `make openapi`. A test holds the two together."""
+
+import importlib
+import importlib.metadata
+import json
+import os
+from typing import Any
+
+from local import cloudformation, package
+
+TARGET = package.FUNCTIONS / "reader" / "openapi.json"
+HANDLERS = ("initiator", "reader", "webhook")
+# Powertools lists them for its own validation, which is not used.
+_UNUSED = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}
+
+
+def describe(apps: list[Any]) -> str:
+    """One description of all routes of the resolvers `apps`, as JSON."""
+    merged: dict[str, Any] = {}
+    for app in apps:
+        one = json.loads(
+            app.get_openapi_json_schema(
+                title="Darkroom",
+                version=importlib.metadata.version("darkroom"),
+                description="Makes the pictures of a mystery-game case, reliably and in the"
+                " background. Every error is an RFC 9457 problem.",
+            )
+        )
+        if not merged:
+            merged = one
+        else:
+            merged["paths"] |= one["paths"]
+            merged["components"]["schemas"] |= one["components"]["schemas"]
+    schemas = merged["components"]["schemas"]
+    merged["components"]["schemas"] = {k: schemas[k] for k in sorted(schemas.keys() - _UNUSED)}
+    merged["paths"] = dict(sorted(merged["paths"].items()))
+    return json.dumps(merged, indent=1) + "\n"
+
+
+def environment() -> dict[str, str]:
+    """Enough of the template's variables to import a handler: nothing is called."""
+    resources = cloudformation.load(package.ROOT / "template.yaml")["Resources"].values()
+    functions = [r["Properties"] for r in resources if r["Type"] == "AWS::Serverless::Function"]
+    names = {name for f in functions for name in f["Environment"]["Variables"]}
+    strings = {name: "unused" for name in names if not name.endswith(("_SECONDS", "_RETRIES"))}
+    return {**strings, "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+def main() -> None:
+    """Write the file."""
+    os.environ.update(environment())
+    apps = [importlib.import_module(f"functions.{name}.app").app for name in HANDLERS]
+    TARGET.write_text(describe(apps))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""`make submit`: send a case to the stack that `make local` keeps running."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from local.case_client import Refused
+from local.develop import develop
+from local.serve import STACK_FILE
+
+
+def main() -> int:
+    """Exit code 0 only if the job completed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    console = Console()
+    if not STACK_FILE.exists():
+        console.print("[red]No stack is running: start one with `make local`.[/]")
+        return 2
+    api_url = json.loads(STACK_FILE.read_text())["apiUrl"]
+    try:
+        job = develop(api_url, arguments.case, arguments.out, console)
+    except Refused as refused:
+        console.print(f"[red]{refused}[/]", highlight=False)
+        return 2
+    return 0 if job["status"] == "completed" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
