@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
@@ -18,23 +18,36 @@ from local.contact_sheet import contact_sheet
 def develop(api_url: str, case_file: Path, out: Path, console: Console) -> Job:
     """The job when it has ended; its pictures, `job.json` and `contact-sheet.png` are in `out/<caseId>/`."""
     client, started = CaseClient(api_url), time.monotonic()
-    job = client.submit(read_case(case_file))
+    first = job = client.submit(read_case(case_file))
     with Live(console=console, refresh_per_second=8) as live:
-        for job in client.follow(job):  # noqa: B007 - the last one is what we want
-            live.update(_view(job, time.monotonic() - started))
+        seen = 0
+        for job in client.follow(first):
+            seconds = time.monotonic() - started
+            live.update(_view(job, seconds))
+            if not console.is_terminal and job["version"] > seen:  # a log shows no live display
+                console.print(_headline(job, seconds))
+            seen = job["version"]
     folder = _write(client, job, out)
     _summary(job, time.monotonic() - started, folder, console)
     return job
 
 
-def _view(job: Job, seconds: float) -> Group:
+def _view(job: Job, seconds: float) -> Table:
+    view = Table.grid()
+    view.add_row(_headline(job, seconds))
     done, total = job["completedImages"], job["totalImages"]
-    head = Text.assemble(
+    view.add_row(ProgressBar(total=total, completed=done, width=64))
+    view.add_row(_shots(job))
+    return view
+
+
+def _headline(job: Job, seconds: float) -> Text:
+    done, total = job["completedImages"], job["totalImages"]
+    return Text.assemble(
         (f" {job['caseId']} ", "bold"),
         (job["status"], "green" if job["status"] == "completed" else "yellow"),
         f"  {done} of {total}  {seconds:4.1f} s  ${job['costUsd']:.2f}",
     )
-    return Group(head, ProgressBar(total=total, completed=done, width=64), _shots(job))
 
 
 def _shots(job: Job) -> Table:
@@ -58,7 +71,7 @@ def _shot(job: Job, item: dict[str, str], images: str) -> str:
 
 
 def _write(client: CaseClient, job: Job, out: Path) -> Path:
-    folder = out / job["caseId"]
+    folder: Path = out / job["caseId"]
     folder.mkdir(parents=True, exist_ok=True)
     links = job["evidenceImages"] | job["locationImages"]
     pictures = {shot_id: client.fetch(link) for shot_id, link in links.items()}

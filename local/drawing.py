@@ -142,7 +142,9 @@ def _flame(pen: ImageDraw.ImageDraw, ink: tuple[int, int, int]) -> None:
 
 def _rope(pen: ImageDraw.ImageDraw, ink: tuple[int, int, int]) -> None:
     for turn in range(4):
-        pen.ellipse((150 + 26 * turn, 150 + 22 * turn, 490 - 26 * turn, 450 - 22 * turn), outline=ink, width=15)
+        pen.ellipse(
+            (150 + 26 * turn, 150 + 22 * turn, 490 - 26 * turn, 450 - 22 * turn), outline=ink, width=15
+        )
     pen.line([(440, 400), (530, 500)], fill=ink, width=15)
 
 
@@ -178,7 +180,9 @@ def _location(name: str, dice: random.Random) -> Image.Image:
         share = 0.35 + 1.0 * (1 - abs(y - 560) / 560) if y < 1000 else 0.35
         pen.rectangle((0, y, SIZE, y + 4), fill=tuple(round(c * max(0.3, share)) for c in base))
     low = name.lower()
-    indoors = any(w in low for w in ("library", "study", "room", "hall", "cellar", "kitchen", "office"))
+    indoors = any(
+        w in low for w in ("library", "study", "room", "hall", "cellar", "kitchen", "office", "workshop")
+    )
     (_interior if indoors else _exterior)(picture, dice)
     shade = ImageDraw.Draw(picture, "RGBA")
     shade.rectangle((0, 820, SIZE, SIZE), fill=(8, 9, 12, 190))
@@ -202,7 +206,10 @@ def _exterior(picture: Image.Image, dice: random.Random) -> None:
     while left < SIZE:
         width, top = dice.randint(90, 190), dice.randint(330, 560)
         pen.rectangle((left, top, left + width, 780), fill=(13, 15, 20))
-        pen.polygon([(left - 8, top), (left + width / 2, top - dice.randint(0, 90)), (left + width + 8, top)], fill=(13, 15, 20))
+        pen.polygon(
+            [(left - 8, top), (left + width / 2, top - dice.randint(0, 90)), (left + width + 8, top)],
+            fill=(13, 15, 20),
+        )
         for wx in range(left + 20, left + width - 24, 40):
             for wy in range(top + 34, 740, 62):
                 if dice.random() < 0.16:
@@ -224,7 +231,10 @@ def _interior(picture: Image.Image, dice: random.Random) -> None:
         while spine < 410:
             width = dice.randint(12, 26)
             shade = dice.randint(26, 62)
-            pen.rectangle((spine, top + dice.randint(0, 36), spine + width, top + 118), fill=(shade, shade - 8, shade - 14))
+            pen.rectangle(
+                (spine, top + dice.randint(0, 36), spine + width, top + 118),
+                fill=(shade, shade - 8, shade - 14),
+            )
             spine += width + 3
     pen.rectangle((600, 150, 900, 560), fill=(120, 118, 104))
     for y in range(150, 560, 26):
@@ -272,7 +282,7 @@ def _stamp(picture: Image.Image, ink: tuple[int, int, int]) -> None:
 
 def _ruler(pen: ImageDraw.ImageDraw) -> None:
     pen.rectangle((60, 944, 964, 992), fill=(244, 240, 228), outline=INK, width=2)
-    for tick in range(0, 46):
+    for tick in range(46):
         tall = 26 if tick % 5 == 0 else 13
         pen.line([(60 + tick * 20, 944), (60 + tick * 20, 944 + tall)], fill=INK, width=2)
 

@@ -25,12 +25,8 @@ from typing import Any
 from local import drawing
 
 MODEL = re.compile(r"/v1beta/models/(?P<model>[\w.-]+):generateContent")
-PROMPT = re.compile(
-    r"(?P<kind>Evidence|Atmospheric environmental) photography: (?P<name>.*?)\. ", re.DOTALL
-)
-FAULTS = frozenset(
-    {"hang", "trickle", "500", "503", "429", "safety", "no-image", "truncated", "bad-image"}
-)
+PROMPT = re.compile(r"(?P<kind>Evidence|Atmospheric environmental) photography: (?P<name>.*?)\. ", re.DOTALL)
+FAULTS = frozenset({"hang", "trickle", "500", "503", "429", "safety", "no-image", "truncated", "bad-image"})
 P95 = 1.6449  # the 95th percentile of a standard normal distribution
 # As large as in recorded answers, where it outweighs the picture.
 SIGNATURE = base64.b64encode(random.Random(0).randbytes(1_048_576)).decode()
@@ -225,9 +221,10 @@ class Handler(BaseHTTPRequestHandler):
     def _hung_up(self) -> bool:
         try:
             flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-            return self.connection.recv(1, flags) == b""
+            peeked: bytes = self.connection.recv(1, flags)
         except BlockingIOError:
             return False
+        return not peeked
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -243,7 +240,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Quiet: the statistics say it all."""
 
 
@@ -276,9 +273,7 @@ def _image_part(picture: bytes) -> dict[str, Any]:
     }
 
 
-def _finished(
-    reason: str, model: str, parts: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
+def _finished(reason: str, model: str, parts: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     content = {"parts": parts, "role": "model"} if parts else {}
     return {
         "candidates": [{"content": content, "finishReason": reason, "index": 0}],

@@ -7,7 +7,6 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from darkroom import api, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
@@ -17,7 +16,7 @@ from darkroom.adapters.secrets import secret
 from darkroom.domain import errors
 from darkroom.settings import InitiatorSettings
 from darkroom.usecases.submit_case import SubmitCase
-from darkroom.wire import JobView, SubmitRequest
+from darkroom.wire.calls import JobView, SubmitRequest
 
 SETTINGS = InitiatorSettings.load()
 LOGGER = observability.logger("initiator")

@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from darkroom import observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
@@ -31,5 +30,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str
         "ended": list(report.ended),
         "refused": list(report.refused),
     }
-    LOGGER.info("swept", **found)
+    LOGGER.info("swept", extra=found)
     return found

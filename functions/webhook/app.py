@@ -7,7 +7,6 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from darkroom import api, observability
 from darkroom.adapters import aws, standard_webhooks
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
@@ -15,7 +14,8 @@ from darkroom.adapters.secrets import secret
 from darkroom.domain import errors
 from darkroom.settings import WebhookSettings
 from darkroom.usecases.record_progress import RecordProgress
-from darkroom.wire import ImageProgressUpdate, Received
+from darkroom.wire.calls import Received
+from darkroom.wire.messages import ImageProgressUpdate
 
 SETTINGS = WebhookSettings.load()
 LOGGER = observability.logger("webhook")
@@ -28,8 +28,12 @@ RECORD = RecordProgress(
 app = api.resolver(LOGGER)
 
 
+def clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def verify(headers: Mapping[str, str], body: bytes) -> None:
-    standard_webhooks.verify(SECRET(), headers=headers, body=body, now_s=time.time())
+    standard_webhooks.verify(SECRET(), headers=headers, body=body, now_s=clock() / 1000)
 
 
 @app.post(

@@ -4,11 +4,9 @@ import asyncio
 import random
 import time
 import uuid
-from collections import Counter
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from darkroom import observability
 from darkroom.adapters import aws, http
 from darkroom.adapters.gemini import Gemini
@@ -16,12 +14,12 @@ from darkroom.adapters.http_snapshots import HttpSnapshots
 from darkroom.adapters.pillow_developer import PillowDeveloper
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
-from darkroom.domain.job import outcome
 from darkroom.settings import WorkerSettings
-from darkroom.usecases.develop_case import DevelopCase, Ending
+from darkroom.usecases.develop_case import DevelopCase
 from darkroom.usecases.make_shot import MakeShot, RetryPolicy
 from darkroom.usecases.report_run import ReportPolicy
-from darkroom.wire import WorkerEvent, WorkerResult, parse
+from darkroom.wire.messages import WorkerEvent, WorkerResult
+from darkroom.wire.model import parse
 
 SETTINGS = WorkerSettings.load()
 LOGGER = observability.logger("worker")
@@ -68,26 +66,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return context.get_remaining_time_in_millis() / 1000
 
     report = RUNNER.run(DEVELOP(order, remaining_s))
-    ledger, total = report.ledger, len(order.case.shots)
-    ended = report.ending is Ending.ENDED
-    result = WorkerResult(
-        success=ended and bool(ledger.images),
-        case_id=order.case.case_id,
-        status=outcome(total=total, done=len(ledger.images)) if ended else report.ending,
-        completed_images=len(ledger.images),
-        total_images=total,
-        duration=round(report.seconds * 1000),
-    )
-    LOGGER.info(
-        "run_ended",
-        job_id=order.job_id,
-        run=order.run,
-        ending=report.ending,
-        failures=Counter(failure.code for failure in ledger.failures.values()),
-        undelivered=report.undelivered,
-        cost_micro_usd=ledger.cost_micro_usd,
-        result=result.model_dump(),
-    )
-    for defect in ledger.defects:
-        LOGGER.error("shot_defect", job_id=order.job_id, exc_info=defect)
-    return result.model_dump(by_alias=True)
+    observability.log_run(LOGGER, order, report)
+    return WorkerResult.of(order, report).model_dump(by_alias=True)

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, get_type_hints
@@ -13,7 +14,8 @@ from pydantic import BaseModel
 
 from darkroom.domain import errors
 from darkroom.domain.job import Job
-from darkroom.wire import Problem, ProblemField, dump, parse
+from darkroom.wire.calls import JobView, Problem, ProblemField
+from darkroom.wire.model import dump, parse
 
 STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
@@ -25,6 +27,7 @@ STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.CaseConflict: HTTPStatus.CONFLICT,
     errors.Superseded: HTTPStatus.CONFLICT,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.AnswerTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DarkroomError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -33,7 +36,11 @@ STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 
+MAX_ANSWER = 5_500_000
+"""Lambda returns 6 MB at most, and the answer travels as a string inside JSON."""
+
 type Headers = dict[str, str | list[str]]
+type _Handler = Callable[..., Response[str]]
 
 
 def resolver(logger: Logger) -> APIGatewayHttpResolver:
@@ -46,7 +53,7 @@ def resolver(logger: Logger) -> APIGatewayHttpResolver:
 
     @app.exception_handler(Exception)
     def unknown(error: Exception) -> Response[str]:
-        logger.exception("unexpected_error", error=type(error).__name__)
+        logger.error("unexpected_error", error=type(error).__name__, exc_info=error)
         return problem(errors.DarkroomError("an unexpected error; it was logged"))
 
     @app.not_found
@@ -61,23 +68,41 @@ type Check = Callable[[Mapping[str, str], bytes], None]
 
 
 def with_body(
-    app: APIGatewayHttpResolver, limit: int, check: Check = lambda headers, body: None
-) -> Callable[[Callable[..., Response[str]]], Callable[..., Response[str]]]:
+    app: APIGatewayHttpResolver, limit: int, check: Check | None = None
+) -> Callable[[_Handler], _Handler]:
     """Pass the request's JSON body, checked, as the handler's parameter `body`.
 
     The handler keeps its signature for the OpenAPI description. Powertools' own validation would
     import its OpenAPI models at start-up, which costs as much as half of boto3.
     """
 
-    def decorate(handler: Callable[..., Response[str]]) -> Callable[..., Response[str]]:
+    def decorate(handler: _Handler) -> _Handler:
         model: type[BaseModel] = get_type_hints(handler)["body"]
 
         @functools.wraps(handler)
         def parsed(**path: str) -> Response[str]:
             event = app.current_event
             body = body_bytes(event, limit)
-            check({name.lower(): value for name, value in event.headers.items()}, body)
+            if check:
+                check({name.lower(): value for name, value in event.headers.items()}, body)
             return handler(**path, body=parse(model, body))
+
+        return parsed
+
+    return decorate
+
+
+def with_query(app: APIGatewayHttpResolver) -> Callable[[_Handler], _Handler]:
+    """Pass the query parameters named by the handler's parameters that have a default."""
+
+    def decorate(handler: _Handler) -> _Handler:
+        parameters = inspect.signature(handler).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+
+        @functools.wraps(handler)
+        def parsed(**path: str) -> Response[str]:
+            query = app.current_event.query_string_parameters or {}
+            return handler(**path, **{n: query.get(n, default) for n, default in defaults.items()})
 
         return parsed
 
@@ -101,8 +126,11 @@ def base_url(event: APIGatewayProxyEventV2, public_url: str) -> str:
 def answer(
     view: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: Headers | None = None
 ) -> Response[str]:
-    """`view` as JSON."""
-    return Response(status, content_type=JSON, body=dump(view), headers=headers)
+    """`view` as JSON; raises AnswerTooLarge over what Lambda can return."""
+    body = dump(view)
+    if len(body) > MAX_ANSWER:
+        raise errors.AnswerTooLarge(f"the answer has {len(body)} characters; ask for links instead")
+    return Response(status, content_type=JSON, body=body, headers=headers)
 
 
 def problem(error: errors.DarkroomError) -> Response[str]:
@@ -137,7 +165,8 @@ def described(
         }
         for status, (text, model) in answers.items()
     }
-    for error in (*problems, errors.DarkroomError):
+    every: list[type[errors.DarkroomError]] = [*problems, errors.DarkroomError]
+    for error in every:
         responses[int(STATUS[error])] = {
             "description": f"Problem `{error.code}`",
             "content": {PROBLEM_JSON: {"model": Problem}},
@@ -145,15 +174,15 @@ def described(
     return responses
 
 
-def polling(job: Job) -> Headers:
-    """What tells a client when to ask again, and whether anything has changed since."""
-    headers: Headers = {"ETag": f'"{job.job_id}.{job.version}"', "Cache-Control": "no-cache"}
+def job_answer(
+    event: APIGatewayProxyEventV2, job: Job, form: str, image: Callable[[str], str]
+) -> Response[str]:
+    """`job` with `image` for each picture, or 304 when the client has it in this form already."""
+    tag = f'"{job.job_id}.{job.version}.{form}"'
+    headers: Headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if job.is_open:
         headers["Retry-After"] = "2"
-    return headers
-
-
-def unchanged(event: APIGatewayProxyEventV2, headers: Headers) -> bool:
-    """Whether the client's `If-None-Match` names the `ETag` in `headers`."""
-    known = {tag.strip().removeprefix("W/") for tag in event.headers.get("if-none-match", "").split(",")}
-    return headers["ETag"] in known
+    known = event.headers.get("if-none-match", "").split(",")
+    if tag in (one.strip().removeprefix("W/") for one in known):
+        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
+    return answer(JobView.of(job, image), headers=headers)

@@ -3,9 +3,34 @@
 Never logged: a prompt, a description, a key, a signature, an address that grants access.
 """
 
+from collections import Counter
+
 from aws_lambda_powertools import Logger
+
+from darkroom.domain.work import WorkOrder
+from darkroom.usecases.develop_case import RunReport
 
 
 def logger(service: str) -> Logger:
     """The logger of one function; `POWERTOOLS_LOG_LEVEL` sets its level."""
     return Logger(service=service, utc=True)
+
+
+def log_run(log: Logger, order: WorkOrder, report: RunReport) -> None:
+    """The canonical line of a worker's run, and one for each defect it met."""
+    ledger = report.ledger
+    log.info(
+        "run_ended",
+        case_id=order.case.case_id,
+        job_id=order.job_id,
+        run=order.run,
+        ending=report.ending,
+        completed=len(ledger.images),
+        total=len(order.case.shots),
+        failures=dict(Counter(failure.code for failure in ledger.failures.values())),
+        undelivered=report.undelivered,
+        cost_micro_usd=ledger.cost_micro_usd,
+        seconds=round(report.seconds, 3),
+    )
+    for defect in ledger.defects:
+        log.error("shot_defect", job_id=order.job_id, run=order.run, exc_info=defect)

@@ -4,9 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from darkroom import api
 from darkroom.domain.errors import DarkroomError, MethodNotAllowed, RouteNotFound
 
 
@@ -16,14 +20,24 @@ class Routes:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def install(self, app: APIGatewayHttpResolver) -> None:
+        """Serve the description, and answer with a problem whatever no route of `app` takes."""
+
+        @app.get("/api/openapi.json", summary="This description")
+        def openapi() -> Response[str]:
+            return Response(HTTPStatus.OK, content_type=api.JSON, body=self._text)
+
+        @app.not_found
+        def no_route(_: Exception) -> Response[str]:
+            return api.problem(self._error(app.current_event.path))
+
     @cached_property
-    def text(self) -> str:
-        """The description as JSON."""
+    def _text(self) -> str:
         return self._path.read_text()
 
     @cached_property
     def _methods(self) -> Mapping[re.Pattern[str], tuple[str, ...]]:
-        paths: dict[str, dict[str, Any]] = json.loads(self.text)["paths"]
+        paths: dict[str, dict[str, Any]] = json.loads(self._text)["paths"]
         return {
             re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))): tuple(
                 sorted(method.upper() for method in methods)
@@ -31,7 +45,7 @@ class Routes:
             for path, methods in paths.items()
         }
 
-    def error(self, path: str) -> DarkroomError:
+    def _error(self, path: str) -> DarkroomError:
         """Why a request for `path` reached no route: it does not exist, or not with this method."""
         for pattern, methods in self._methods.items():
             if pattern.fullmatch(path):

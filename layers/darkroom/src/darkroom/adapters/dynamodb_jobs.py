@@ -107,9 +107,7 @@ class DynamoDBJobs:
         return [(int(i["dueAt"]["N"]), _case_id(i["pk"]["S"])) for i in page["Items"]]
 
     def _read(self, key: str) -> Mapping[str, Any]:
-        answer = self._client.get_item(
-            TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True
-        )
+        answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
         if "Item" not in answer:
             raise JobNotFound("no job exists for this case")
         return {name: _deserialize(value) for name, value in answer["Item"].items()}
@@ -141,10 +139,7 @@ def _job_attributes(job: Job) -> dict[str, Any]:
         "jobId": job.job_id,
         "requestDigest": job.request_digest,
         "status": job.status.value,
-        "shots": [
-            {"id": s.id, "kind": s.kind.value, "name": s.name, "digest": s.digest}
-            for s in job.shots
-        ],
+        "shots": [{"id": s.id, "kind": s.kind.value, "name": s.name, "digest": s.digest} for s in job.shots],
         "createdAt": job.created_at,
         "armedAt": job.armed_at,
         "deadlineAt": job.deadline_at,

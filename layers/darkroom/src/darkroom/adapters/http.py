@@ -13,7 +13,5 @@ def client(concurrency: int, transport: httpx.AsyncBaseTransport | None = None) 
         transport=transport,
         follow_redirects=False,
         timeout=httpx.Timeout(connect=5, write=10, read=60, pool=None),
-        limits=httpx.Limits(
-            max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4
-        ),
+        limits=httpx.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4),
     )

@@ -10,7 +10,9 @@ from darkroom.adapters import standard_webhooks
 from darkroom.domain.errors import Superseded, Undeliverable
 from darkroom.domain.progress import Snapshot
 from darkroom.ports import Clock
-from darkroom.wire import ImageProgressUpdate, Problem, dump
+from darkroom.wire.calls import Problem
+from darkroom.wire.messages import ImageProgressUpdate
+from darkroom.wire.model import dump
 
 TIMEOUT_S = 10.0
 _RETRYABLE = {408, 429}

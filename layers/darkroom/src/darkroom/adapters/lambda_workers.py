@@ -6,7 +6,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.work import WorkOrder
-from darkroom.wire import WorkerEvent, dump
+from darkroom.wire.messages import WorkerEvent
+from darkroom.wire.model import dump
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -23,9 +24,7 @@ class LambdaWorkers:
         """See WorkerInvoker."""
         payload = dump(WorkerEvent.of(order)).encode()
         try:
-            self._client.invoke(
-                FunctionName=self._function, InvocationType="Event", Payload=payload
-            )
+            self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=payload)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "unknown")
             raise InvokeRefused(f"the worker could not be started: {code}") from error

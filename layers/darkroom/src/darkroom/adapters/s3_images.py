@@ -1,6 +1,7 @@
 """Pictures in S3."""
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,10 @@ class S3Images:
         except (BotoCoreError, ClientError) as error:
             raise StorageFailed("the picture was made and could not be stored") from error
 
-    def read(self, key: str) -> bytes:
-        """The picture's bytes."""
-        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+    def inline(self, key: str) -> str:
+        """The picture as a `data:` URL."""
+        jpeg = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
     def presign(self, key: str, *, seconds: int) -> str:
         """An address that anybody may fetch the picture from for `seconds`."""

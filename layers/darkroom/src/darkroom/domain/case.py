@@ -22,8 +22,7 @@ class ShotKind(StrEnum):
 
 _PROMPTS = {
     ShotKind.EVIDENCE: (
-        "Evidence photography: {name}. {description}."
-        " Clear detail, forensic quality, neutral background."
+        "Evidence photography: {name}. {description}. Clear detail, forensic quality, neutral background."
     ),
     ShotKind.LOCATION: (
         "Atmospheric environmental photography: {name}. {description}."

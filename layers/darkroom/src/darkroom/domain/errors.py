@@ -4,6 +4,7 @@
     ├── RequestError            the caller can mend it
     │   ├── InvalidInput            a field is wrong: which, and what is allowed
     │   ├── BodyTooLarge
+    │   ├── AnswerTooLarge
     │   ├── BadSignature
     │   ├── JobNotFound
     │   ├── ImageNotFound
@@ -69,6 +70,12 @@ class BodyTooLarge(RequestError):
     """The body is over the limit."""
 
     code = "body_too_large"
+
+
+class AnswerTooLarge(RequestError):
+    """The answer does not fit into one response; ask for another form of it."""
+
+    code = "answer_too_large"
 
 
 class BadSignature(RequestError):

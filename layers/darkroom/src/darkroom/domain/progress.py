@@ -90,9 +90,7 @@ def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
 
 def _merged(job: Job, snapshot: Snapshot, *, now: int) -> Job:
     images = {**snapshot.images, **job.images}
-    failures = {
-        shot_id: failure for shot_id, failure in snapshot.failures.items() if shot_id not in images
-    }
+    failures = {shot_id: failure for shot_id, failure in snapshot.failures.items() if shot_id not in images}
     ended = snapshot.kind is SnapshotKind.END
     last_failure = next(reversed(failures.values()), None)
     return job.moved(

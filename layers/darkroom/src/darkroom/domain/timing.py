@@ -40,4 +40,4 @@ class Timing:
 
     def backoff(self, retries: int) -> int:
         """Extra wait before the sweeper looks at a job again: doubles with each retry, 15 min at most."""
-        return min(self.grace * (2**retries - 1), 900_000)
+        return min(self.grace * ((1 << retries) - 1), 900_000)

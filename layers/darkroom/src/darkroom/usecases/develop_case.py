@@ -86,9 +86,7 @@ class DevelopCase:
         reporter = self._reporter(order, ledger)
         ending = await self._run(order, ledger, reporter, remaining_s)
         seconds = asyncio.get_running_loop().time() - started
-        return RunReport(
-            ending=ending, ledger=ledger, seconds=seconds, undelivered=reporter.undelivered
-        )
+        return RunReport(ending=ending, ledger=ledger, seconds=seconds, undelivered=reporter.undelivered)
 
     async def _run(
         self, order: WorkOrder, ledger: Ledger, reporter: Reporter, remaining_s: Remaining
@@ -139,9 +137,7 @@ class DevelopCase:
         if superseded:
             raise Superseded("the run was superseded while it worked")
 
-    async def _make(
-        self, order: WorkOrder, shot: Shot, ledger: Ledger, remaining_s: Remaining
-    ) -> None:
+    async def _make(self, order: WorkOrder, shot: Shot, ledger: Ledger, remaining_s: Remaining) -> None:
         def billed(useful: bool) -> None:
             ledger.cost_micro_usd += self.price_micro_usd
             ledger.wasted_micro_usd += 0 if useful else self.price_micro_usd
@@ -154,11 +150,9 @@ class DevelopCase:
             ledger.images[shot.id] = key
         except ShotError as error:
             ledger.failures[shot.id] = Failure.of(error)
-        except Exception as defect:
+        except Exception as defect:  # noqa: BLE001 - one shot's defect must not take the others down
             ledger.defects.append(defect)
-            ledger.failures[shot.id] = Failure(
-                code="internal", message="an unexpected error", retryable=True
-            )
+            ledger.failures[shot.id] = Failure(code="internal", message="an unexpected error", retryable=True)
 
     def _reporter(self, order: WorkOrder, ledger: Ledger) -> Reporter:
         claim = self.new_id()
@@ -183,6 +177,4 @@ class DevelopCase:
                 wasted_micro_usd=ledger.wasted_micro_usd,
             )
 
-        return Reporter(
-            self.channel, order.webhook_url, describe, jitter=self.jitter, policy=self.reports
-        )
+        return Reporter(self.channel, order.webhook_url, describe, jitter=self.jitter, policy=self.reports)

@@ -72,9 +72,7 @@ class Reporter:
             self._news.clear()
             self._urgent.clear()
             try:
-                await self._deliver(
-                    SnapshotKind.PROGRESS, lambda tries: tries <= self._policy.retries
-                )
+                await self._deliver(SnapshotKind.PROGRESS, lambda tries: tries <= self._policy.retries)
             except Undeliverable:
                 self.undelivered += 1  # the next snapshot says it all again
 

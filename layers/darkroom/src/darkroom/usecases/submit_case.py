@@ -22,7 +22,7 @@ class SubmitCase:
 
     def __call__(self, case: Case, *, webhook_url: str) -> tuple[Job, bool]:
         job = open_job(case, job_id=self.new_id(), now=self.clock(), timing=self.timing)
-        # Store, then invoke: a job without a worker is found by the sweeper, a worker without a job by nobody.
+        # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
         if not self.jobs.create(job, case):
             return self._existing(case), False
         try:

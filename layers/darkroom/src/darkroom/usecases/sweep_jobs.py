@@ -42,7 +42,9 @@ class SweepJobs:
     limit: int
 
     def __call__(self) -> SweepReport:
-        rearmed, ended, refused = [], [], []
+        rearmed: list[str] = []
+        ended: list[str] = []
+        refused: list[str] = []
         for case_id in self.jobs.due(self.clock(), self.limit):
             try:
                 job = self._sweep(case_id)

@@ -1,0 +1,165 @@
+"""What callers send and get."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from darkroom.domain.case import MAX_SHOTS, Case, Shot, ShotKind
+from darkroom.domain.job import Job, Status
+from darkroom.wire.model import FailureView, Id, Request, Wire, usd
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
+Description = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
+
+
+class Item(Request):
+    """A piece of evidence or a location."""
+
+    id: Id
+    name: Name
+    description: Description
+
+    def to_shot(self, kind: ShotKind) -> Shot:
+        """The shot this item asks for."""
+        return Shot(id=self.id, kind=kind, name=self.name, description=self.description)
+
+
+class SubmitRequest(Request):
+    """A case to be developed: at least one item, at most 100, ids unique over both lists."""
+
+    case_id: Id
+    evidence: list[Item] = Field(default=[], max_length=MAX_SHOTS)
+    locations: list[Item] = Field(default=[], max_length=MAX_SHOTS)
+
+    @model_validator(mode="after")
+    def _counts_and_ids(self) -> Self:
+        ids = [item.id for item in (*self.evidence, *self.locations)]
+        if not 1 <= len(ids) <= MAX_SHOTS:
+            raise PydanticCustomError("items", f"evidence and locations together need 1 to {MAX_SHOTS} items")
+        if twice := sorted({i for i in ids if ids.count(i) > 1}):
+            raise PydanticCustomError(
+                "ids",
+                "ids must be unique over evidence and locations; given twice: {ids}",
+                {"ids": ", ".join(twice[:5])},
+            )
+        return self
+
+    def to_case(self) -> Case:
+        """The case in the domain's words."""
+        return Case(
+            case_id=self.case_id,
+            shots=(
+                *(item.to_shot(ShotKind.EVIDENCE) for item in self.evidence),
+                *(item.to_shot(ShotKind.LOCATION) for item in self.locations),
+            ),
+        )
+
+
+class ItemView(Wire):
+    """An item of a job, without its description."""
+
+    id: str
+    name: str
+
+
+class JobView(Wire):
+    """The job of a case. Times are epoch milliseconds; images are links, by shot id."""
+
+    case_id: str
+    job_id: str
+    run: int
+    version: int
+    status: Status
+    created_at: int
+    started_at: int | None
+    completed_at: int | None
+    armed_at: int
+    due_at: int | None
+    deadline_at: int
+    evidence: list[ItemView]
+    locations: list[ItemView]
+    total_images: int
+    completed_images: int
+    failed_images: int
+    evidence_images: dict[str, str]
+    location_images: dict[str, str]
+    failed_ids: list[str]
+    errors: dict[str, FailureView]
+    retry_count: int
+    last_error: str | None
+    cost_usd: float
+    wasted_usd: float
+
+    @classmethod
+    def of(cls, job: Job, image: Callable[[str], str]) -> Self:
+        """`job` as callers see it; `image` gives what stands for a shot's picture."""
+        items = {kind: [s for s in job.shots if s.kind is kind] for kind in ShotKind}
+        images = {
+            kind: {s.id: image(s.id) for s in shots if s.id in job.images} for kind, shots in items.items()
+        }
+        views = {kind: [ItemView(id=s.id, name=s.name) for s in shots] for kind, shots in items.items()}
+        return cls(
+            case_id=job.case_id,
+            job_id=job.job_id,
+            run=job.run,
+            version=job.version,
+            status=job.status,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            completed_at=job.completed_at,
+            armed_at=job.armed_at,
+            due_at=job.due_at,
+            deadline_at=job.deadline_at,
+            evidence=views[ShotKind.EVIDENCE],
+            locations=views[ShotKind.LOCATION],
+            total_images=len(job.shots),
+            completed_images=len(job.images),
+            failed_images=len(job.failures),
+            evidence_images=images[ShotKind.EVIDENCE],
+            location_images=images[ShotKind.LOCATION],
+            failed_ids=list(job.failures),
+            errors={i: FailureView.of(failure) for i, failure in job.failures.items()},
+            retry_count=job.retry_count,
+            last_error=job.last_error,
+            cost_usd=usd(job.cost_micro_usd),
+            wasted_usd=usd(job.wasted_micro_usd),
+        )
+
+
+class ImageStatusView(Wire):
+    """The status record of old clients."""
+
+    status: Literal["ready"] | Status
+    completed_at: int | None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The old words for where `job` stands."""
+        ready = job.status is Status.COMPLETED
+        return cls(status="ready" if ready else job.status, completed_at=job.completed_at)
+
+
+class Received(Wire):
+    """The webhook's answer."""
+
+    success: bool = True
+
+
+class ProblemField(Wire):
+    """One wrong field of a request."""
+
+    field: str
+    message: str
+
+
+class Problem(Wire):
+    """An error, as RFC 9457 problem details; `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ProblemField] | None = None

@@ -1,0 +1,181 @@
+"""What Darkroom's own functions send each other: work orders and snapshots."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from darkroom.domain.case import Case, Shot, ShotKind
+from darkroom.domain.errors import FieldError, InvalidInput
+from darkroom.domain.job import Status, outcome
+from darkroom.domain.progress import Snapshot, SnapshotKind
+from darkroom.domain.work import WorkOrder
+from darkroom.usecases.develop_case import Ending, RunReport
+from darkroom.wire.model import FailureView, Id, Internal, Wire, micro_usd, usd
+
+
+class ImageProgressUpdate(Internal):
+    """A worker's snapshot: everything the run knows; images as storage keys."""
+
+    case_id: Id
+    job_id: Id
+    run: Annotated[int, Field(ge=1)]
+    claim: Id
+    sequence: Annotated[int, Field(ge=1)]
+    kind: SnapshotKind
+    status: Status
+    completed_images: int
+    total_images: int
+    evidence_images: dict[str, str]
+    location_images: dict[str, str]
+    failed_ids: list[str]
+    errors: dict[str, FailureView]
+    cost_usd: Annotated[float, Field(ge=0)] = 0
+    wasted_usd: Annotated[float, Field(ge=0)] = 0
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """`snapshot` as it travels."""
+        return cls(
+            case_id=snapshot.case_id,
+            job_id=snapshot.job_id,
+            run=snapshot.run,
+            claim=snapshot.claim,
+            sequence=snapshot.sequence,
+            kind=snapshot.kind,
+            status=snapshot.status,
+            completed_images=len(snapshot.images),
+            total_images=snapshot.total,
+            evidence_images=dict(snapshot.evidence_images),
+            location_images=dict(snapshot.location_images),
+            failed_ids=list(snapshot.failures),
+            errors={i: FailureView.of(failure) for i, failure in snapshot.failures.items()},
+            cost_usd=usd(snapshot.cost_micro_usd),
+            wasted_usd=usd(snapshot.wasted_micro_usd),
+        )
+
+    def to_snapshot(self) -> Snapshot:
+        """The snapshot in the domain's words; raises InvalidInput when it contradicts itself."""
+        snapshot = Snapshot(
+            case_id=self.case_id,
+            job_id=self.job_id,
+            run=self.run,
+            claim=self.claim,
+            sequence=self.sequence,
+            kind=self.kind,
+            total=self.total_images,
+            evidence_images=self.evidence_images,
+            location_images=self.location_images,
+            failures={i: view.to_failure() for i, view in self.errors.items()},
+            cost_micro_usd=micro_usd(self.cost_usd),
+            wasted_micro_usd=micro_usd(self.wasted_usd),
+        )
+        rules = {
+            "completedImages": (self.completed_images, len(snapshot.images)),
+            "failedIds": (sorted(self.failed_ids), sorted(self.errors)),
+            "status": (self.status, snapshot.status),
+        }
+        wrong = [
+            FieldError(name, f"must be {expected}")
+            for name, (given, expected) in rules.items()
+            if given != expected
+        ]
+        if wrong:
+            raise InvalidInput("the snapshot contradicts itself", wrong)
+        return snapshot
+
+
+class EventItem(Internal):
+    """An item of a worker's event."""
+
+    id: str
+    name: str
+    description: str
+
+    def to_shot(self, kind: ShotKind) -> Shot:
+        """The shot this item asks for."""
+        return Shot(id=self.id, kind=kind, name=self.name, description=self.description)
+
+
+class WorkerEvent(Internal):
+    """What a worker is invoked with: always all items, and which are done."""
+
+    case_id: Id
+    job_id: Id
+    run: int
+    hop: int
+    claim_before: int
+    deadline_at: int
+    spent_usd: float = 0
+    wasted_usd: float = 0
+    evidence: list[EventItem]
+    locations: list[EventItem]
+    done: dict[str, str]
+    webhook_url: str
+
+    @classmethod
+    def of(cls, order: WorkOrder) -> Self:
+        """`order` as it travels."""
+        return cls(
+            case_id=order.case.case_id,
+            job_id=order.job_id,
+            run=order.run,
+            hop=order.hop,
+            claim_before=order.claim_before,
+            deadline_at=order.deadline_at,
+            spent_usd=usd(order.spent_micro_usd),
+            wasted_usd=usd(order.wasted_micro_usd),
+            evidence=_items(order.case, ShotKind.EVIDENCE),
+            locations=_items(order.case, ShotKind.LOCATION),
+            done=dict(order.done),
+            webhook_url=order.webhook_url,
+        )
+
+    def to_order(self) -> WorkOrder:
+        """The order in the domain's words."""
+        return WorkOrder(
+            case=Case(
+                case_id=self.case_id,
+                shots=(
+                    *(item.to_shot(ShotKind.EVIDENCE) for item in self.evidence),
+                    *(item.to_shot(ShotKind.LOCATION) for item in self.locations),
+                ),
+            ),
+            job_id=self.job_id,
+            run=self.run,
+            hop=self.hop,
+            claim_before=self.claim_before,
+            deadline_at=self.deadline_at,
+            spent_micro_usd=micro_usd(self.spent_usd),
+            wasted_micro_usd=micro_usd(self.wasted_usd),
+            done=self.done,
+            webhook_url=self.webhook_url,
+        )
+
+
+class WorkerResult(Wire):
+    """What a worker returns; `duration` in milliseconds."""
+
+    success: bool
+    case_id: str
+    status: str
+    completed_images: int
+    total_images: int
+    duration: int
+
+    @classmethod
+    def of(cls, order: WorkOrder, report: RunReport) -> Self:
+        """What `report` says of the run of `order`; `status` is the job's, or how the run broke off."""
+        ended = report.ending is Ending.ENDED
+        done, total = len(report.ledger.images), len(order.case.shots)
+        return cls(
+            success=ended and done > 0,
+            case_id=order.case.case_id,
+            status=outcome(total=total, done=done) if ended else report.ending,
+            completed_images=done,
+            total_images=total,
+            duration=round(report.seconds * 1000),
+        )
+
+
+def _items(case: Case, kind: ShotKind) -> list[EventItem]:
+    return [EventItem(id=s.id, name=s.name, description=s.description) for s in case.shots if s.kind is kind]
