@@ -1,0 +1,181 @@
+"""The ports in memory. tests/contract holds them to the promises of the real adapters."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from darkroom.domain.case import Case
+from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound, ShotError
+from darkroom.domain.job import Job
+from darkroom.domain.progress import Snapshot
+from darkroom.domain.work import WorkOrder
+from darkroom.ports import RawImage
+
+
+@dataclass
+class ManualClock:
+    """Stands still until it is moved."""
+
+    now: int = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += round(seconds * 1000)
+
+
+@dataclass
+class Ids:
+    """id-1, id-2, ..."""
+
+    prefix: str = "id"
+    given: int = 0
+
+    def __call__(self) -> str:
+        self.given += 1
+        return f"{self.prefix}-{self.given}"
+
+
+class MemoryJobs:
+    """See JobStore."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.cases: dict[tuple[str, str], Case] = {}
+        self.lost_writes = 0
+        """How many of the next saves somebody else wins."""
+
+    def create(self, job: Job, case: Case) -> bool:
+        if job.case_id in self.jobs:
+            return False
+        self.jobs[job.case_id] = job
+        self.cases[job.case_id, job.job_id] = case
+        return True
+
+    def get(self, case_id: str) -> Job:
+        if case_id not in self.jobs:
+            raise JobNotFound("no job exists for this case")
+        return self.jobs[case_id]
+
+    def get_case(self, job: Job) -> Case:
+        if (job.case_id, job.job_id) not in self.cases:
+            raise JobNotFound("no job exists for this case")
+        return self.cases[job.case_id, job.job_id]
+
+    def save(self, job: Job) -> None:
+        stored = self.jobs.get(job.case_id)
+        if self.lost_writes and stored is not None:
+            self.lost_writes -= 1
+            self.jobs[job.case_id] = stored = replace(stored, version=stored.version + 1)
+        if stored is None or stored.version != job.version - 1:
+            raise Contention("somebody else moved the job")
+        self.jobs[job.case_id] = job
+
+    def due(self, now: int, limit: int) -> Sequence[str]:
+        found = sorted((j.due_at, j.case_id) for j in self.jobs.values() if j.due_at is not None)
+        return [case_id for due_at, case_id in found if due_at <= now][:limit]
+
+
+@dataclass
+class RecordedWorkers:
+    """See WorkerInvoker: remembers the orders."""
+
+    orders: list[WorkOrder] = field(default_factory=list)
+    refusing: bool = False
+
+    def invoke(self, order: WorkOrder) -> None:
+        if self.refusing:
+            raise InvokeRefused("the worker could not be started: TooManyRequestsException")
+        self.orders.append(order)
+
+
+type Answer = Callable[[Snapshot], None]
+
+
+@dataclass
+class RecordedSnapshots:
+    """See SnapshotChannel: remembers what arrived, and answers by script."""
+
+    arrived: list[Snapshot] = field(default_factory=list)
+    tried: list[Snapshot] = field(default_factory=list)
+    seconds: float = 0.0
+    answer: Answer = lambda snapshot: None
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def send(self, snapshot: Snapshot, url: str) -> None:
+        self.tried.append(snapshot)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.seconds)
+            self.answer(snapshot)
+            self.arrived.append(snapshot)
+        finally:
+            self.in_flight -= 1
+
+
+type Reply = float | ShotError | Callable[[], Awaitable[RawImage]]
+"""After how many seconds a picture comes, or what is raised, or what else happens."""
+
+
+@dataclass
+class ScriptedProvider:
+    """See ImageProvider: answers by what the prompt contains, in order, the last one for ever."""
+
+    seconds: float = 1.0
+    replies: dict[str, list[Reply]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
+        self.asked.append(prompt)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self._reply(prompt)
+        except asyncio.CancelledError:
+            self.cancelled.append(prompt)
+            raise
+        finally:
+            self.in_flight -= 1
+
+    async def _reply(self, prompt: str) -> RawImage:
+        script = next((r for part, r in self.replies.items() if part in prompt), [self.seconds])
+        reply = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(reply, ShotError):
+            raise reply
+        if isinstance(reply, (int, float)):
+            await asyncio.sleep(reply)
+            return RawImage(data=prompt.encode(), mime="image/png", model="fake-model")
+        return await reply()
+
+
+@dataclass
+class InstantDeveloper:
+    """See Developer."""
+
+    error: ShotError | None = None
+
+    async def develop(self, raw: RawImage) -> bytes:
+        if self.error:
+            raise self.error
+        return b"jpeg of " + raw.data
+
+
+@dataclass
+class MemoryImages:
+    """See ImageStore."""
+
+    stored: dict[str, bytes] = field(default_factory=dict)
+    facts: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    error: ShotError | None = None
+
+    async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
+        if self.error:
+            raise self.error
+        self.stored[key] = jpeg
+        self.facts[key] = facts

@@ -1,0 +1,78 @@
+"""Prompts, digests, keys and batches."""
+
+import pytest
+
+from darkroom.domain.case import Case, Shot, ShotKind, batches, image_key, is_image_key
+from tests.builders import a_case
+
+
+def a_shot(kind: ShotKind = ShotKind.EVIDENCE, description: str = "Half a page.") -> Shot:
+    return Shot(id="e-1", kind=kind, name="Torn letter", description=description)
+
+
+def test_evidence_is_photographed_for_the_file() -> None:
+    assert a_shot().prompt == (
+        "Evidence photography: Torn letter. Half a page. Clear detail, forensic quality, neutral background."
+    )
+
+
+def test_a_location_is_photographed_for_the_mood() -> None:
+    assert a_shot(ShotKind.LOCATION).prompt == (
+        "Atmospheric environmental photography: Torn letter. Half a page."
+        " Film noir aesthetic, dramatic lighting, moody atmosphere, empty location."
+    )
+
+
+def test_braces_in_a_description_stay_braces() -> None:
+    assert "{name} {0}" in a_shot(description="{name} {0}").prompt
+
+
+def test_another_description_has_another_digest() -> None:
+    assert a_shot().digest != a_shot(description="A whole page").digest
+
+
+def test_a_case_differs_from_one_with_its_texts_shifted() -> None:
+    one = Case(case_id="c", shots=(Shot(id="a", kind=ShotKind.EVIDENCE, name="bc", description="d"),))
+    two = Case(case_id="c", shots=(Shot(id="a", kind=ShotKind.EVIDENCE, name="b", description="cd"),))
+    assert one.digest != two.digest
+
+
+def test_a_key_names_case_job_shot_prompt_and_run() -> None:
+    shot = a_shot()
+    assert image_key("case-1", "job-1", shot, 3) == f"cases/case-1/job-1/e-1/{shot.digest}-3.jpg"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "cases/case-2/job-1/e-1/{digest}-1.jpg",
+        "cases/case-1/job-2/e-1/{digest}-1.jpg",
+        "cases/case-1/job-1/e-2/{digest}-1.jpg",
+        "cases/case-1/job-1/e-1/0000000000000000-1.jpg",
+        "cases/case-1/job-1/e-1/../e-1/{digest}-1.jpg",
+        "cases/case-1/job-1/e-1/{digest}-1.png",
+        "{digest}-1.jpg",
+        "",
+    ],
+)
+def test_a_key_of_anything_else_is_not_the_shots(key: str) -> None:
+    digest = a_shot().digest
+    assert not is_image_key(
+        key.format(digest=digest), case_id="case-1", job_id="job-1", shot_id="e-1", digest=digest
+    )
+
+
+def test_the_default_case_has_batches_of_five_five_and_four() -> None:
+    sizes = {ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4}
+    assert [len(batch) for batch in batches(a_case().shots, sizes)] == [5, 5, 4]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "locations", "expected"),
+    [(1, 0, [1]), (0, 1, [1]), (6, 0, [5, 1]), (0, 9, [4, 4, 1]), (12, 5, [5, 5, 2, 4, 1])],
+)
+def test_batches_suit_any_number_of_items(evidence: int, locations: int, expected: list[int]) -> None:
+    sizes = {ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4}
+    shots = a_case(evidence, locations).shots
+    assert [len(batch) for batch in batches(shots, sizes)] == expected
+    assert [shot for batch in batches(shots, sizes) for shot in batch] == list(shots)

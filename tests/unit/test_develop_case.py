@@ -1,0 +1,283 @@
+"""A worker's run, in virtual time."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from darkroom.domain.case import Case, ShotKind
+from darkroom.domain.errors import Overloaded, Refused, Superseded, Undeliverable
+from darkroom.domain.progress import Snapshot, SnapshotKind
+from darkroom.domain.work import WorkOrder, work_order
+from darkroom.ports import RawImage
+from darkroom.usecases.develop_case import DevelopCase, Ending, RunReport
+from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+from darkroom.usecases.report_run import ReportPolicy
+from tests.builders import NOW, a_case, a_job, keys_of
+from tests.fakes import (
+    Ids,
+    InstantDeveloper,
+    ManualClock,
+    MemoryImages,
+    RecordedSnapshots,
+    ScriptedProvider,
+)
+from tests.virtual_time import run
+
+UNREACHABLE = Undeliverable("ConnectError", retryable=True)
+
+
+@dataclass
+class Darkroom:
+    """A worker with everything around it."""
+
+    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
+    channel: RecordedSnapshots = field(default_factory=RecordedSnapshots)
+    images: MemoryImages = field(default_factory=MemoryImages)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    concurrency: int = 14
+    time_s: float = 300.0
+    seconds: float = 0.0
+
+    def develop(self, order: WorkOrder) -> RunReport:
+        async def timed() -> RunReport:
+            loop = asyncio.get_running_loop()
+            report = await self._worker()(order, lambda: self.time_s - loop.time())
+            self.seconds = loop.time()
+            return report
+
+        return run(timed())
+
+    def _worker(self) -> DevelopCase:
+        return DevelopCase(
+            make_shot=MakeShot(
+                provider=self.provider,
+                developer=InstantDeveloper(),
+                images=self.images,
+                jitter=lambda: 0.5,
+                retry=RetryPolicy(),
+            ),
+            channel=self.channel,
+            clock=self.clock,
+            new_id=Ids("claim"),
+            jitter=lambda: 0.5,
+            reports=ReportPolicy(),
+            batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
+            concurrency=self.concurrency,
+            shot_timeout_s=60,
+            reserve_s=15,
+            price_micro_usd=33_600,
+        )
+
+    @property
+    def last(self) -> Snapshot:
+        return self.channel.arrived[-1]
+
+
+def an_order(case: Case | None = None, done: dict[str, str] | None = None) -> WorkOrder:
+    case = case or a_case()
+    order = work_order(a_job(case), case, webhook_url="https://api.example/hook")
+    return replace(order, done=done or {})
+
+
+def refusing(error: Exception, when: Callable[[Snapshot], bool]) -> Callable[[Snapshot], None]:
+    def answer(snapshot: Snapshot) -> None:
+        if when(snapshot):
+            raise error
+
+    return answer
+
+
+def test_all_pictures_are_made_at_once_stored_and_reported() -> None:
+    room = Darkroom()
+    report = room.develop(an_order())
+    assert (report.ending, len(report.ledger.images)) == (Ending.ENDED, 14)
+    assert room.images.stored.keys() == set(room.last.images.values())
+    assert (room.last.kind, len(room.last.images), room.last.failures) == (SnapshotKind.END, 14, {})
+    assert room.provider.most_in_flight == 14
+    assert room.seconds < 1.5
+
+
+def test_nothing_is_asked_of_the_provider_before_the_claim_is_acknowledged() -> None:
+    room = Darkroom()
+    asked_before_claim = []
+
+    def answer(snapshot: Snapshot) -> None:
+        if snapshot.kind is SnapshotKind.CLAIM:
+            asked_before_claim.extend(room.provider.asked)
+
+    room.channel.answer, room.channel.seconds = answer, 3.0
+    room.develop(an_order())
+    first = room.channel.tried[0]
+    assert (first.kind, first.sequence, first.images) == (SnapshotKind.CLAIM, 1, {})
+    assert asked_before_claim == []
+    assert len(room.provider.asked) == 14
+
+
+def test_a_claim_that_nobody_acknowledges_is_tried_four_times_and_nothing_is_spent() -> None:
+    room = Darkroom()
+    room.channel.answer = refusing(UNREACHABLE, lambda s: True)
+    report = room.develop(an_order())
+    assert (report.ending, room.provider.asked) == (Ending.UNCLAIMED, [])
+    assert len(room.channel.tried) == 4
+
+
+def test_a_run_that_another_worker_has_claimed_is_left_alone() -> None:
+    room = Darkroom()
+    room.channel.answer = refusing(Superseded("no"), lambda s: True)
+    report = room.develop(an_order())
+    assert (report.ending, room.provider.asked, len(room.channel.tried)) == (Ending.SUPERSEDED, [], 1)
+
+
+def test_an_event_that_waited_too_long_is_dropped_unclaimed() -> None:
+    room = Darkroom()
+    order = an_order()
+    room.clock.now = order.claim_before
+    report = room.develop(order)
+    assert (report.ending, room.channel.tried, room.provider.asked) == (Ending.EXPIRED, [], [])
+
+
+def test_what_is_done_already_is_not_made_again_but_is_reported() -> None:
+    case = a_case()
+    done = keys_of(case, "evidence-1", "location-2")
+    room = Darkroom()
+    room.develop(an_order(case, done))
+    assert len(room.provider.asked) == 12
+    assert done.items() <= room.last.images.items()
+    assert len(room.last.images) == 14
+
+
+def test_a_case_is_partial_when_some_pictures_fail() -> None:
+    room = Darkroom()
+    room.provider.replies = {f"Location no {i}": [Refused("IMAGE_SAFETY")] for i in (1, 2, 3, 4)}
+    report = room.develop(an_order())
+    assert (len(report.ledger.images), len(room.last.failures)) == (10, 4)
+    assert room.last.status == "partial"
+    assert {f.code for f in room.last.failures.values()} == {"refused"}
+
+
+def test_a_case_fails_when_all_pictures_fail() -> None:
+    room = Darkroom()
+    room.provider.replies = {"": [Refused("IMAGE_SAFETY")]}
+    room.develop(an_order())
+    assert (room.last.status, len(room.last.failures)) == ("failed", 14)
+
+
+def test_two_pictures_that_hang_cost_their_deadline_and_nothing_else() -> None:
+    room = Darkroom()
+    room.provider.replies = {"Evidence no 3": [9e9], "Location no 1": [9e9]}
+    report = room.develop(an_order())
+    assert (len(report.ledger.images), room.last.status) == (12, "partial")
+    assert {f.code for f in room.last.failures.values()} == {"timed_out"}
+    assert 60 <= room.seconds < 61
+    assert len(room.provider.cancelled) == 2
+
+
+def test_a_defect_of_ours_in_one_shot_leaves_the_others_unharmed() -> None:
+    async def broken() -> RawImage:
+        raise ZeroDivisionError
+
+    room = Darkroom()
+    room.provider.replies = {"Evidence no 1.": [broken]}
+    report = room.develop(an_order())
+    assert len(report.ledger.images) == 13
+    assert room.last.failures["evidence-1"].code == "internal"
+    assert [type(d) for d in report.ledger.defects] == [ZeroDivisionError]
+
+
+def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_end() -> None:
+    room = Darkroom()
+    # Batches end at 10, 20 and 30 s; the first picture comes at 3 s.
+    room.provider.replies = {
+        "Evidence no 1.": [3.0],
+        **{f"Evidence no {i}.": [10.0] for i in (2, 3, 4, 5)},
+        **{f"Evidence no {i}.": [20.0] for i in (6, 7, 8, 9, 10)},
+        "Location": [30.0],
+    }
+    room.develop(an_order())
+    told = [(s.kind.value, len(s.images)) for s in room.channel.arrived]
+    assert told[:4] == [("claim", 0), ("progress", 1), ("progress", 5), ("progress", 10)]
+    assert told[-1] == ("end", 14)
+    assert [s.sequence for s in room.channel.arrived] == list(range(1, len(told) + 1))
+
+
+def test_no_batch_waits_for_the_one_before() -> None:
+    room = Darkroom(concurrency=5)
+    room.provider.replies = {"Evidence no 1.": [30.0]}
+    room.develop(an_order())
+    assert room.seconds < 31
+
+
+def test_never_more_requests_are_in_flight_than_allowed_and_evidence_comes_first() -> None:
+    room = Darkroom(concurrency=3)
+    room.develop(an_order())
+    assert room.provider.most_in_flight == 3
+    assert [p.startswith("Evidence") for p in room.provider.asked] == [True] * 10 + [False] * 4
+
+
+def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() -> None:
+    room = Darkroom(concurrency=2)
+    room.channel.seconds = 4.0
+    room.provider.seconds = 1.0
+    room.develop(an_order())
+    assert room.channel.most_in_flight == 1
+    claim, work, final = 4.0, 7.0, 4.0
+    assert room.seconds <= claim + work + final + 0.1
+
+
+def test_a_dead_webhook_after_the_claim_delays_no_picture_and_the_end_is_tried_while_time_is_left() -> None:
+    room = Darkroom(time_s=120)
+    room.channel.answer = refusing(UNREACHABLE, lambda s: s.kind is not SnapshotKind.CLAIM)
+    report = room.develop(an_order())
+    assert (report.ending, len(room.images.stored)) == (Ending.UNREPORTED, 14)
+    assert 100 < room.seconds < 120
+
+
+def test_the_end_arrives_once_the_webhook_is_back() -> None:
+    room = Darkroom()
+    failures = [UNREACHABLE] * 9
+
+    def answer(snapshot: Snapshot) -> None:
+        if snapshot.kind is SnapshotKind.END and failures:
+            raise failures.pop()
+
+    room.channel.answer = answer
+    assert room.develop(an_order()).ending is Ending.ENDED
+    assert len(room.last.images) == 14
+
+
+def test_an_end_that_the_webhook_does_not_accept_is_not_repeated() -> None:
+    room = Darkroom()
+    room.channel.answer = refusing(
+        Undeliverable("400", retryable=False), lambda s: s.kind is SnapshotKind.END
+    )
+    assert room.develop(an_order()).ending is Ending.UNREPORTED
+    assert len([s for s in room.channel.tried if s.kind is SnapshotKind.END]) == 1
+
+
+def test_a_superseded_run_cancels_what_is_in_flight_and_stops() -> None:
+    room = Darkroom()
+    room.provider.replies = {"Evidence no 1.": [1.0], "": [50.0]}
+    room.channel.answer = refusing(Superseded("no"), lambda s: s.kind is SnapshotKind.PROGRESS)
+    report = room.develop(an_order())
+    assert report.ending is Ending.SUPERSEDED
+    assert len(room.provider.cancelled) == 13
+    assert room.seconds < 2
+    assert len(room.channel.tried) == 2
+
+
+def test_a_shot_that_cannot_finish_in_the_time_left_is_not_started() -> None:
+    room = Darkroom(concurrency=5, time_s=100)
+    room.provider.seconds = 20.0
+    room.develop(an_order())
+    # 100 s less 15 s in reserve leaves starts up to 25 s: two rounds of five, all of them evidence.
+    assert len(room.provider.asked) == 10
+    assert {f.code for f in room.last.failures.values()} == {"deadline_exceeded"}
+    assert room.seconds < 100
+
+
+def test_the_price_is_counted_per_picture_on_top_of_what_was_spent_before() -> None:
+    room = Darkroom()
+    room.provider.replies = {"Evidence no 1.": [Overloaded("busy"), 1.0]}
+    order = replace(an_order(), spent_micro_usd=100_000)
+    room.develop(order)
+    assert room.last.cost_micro_usd == 100_000 + 14 * 33_600

@@ -1,0 +1,152 @@
+"""What a snapshot does to a job."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darkroom.domain.errors import InvalidInput, RetriesExhausted, Superseded
+from darkroom.domain.job import Job, Status, end, rearm
+from darkroom.domain.progress import Snapshot, SnapshotKind, apply
+from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot, keys_of
+
+CASE = a_case(evidence=3, locations=2)
+IDS = tuple(shot.id for shot in CASE.shots)
+CLAIM = a_snapshot(CASE, SnapshotKind.CLAIM, 1)
+
+
+def applied(job: Job, *snapshots: Snapshot, now: int = NOW) -> Job:
+    for snapshot in snapshots:
+        job = apply(job, snapshot, now=now, timing=TIMING)
+    return job
+
+
+def progress(sequence: int, *done: str) -> Snapshot:
+    return a_snapshot(CASE, SnapshotKind.PROGRESS, sequence, done=done)
+
+
+def test_the_claim_makes_the_job_generating_and_sets_the_lease() -> None:
+    job = applied(a_job(CASE), CLAIM)
+    assert (job.status, job.claim, job.started_at) == (Status.GENERATING, "claim-1", NOW)
+    assert job.due_at == NOW + TIMING.lease
+
+
+def test_the_lease_is_never_renewed() -> None:
+    job = applied(applied(a_job(CASE), CLAIM), progress(2, IDS[0]), now=NOW + 60_000)
+    assert job.due_at == NOW + TIMING.lease
+
+
+def test_a_second_worker_of_the_same_run_is_superseded() -> None:
+    with pytest.raises(Superseded):
+        applied(a_job(CASE), CLAIM, replace(CLAIM, claim="claim-2"))
+
+
+def test_the_same_claim_again_changes_nothing() -> None:
+    job = applied(a_job(CASE), CLAIM)
+    assert applied(job, CLAIM) is job
+
+
+def test_progress_before_a_claim_is_superseded() -> None:
+    with pytest.raises(Superseded):
+        applied(a_job(CASE), progress(2, IDS[0]))
+
+
+def test_an_older_run_is_superseded() -> None:
+    second = rearm(applied(a_job(CASE), CLAIM), now=NOW, timing=TIMING, reason="lost")
+    with pytest.raises(Superseded):
+        applied(second, progress(2, IDS[0]))
+
+
+def test_another_job_of_the_case_is_superseded() -> None:
+    with pytest.raises(Superseded):
+        applied(a_job(CASE, job_id="job-2"), CLAIM)
+
+
+def test_a_lost_snapshot_is_repaired_by_the_next() -> None:
+    job = applied(a_job(CASE), CLAIM, progress(3, IDS[0], IDS[1]))
+    assert set(job.images) == {IDS[0], IDS[1]}
+
+
+def test_a_late_snapshot_changes_nothing() -> None:
+    job = applied(a_job(CASE), CLAIM, progress(3, IDS[0], IDS[1]))
+    assert applied(job, progress(2, IDS[0])) is job
+
+
+@pytest.mark.parametrize(
+    ("done", "status"),
+    [(IDS, Status.COMPLETED), (IDS[:2], Status.PARTIAL), ((), Status.FAILED)],
+)
+def test_the_end_is_derived_from_what_is_done(done: tuple[str, ...], status: Status) -> None:
+    failed = tuple(i for i in IDS if i not in done)
+    last = a_snapshot(CASE, SnapshotKind.END, 2, done=done, failed=failed)
+    job = applied(a_job(CASE), CLAIM, last, now=NOW + 9)
+    assert (job.status, job.completed_at, job.due_at) == (status, NOW + 9, None)
+    assert set(job.failures) == set(failed)
+
+
+def test_a_job_that_has_ended_stays_as_it_is() -> None:
+    last = a_snapshot(CASE, SnapshotKind.END, 2, done=IDS)
+    job = applied(a_job(CASE), CLAIM, last)
+    assert applied(job, last) is job
+    with pytest.raises(Superseded):
+        applied(job, a_snapshot(CASE, SnapshotKind.END, 3, failed=IDS))
+
+
+def test_a_job_ended_by_the_sweeper_cannot_be_claimed() -> None:
+    ended = end(a_job(CASE), now=NOW, error=RetriesExhausted("gone"))
+    with pytest.raises(Superseded):
+        applied(ended, CLAIM)
+
+
+def test_a_picture_is_never_replaced() -> None:
+    first = keys_of(CASE, IDS[0])
+    job = replace(applied(a_job(CASE), CLAIM), run=2, images=first)
+    other = a_snapshot(CASE, SnapshotKind.PROGRESS, 2, done=(IDS[0],), run=2)
+    assert applied(job, other).images == first
+
+
+def test_a_failure_does_not_hide_a_picture() -> None:
+    job = applied(a_job(CASE), CLAIM, progress(2, IDS[0]))
+    after = applied(job, a_snapshot(CASE, SnapshotKind.PROGRESS, 3, failed=(IDS[0],)))
+    assert IDS[0] in after.images
+    assert after.failures == {}
+
+
+def test_cost_never_falls() -> None:
+    job = replace(applied(a_job(CASE), CLAIM), cost_micro_usd=70)
+    assert applied(job, progress(2)).cost_micro_usd == 70
+    assert applied(job, a_snapshot(CASE, SnapshotKind.PROGRESS, 3, cost=90)).cost_micro_usd == 90
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (replace(CLAIM, run=2), "run"),
+        (replace(CLAIM, total=9), "totalImages"),
+        (replace(CLAIM, evidence_images={"ghost": "k"}), "ghost"),
+        (replace(CLAIM, evidence_images={IDS[0]: "cases/case-1/job-1/other/0-1.jpg"}), IDS[0]),
+        (a_snapshot(CASE, SnapshotKind.PROGRESS, 2, done=(IDS[0],), failed=(IDS[0],)), IDS[0]),
+        (a_snapshot(CASE, SnapshotKind.END, 2, done=(IDS[0],)), "kind"),
+    ],
+)
+def test_a_snapshot_that_contradicts_the_job_is_refused_by_field(wrong: Snapshot, field: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        applied(a_job(CASE), wrong)
+    assert field in {error.field for error in raised.value.errors}
+
+
+@given(
+    st.lists(st.tuples(st.integers(2, 12), st.sets(st.sampled_from(IDS))), max_size=12),
+)
+def test_any_order_of_a_runs_snapshots_loses_no_picture_that_was_applied(
+    drawn: list[tuple[int, set[str]]],
+) -> None:
+    job = applied(a_job(CASE), CLAIM)
+    for sequence, done in drawn:
+        before = job
+        job = applied(job, progress(sequence, *done))
+        assert before.images.items() <= job.images.items()
+        assert job.version == before.version + (job is not before)
+        if job is not before:
+            assert set(done) <= set(job.images)
