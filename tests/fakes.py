@@ -159,8 +159,10 @@ class InstantDeveloper:
     """See Developer."""
 
     error: ShotError | None = None
+    when: list[float] = field(default_factory=list)
 
     async def develop(self, raw: RawImage) -> bytes:
+        self.when.append(asyncio.get_running_loop().time())
         if self.error:
             raise self.error
         return b"jpeg of " + raw.data

@@ -1,8 +1,8 @@
 """Prompts, digests, keys and batches."""
 
 import pytest
-
 from darkroom.domain.case import Case, Shot, ShotKind, batches, image_key, is_image_key
+
 from tests.builders import a_case
 
 

@@ -12,6 +12,7 @@ from darkroom.ports import RawImage
 from darkroom.usecases.develop_case import DevelopCase, Ending, RunReport
 from darkroom.usecases.make_shot import MakeShot, RetryPolicy
 from darkroom.usecases.report_run import ReportPolicy
+
 from tests.builders import NOW, a_case, a_job, keys_of
 from tests.fakes import (
     Ids,
@@ -37,6 +38,7 @@ class Darkroom:
     concurrency: int = 14
     time_s: float = 300.0
     seconds: float = 0.0
+    picture_times: list[float] = field(default_factory=list)
 
     def develop(self, order: WorkOrder) -> RunReport:
         async def timed() -> RunReport:
@@ -51,7 +53,7 @@ class Darkroom:
         return DevelopCase(
             make_shot=MakeShot(
                 provider=self.provider,
-                developer=InstantDeveloper(),
+                developer=InstantDeveloper(when=self.picture_times),
                 images=self.images,
                 jitter=lambda: 0.5,
                 retry=RetryPolicy(),
@@ -220,8 +222,12 @@ def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() 
     room.provider.seconds = 1.0
     room.develop(an_order())
     assert room.channel.most_in_flight == 1
-    claim, work, final = 4.0, 7.0, 4.0
-    assert room.seconds <= claim + work + final + 0.1
+    claim, work, on_its_way, final = 4.0, 7.0, 4.0, 4.0
+    assert room.seconds <= claim + work + on_its_way + final
+    asked_until = claim + work
+    assert room.provider.most_in_flight == 2
+    assert room.images.stored.keys() == set(room.last.images.values())
+    assert room.picture_times[-1] == asked_until
 
 
 def test_a_dead_webhook_after_the_claim_delays_no_picture_and_the_end_is_tried_while_time_is_left() -> None:

@@ -4,11 +4,11 @@ import itertools
 from dataclasses import replace
 
 import pytest
-
 from darkroom.domain.errors import RetriesExhausted
 from darkroom.domain.job import ALLOWED, Failure, IllegalMove, Status, end, rearm
 from darkroom.domain.timing import Timing
 from darkroom.domain.work import work_order
+
 from tests.builders import NOW, TIMING, a_case, a_job
 
 TERMINAL = {Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELLED}
@@ -61,7 +61,7 @@ def test_rearming_forgets_who_claimed_the_run_before() -> None:
 )
 def test_an_ended_job_keeps_its_pictures_and_names_what_is_missing(done: int, status: Status) -> None:
     ids = [shot.id for shot in a_job().shots]
-    job = replace(a_job(), images={i: "key" for i in ids[:done]})
+    job = replace(a_job(), images=dict.fromkeys(ids[:done], "key"))
     ended = end(job, now=NOW + 5, error=RetriesExhausted("gone"))
     assert (ended.status, ended.completed_at, ended.due_at) == (status, NOW + 5, None)
     assert ended.images == job.images
@@ -97,7 +97,7 @@ def test_an_order_may_be_claimed_until_the_sweeper_looks() -> None:
 )
 def test_timings_that_contradict_each_other_are_refused(changes: dict[str, int], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
-        Timing(**changes)  # type: ignore[arg-type]
+        Timing(**changes)
 
 
 def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-
 from darkroom.domain.errors import (
     BadImage,
     NoImage,
@@ -17,6 +16,7 @@ from darkroom.domain.errors import (
     TimedOut,
 )
 from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+
 from tests.builders import a_case
 from tests.fakes import InstantDeveloper, MemoryImages, Reply, ScriptedProvider
 from tests.virtual_time import run

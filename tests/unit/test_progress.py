@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from darkroom.domain.errors import InvalidInput, RetriesExhausted, Superseded
 from darkroom.domain.job import Job, Status, end, rearm
 from darkroom.domain.progress import Snapshot, SnapshotKind, apply
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot, keys_of
 
 CASE = a_case(evidence=3, locations=2)

@@ -1,11 +1,11 @@
 """Merging snapshots under contention."""
 
 import pytest
-
 from darkroom.domain.errors import Contention, JobNotFound
 from darkroom.domain.job import Status
 from darkroom.domain.progress import SnapshotKind
 from darkroom.usecases.record_progress import TRIES, RecordProgress
+
 from tests.builders import TIMING, a_case, a_job, a_snapshot
 from tests.fakes import ManualClock, MemoryJobs
 

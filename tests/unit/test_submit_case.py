@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-
 from darkroom.domain.errors import CaseConflict
 from darkroom.domain.job import Status
 from darkroom.usecases.submit_case import SubmitCase
+
 from tests.builders import TIMING, a_case
 from tests.fakes import Ids, ManualClock, MemoryJobs, RecordedWorkers
 

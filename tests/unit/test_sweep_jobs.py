@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from darkroom.domain.job import Job, Status
 from darkroom.domain.progress import SnapshotKind, apply
 from darkroom.usecases.sweep_jobs import SweepJobs
+
 from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot
 from tests.fakes import ManualClock, MemoryJobs, RecordedWorkers
 

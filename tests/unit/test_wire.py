@@ -4,15 +4,14 @@ import json
 from typing import Any
 
 import pytest
-
 from darkroom.domain.errors import InvalidInput
-from darkroom.domain.progress import SnapshotKind
+from darkroom.domain.progress import SnapshotKind, apply
 from darkroom.domain.work import work_order
 from darkroom.wire.calls import ImageStatusView, JobView, SubmitRequest
 from darkroom.wire.messages import ImageProgressUpdate, WorkerEvent
 from darkroom.wire.model import dump, parse
+
 from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot
-from darkroom.domain.progress import apply
 
 CASE = a_case(evidence=2, locations=1)
 

@@ -1,4 +1,4 @@
-"""How AWS clients are made: short time-outs, few retries, as many connections as a worker needs."""
+"""The AWS clients, one of each: short time-outs, few retries, as many connections as a worker needs."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -28,21 +28,25 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
+@cache
 def dynamodb() -> "DynamoDBClient":
-    """A DynamoDB client."""
+    """The DynamoDB client."""
     return _session().client("dynamodb", config=_CONFIG)
 
 
+@cache
 def lambda_() -> "LambdaClient":
-    """A Lambda client."""
+    """The Lambda client."""
     return _session().client("lambda", config=_CONFIG)
 
 
+@cache
 def s3() -> "S3Client":
-    """An S3 client whose presigned links are of version 4."""
+    """The S3 client, whose presigned links are of version 4."""
     return _session().client("s3", config=_CONFIG.merge(_S3_CONFIG))
 
 
+@cache
 def secretsmanager() -> "SecretsManagerClient":
-    """A Secrets Manager client."""
+    """The Secrets Manager client."""
     return _session().client("secretsmanager", config=_CONFIG)

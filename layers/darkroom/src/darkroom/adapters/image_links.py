@@ -25,7 +25,7 @@ class ImageLinks:
 
     def holds(self, job: Job, shot_id: str, token: str) -> bool:
         """Whether `token` is of the link to the shot's picture; False when it has none."""
-        if shot_id not in job.images:
+        if shot_id not in job.images or not token.isascii():
             return False
         return hmac.compare_digest(self._token(job, shot_id).encode(), token.encode())
 

@@ -36,6 +36,8 @@ def verify(secret: str, *, headers: Mapping[str, str], body: bytes, now_s: float
     given = headers.get("webhook-signature", "")
     if not (message_id and timestamp and given):
         raise BadSignature("webhook-id, webhook-timestamp and webhook-signature are required")
+    if not (message_id + given).isascii():
+        raise BadSignature("webhook-id and webhook-signature must be ASCII")
     if not (timestamp.isascii() and timestamp.isdigit()):
         raise BadSignature("webhook-timestamp must be whole seconds since the epoch")
     if len(timestamp) > 12 or abs(now_s - int(timestamp)) > TOLERANCE_S:

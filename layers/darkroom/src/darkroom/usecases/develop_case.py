@@ -125,14 +125,14 @@ class DevelopCase:
         superseded = False
         try:
             async with asyncio.TaskGroup() as everything:
-                courier = everything.create_task(reporter.run())
+                everything.create_task(reporter.run())
                 async with asyncio.TaskGroup() as shots:
                     for index, batch in enumerate(batches(todo, self.batch_sizes)):
                         open_in_batch[index] = len(batch)
                         for shot in batch:
                             shots.create_task(make(shot, index))
-                courier.cancel()
-        except* Superseded:  # the courier was told to stop: what was in flight has been cancelled
+                reporter.close()
+        except* Superseded:  # the reporter was told to stop: what was in flight has been cancelled
             superseded = True
         if superseded:
             raise Superseded("the run was superseded while it worked")

@@ -1,7 +1,8 @@
 """Tell the webhook how a run stands: one snapshot at a time, always the latest state."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.domain.errors import Undeliverable
@@ -47,12 +48,13 @@ class Reporter:
         self._sequence = 0
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._closing = asyncio.Event()
         self.undelivered = 0
         """Snapshots given up; each was repaired by a later one, or will be by the sweeper."""
 
     async def claim(self) -> None:
         """Make the run ours; raises Superseded, or Undeliverable after the retries."""
-        await self._deliver(SnapshotKind.CLAIM, lambda tries: tries <= self._policy.retries)
+        await self._deliver(SnapshotKind.CLAIM, self._few, asyncio.sleep)
 
     def mark(self, *, urgent: bool) -> None:
         """There is news; urgent news is sent as soon as nothing else is on its way."""
@@ -60,27 +62,45 @@ class Reporter:
         if urgent:
             self._urgent.set()
 
+    def close(self) -> None:
+        """Let `run` end as soon as nothing is on its way: the final snapshot will say it all."""
+        self._closing.set()
+        self.mark(urgent=True)
+
     async def run(self) -> None:
-        """Send progress until cancelled; raises Superseded when the run must stop."""
+        """Send progress until closed; raises Superseded when the run must stop."""
         while True:
             await self._news.wait()
-            try:
-                async with asyncio.timeout(self._policy.interval_s):
-                    await self._urgent.wait()
-            except TimeoutError:
-                pass  # nobody is waiting for it, and it has been collected long enough
+            await self._pause(self._policy.interval_s, self._urgent)
+            if self._closing.is_set():
+                return
             self._news.clear()
             self._urgent.clear()
             try:
-                await self._deliver(SnapshotKind.PROGRESS, lambda tries: tries <= self._policy.retries)
+                await self._deliver(
+                    SnapshotKind.PROGRESS, self._few, lambda wait: self._pause(wait, self._closing)
+                )
             except Undeliverable:
                 self.undelivered += 1  # the next snapshot says it all again
 
     async def finish(self, remaining_s: Callable[[], float]) -> None:
         """Send the final snapshot, trying while time is left; raises Superseded or Undeliverable."""
-        await self._deliver(SnapshotKind.END, lambda _: remaining_s() > self._policy.cap_s)
+        await self._deliver(SnapshotKind.END, lambda _: remaining_s() > self._policy.cap_s, asyncio.sleep)
 
-    async def _deliver(self, kind: SnapshotKind, again: Callable[[int], bool]) -> None:
+    def _few(self, tries: int) -> bool:
+        return tries <= self._policy.retries and not self._closing.is_set()
+
+    async def _pause(self, seconds: float, unless: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await unless.wait()
+
+    async def _deliver(
+        self,
+        kind: SnapshotKind,
+        again: Callable[[int], bool],
+        pause: Callable[[float], Awaitable[None]],
+    ) -> None:
         self._sequence += 1
         snapshot = self._describe(kind, self._sequence)
         tries = 0
@@ -91,4 +111,4 @@ class Reporter:
             except Undeliverable as error:
                 if not (error.retryable and again(tries)):
                     raise
-            await asyncio.sleep(self._policy.wait(tries, self._jitter()))
+            await pause(self._policy.wait(tries, self._jitter()))

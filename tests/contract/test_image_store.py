@@ -1,0 +1,64 @@
+"""The promises of ImageStore, kept by the fake and by S3."""
+
+import asyncio
+import base64
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+from darkroom.adapters import aws as clients
+from darkroom.adapters.s3_images import S3Images
+from darkroom.domain.errors import StorageFailed
+from darkroom.ports import ImageStore
+from moto import mock_aws
+
+from tests.fakes import MemoryImages
+
+BUCKET = "pictures"
+KEY = "cases/case-1/job-1/evidence-1/0123456789abcdef-1.jpg"
+
+
+@pytest.fixture
+def bucket() -> Iterator[S3Images]:
+    with mock_aws():
+        client = clients.s3()
+        client.create_bucket(Bucket=BUCKET)
+        yield S3Images(client, BUCKET)
+
+
+def failing_fake() -> ImageStore:
+    return MemoryImages(error=StorageFailed("no"))
+
+
+def failing_s3() -> ImageStore:
+    return S3Images(clients.s3(), "no-such-bucket")
+
+
+@pytest.mark.parametrize(
+    ("make", "around"), [(failing_fake, nullcontext()), (failing_s3, mock_aws())], ids=["fake", "s3"]
+)
+def test_what_cannot_be_stored_is_an_error_of_the_shot(
+    make: type[ImageStore], around: AbstractContextManager[object]
+) -> None:
+    with around:
+        store = make()
+        with pytest.raises(StorageFailed):
+            asyncio.run(store.put(KEY, b"jpeg", {}))
+
+
+def test_a_picture_lies_in_s3_with_its_type_and_facts(bucket: S3Images) -> None:
+    asyncio.run(bucket.put(KEY, b"jpeg", {"shot": "evidence-1"}))
+    stored = clients.s3().get_object(Bucket=BUCKET, Key=KEY)
+    assert stored["Body"].read() == b"jpeg"
+    assert (stored["ContentType"], stored["Metadata"]) == ("image/jpeg", {"shot": "evidence-1"})
+
+
+def test_a_picture_can_be_had_inline(bucket: S3Images) -> None:
+    asyncio.run(bucket.put(KEY, b"jpeg", {}))
+    assert bucket.inline(KEY) == "data:image/jpeg;base64," + base64.b64encode(b"jpeg").decode()
+
+
+def test_a_presigned_address_names_the_picture_and_its_expiry(bucket: S3Images) -> None:
+    address = bucket.presign(KEY, seconds=300)
+    assert KEY in address
+    assert "X-Amz-Expires=300" in address

@@ -1,0 +1,170 @@
+"""The promises of JobStore, kept by the fake and by DynamoDB."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from darkroom.adapters import aws as clients
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.domain.case import Case, Shot, ShotKind
+from darkroom.domain.errors import Contention, JobNotFound, RetriesExhausted
+from darkroom.domain.job import Failure, Job, Status, end
+from darkroom.ports import JobStore
+from moto import mock_aws
+
+from local import cloudformation, package
+from tests.builders import NOW, TIMING, a_case, a_job
+from tests.fakes import MemoryJobs
+
+TABLE = "jobs"
+
+
+def create_table(client: Any, name: str = TABLE) -> None:
+    """The table of the template."""
+    template = cloudformation.load(package.ROOT / "template.yaml")
+    properties = template["Resources"]["JobsTable"]["Properties"]
+    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    client.create_table(TableName=name, **{key: properties[key] for key in wanted})
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def store(request: pytest.FixtureRequest) -> Iterator[JobStore]:
+    if request.param == "fake":
+        yield MemoryJobs()
+        return
+    with mock_aws():
+        create_table(clients.dynamodb())
+        yield DynamoDBJobs(clients.dynamodb(), TABLE)
+
+
+def a_full_job() -> Job:
+    """Every field differs from its default."""
+    return replace(
+        a_job(),
+        status=Status.GENERATING,
+        run=3,
+        hop=2,
+        claim="claim-1",
+        sequence=5,
+        started_at=NOW + 1,
+        completed_at=NOW + 2,
+        images={"evidence-1": "cases/a", "location-1": "cases/b"},
+        failures={"evidence-2": Failure(code="refused", message="no — «x»", retryable=False)},
+        retry_count=2,
+        last_error="lost",
+        cost_micro_usd=33_600,
+        wasted_micro_usd=1,
+    )
+
+
+def test_what_is_stored_is_read_back_whole(store: JobStore) -> None:
+    job = a_full_job()
+    assert store.create(job, a_case())
+    assert store.get("case-1") == job
+    assert store.get_case(job) == a_case()
+
+
+def test_descriptions_survive_whatever_they_hold(store: JobStore) -> None:
+    shot = Shot(id="e", kind=ShotKind.EVIDENCE, name='"\\\x1f', description="\u202e\U0001f600\n" * 600)
+    case = Case(case_id="case-1", shots=(shot,))
+    store.create(a_job(case), case)
+    assert store.get_case(a_job(case)) == case
+
+
+def test_the_largest_case_fits(store: JobStore) -> None:
+    shots = tuple(
+        Shot(
+            id=f"{i:064}",
+            kind=ShotKind.EVIDENCE,
+            name="n" * 200,
+            description="d" * 2000,
+        )
+        for i in range(100)
+    )
+    case = Case(case_id="c" * 64, shots=shots)
+    job = a_job(case, job_id="j" * 32)
+    key = "k" * 220
+    assert store.create(replace(job, images={s.id: key for s in shots}), case)
+    assert store.get_case(job) == case
+
+
+def test_the_second_of_two_submissions_of_a_case_changes_nothing(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    assert not store.create(a_job(a_case(evidence=1), job_id="job-2"), a_case(evidence=1))
+    assert store.get("case-1") == a_job()
+    with pytest.raises(JobNotFound):
+        store.get_case(a_job(job_id="job-2"))
+
+
+def test_an_unknown_case_is_not_found(store: JobStore) -> None:
+    with pytest.raises(JobNotFound):
+        store.get("case-1")
+    with pytest.raises(JobNotFound):
+        store.get_case(a_job())
+
+
+def test_the_next_version_replaces_the_one_before(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    moved = a_job().moved(Status.GENERATING, claim="claim-1", last_error="hm")
+    store.save(moved)
+    assert store.get("case-1") == moved
+    cleared = moved.moved(Status.PENDING, claim=None, last_error=None)
+    store.save(cleared)
+    assert store.get("case-1") == cleared
+
+
+def test_the_second_of_two_writers_loses(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    store.save(a_job().noted("first"))
+    with pytest.raises(Contention):
+        store.save(a_job().noted("second"))
+    assert store.get("case-1").last_error == "first"
+
+
+def test_a_job_that_does_not_exist_cannot_be_saved(store: JobStore) -> None:
+    with pytest.raises(Contention):
+        store.save(a_job().noted("ghost"))
+    with pytest.raises(JobNotFound):
+        store.get("case-1")
+
+
+def fill(store: JobStore, count: int) -> None:
+    for i in range(count):
+        case = a_case(evidence=1, locations=0, case_id=f"case-{i}")
+        store.create(a_job(case, now=NOW + i), case)
+
+
+def test_what_is_due_comes_longest_overdue_first_and_no_more_than_asked_for(store: JobStore) -> None:
+    fill(store, 30)
+    last_due = NOW + 24 + TIMING.grace
+    assert store.due(last_due, 100) == [f"case-{i}" for i in range(25)]
+    assert store.due(last_due, 7) == [f"case-{i}" for i in range(7)]
+    assert store.due(NOW, 100) == []
+
+
+def test_a_job_that_has_ended_is_never_due(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    store.save(end(a_job(), now=NOW, error=RetriesExhausted("gone")))
+    assert store.due(NOW + 10**12, 100) == []
+
+
+def test_of_many_writers_at_once_exactly_one_wins(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    won: list[int] = []
+
+    def write(number: int) -> None:
+        try:
+            store.save(a_job().noted(f"writer {number}"))
+        except Contention:
+            return
+        won.append(number)
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert store.get("case-1").last_error == f"writer {won[0]}"

@@ -1,0 +1,142 @@
+"""The promises of SnapshotChannel, kept by the fake and by HTTP."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import httpx
+import pytest
+from darkroom.adapters import http, standard_webhooks
+from darkroom.adapters.http_snapshots import HttpSnapshots
+from darkroom.domain.errors import Superseded, Undeliverable
+from darkroom.domain.progress import Snapshot, SnapshotKind
+
+from tests.builders import a_case, a_snapshot
+from tests.fakes import ManualClock, RecordedSnapshots
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+URL = "https://api.example/api/webhook/image-progress"
+SNAPSHOT = a_snapshot(a_case(), SnapshotKind.PROGRESS, 2, done=("evidence-1",), failed=("location-1",))
+
+type Send = Callable[[int], None]
+
+
+def send_by_fake(status: int) -> None:
+    def answer(snapshot: Snapshot) -> None:
+        if status == 409:
+            raise Superseded("no")
+        if status >= 300:
+            raise Undeliverable(str(status), retryable=status >= 500 or status in (408, 429))
+
+    asyncio.run(RecordedSnapshots(answer=answer).send(SNAPSHOT, URL))
+
+
+def send_by_http(status: int, seen: list[httpx.Request] | None = None) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if seen is not None:
+            seen.append(request)
+        return httpx.Response(status, headers={"location": "https://elsewhere.example"})
+
+    post(answer)
+
+
+def post(
+    answer: Callable[[httpx.Request], httpx.Response],
+    clock: ManualClock | None = None,
+    snapshot: Snapshot = SNAPSHOT,
+) -> None:
+    async def send() -> None:
+        async with http.client(1, httpx.MockTransport(answer)) as client:
+            channel = HttpSnapshots(client, lambda: SECRET, clock or ManualClock())
+            await channel.send(snapshot, URL)
+
+    asyncio.run(send())
+
+
+both = pytest.mark.parametrize("send", [send_by_fake, send_by_http], ids=["fake", "http"])
+
+
+@both
+def test_success_is_delivery(send: Send) -> None:
+    send(200)
+
+
+@both
+def test_a_conflict_stops_the_run(send: Send) -> None:
+    with pytest.raises(Superseded):
+        send(409)
+
+
+@both
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_may_pass_may_be_tried_again(send: Send, status: int) -> None:
+    with pytest.raises(Undeliverable) as raised:
+        send(status)
+    assert raised.value.retryable
+
+
+@both
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 413])
+def test_what_will_not_pass_is_not(send: Send, status: int) -> None:
+    with pytest.raises(Undeliverable) as raised:
+        send(status)
+    assert not raised.value.retryable
+
+
+def test_a_redirect_is_not_followed() -> None:
+    seen: list[httpx.Request] = []
+    with pytest.raises(Undeliverable):
+        send_by_http(307, seen)
+    assert len(seen) == 1
+
+
+def test_a_broken_connection_may_be_tried_again() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no")
+
+    with pytest.raises(Undeliverable) as raised:
+        post(answer)
+    assert raised.value.retryable
+
+
+def test_the_body_is_the_contracts_and_its_signature_holds() -> None:
+    seen: list[httpx.Request] = []
+    send_by_http(200, seen)
+    [request] = seen
+    now_s = ManualClock().now / 1000
+    standard_webhooks.verify(SECRET, headers=request.headers, body=request.content, now_s=now_s)
+    body = json.loads(request.content)
+    assert body["caseId"] == "case-1"
+    assert (body["completedImages"], body["totalImages"], body["status"]) == (1, 14, "generating")
+    assert body["evidenceImages"] == dict(SNAPSHOT.evidence_images)
+    assert body["failedIds"] == ["location-1"]
+
+
+def test_every_try_is_signed_afresh_under_the_same_id() -> None:
+    seen: list[httpx.Request] = []
+    clock = ManualClock()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200)
+
+    post(answer, clock)
+    clock.pass_seconds(60)
+    post(answer, clock)
+    first, second = (request.headers for request in seen)
+    assert first["webhook-id"] == second["webhook-id"]
+    assert first["webhook-timestamp"] != second["webhook-timestamp"]
+    assert first["webhook-signature"] != second["webhook-signature"]
+
+
+def test_two_snapshots_have_two_ids() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["webhook-id"])
+        return httpx.Response(200)
+
+    for other in (SNAPSHOT, replace(SNAPSHOT, sequence=3), replace(SNAPSHOT, claim="claim-2")):
+        post(answer, snapshot=other)
+    assert len(set(seen)) == 3

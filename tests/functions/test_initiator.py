@@ -1,0 +1,114 @@
+"""POST /api/generate-case-images, whole."""
+
+import json
+from typing import Any
+
+import pytest
+from darkroom.adapters import aws as clients
+
+from tests.functions.conftest import Functions, event
+
+BODY = json.loads(event("initiator")["body"])
+
+
+def submission(body: Any = BODY, **changes: Any) -> dict[str, Any]:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return event("initiator") | {"body": text, **changes}
+
+
+def written() -> int:
+    count: int = clients.dynamodb().scan(TableName="jobs")["Count"]
+    return count
+
+
+def test_a_case_is_accepted_with_its_job(functions: Functions) -> None:
+    answer = functions.call("initiator", event("initiator"))
+    assert answer.status == 202
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["location"] == "https://api.example.com/api/cases/case-42/image-job"
+    job = answer.json
+    assert (job["status"], job["totalImages"], job["completedImages"]) == ("pending", 3, 0)
+    assert (job["run"], job["version"], job["retryCount"]) == (1, 1, 0)
+    assert job["createdAt"] == job["armedAt"] < job["dueAt"] < job["deadlineAt"]
+    assert "lastError" not in job
+    assert written() == 2
+
+
+def test_the_same_case_again_is_the_same_job(functions: Functions) -> None:
+    first = functions.call("initiator", event("initiator"))
+    again = functions.call("initiator", event("initiator"))
+    assert again.status == 200
+    assert again.json == first.json
+
+
+def test_another_case_under_the_same_id_is_a_conflict(functions: Functions) -> None:
+    functions.call("initiator", event("initiator"))
+    answer = functions.call("initiator", submission(BODY | {"locations": []}))
+    assert answer.status == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["code"] == "case_conflict"
+
+
+@pytest.mark.usefixtures("throttled_lambda")
+def test_a_worker_that_cannot_be_started_leaves_a_pending_job(functions: Functions) -> None:
+    answer = functions.call("initiator", event("initiator"))
+    assert (answer.status, answer.json["status"]) == (202, "pending")
+    assert "TooManyRequestsException" in answer.json["lastError"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({}, 400, "caseId"),
+        (BODY | {"evidence": [], "locations": []}, 400, "body"),
+        (BODY | {"colour": "red"}, 400, "colour"),
+        (BODY | {"locations": BODY["evidence"]}, 400, "body"),
+        ("{", 400, "body"),
+        ("", 400, "body"),
+        ("[]", 400, "body"),
+    ],
+)
+def test_bad_input_is_a_problem_and_nothing_is_written(
+    functions: Functions, body: Any, status: int, field: str
+) -> None:
+    answer = functions.call("initiator", submission(body))
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json
+    assert (problem["status"], problem["code"]) == (status, "invalid_input")
+    assert field in {error["field"] for error in problem["errors"]}
+    assert written() == 0
+
+
+def test_a_body_over_the_limit_is_refused(functions: Functions) -> None:
+    answer = functions.call("initiator", submission(" " * 262_145))
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+    assert "262144" in answer.json["detail"]
+
+
+def test_a_base64_body_is_read_too(functions: Functions) -> None:
+    encoded = "eyJjYXNlSWQiOiAxfQ=="
+    answer = functions.call("initiator", submission(encoded, isBase64Encoded=True))
+    assert answer.json["errors"][0]["field"] == "caseId"
+
+
+def test_a_defect_is_a_problem_that_tells_nothing(functions: Functions) -> None:
+    clients.dynamodb().delete_table(TableName="jobs")
+    answer = functions.call("initiator", event("initiator"))
+    assert answer.status == 500
+    assert answer.json == {
+        "type": "urn:darkroom:problem:internal",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": "an unexpected error; it was logged",
+        "code": "internal",
+    }
+
+
+def test_nothing_a_player_wrote_is_logged(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    functions.call("initiator", event("initiator"))
+    functions.call("initiator", submission(BODY | {"evidence": [{"id": "a", "name": "butler"}]}))
+    logged = capsys.readouterr().out
+    assert "case_submitted" in logged
+    assert "harbour water" not in logged
+    assert "butler" not in logged

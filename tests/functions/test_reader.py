@@ -1,0 +1,148 @@
+"""What the reader answers."""
+
+import base64
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from darkroom.adapters import aws as clients
+
+from tests.functions.conftest import Functions, event, request
+from tests.functions.test_webhook import deliver, key, snapshot
+
+PATH = "/api/cases/case-42/image-job"
+
+
+@pytest.fixture
+def job(functions: Functions) -> dict[str, Any]:
+    """A job with one picture."""
+    job: dict[str, Any] = functions.call("initiator", event("initiator")).json
+    deliver(functions, snapshot(job))
+    picture = key(job, "evidence-1")
+    clients.s3().put_object(Bucket="pictures", Key=picture, Body=b"jpeg")
+    progress = {"kind": "progress", "sequence": 2, "completedImages": 1}
+    deliver(functions, snapshot(job, **progress, evidenceImages={"evidence-1": picture}))
+    found: dict[str, Any] = functions.call("reader", event("reader")).json
+    return found
+
+
+def follow(link: str) -> dict[str, Any]:
+    parts = urlsplit(link)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    return request("GET", parts.path, queryStringParameters=query)
+
+
+def test_a_job_comes_with_what_a_poller_needs(functions: Functions, job: dict[str, Any]) -> None:
+    answer = functions.call("reader", event("reader"))
+    assert answer.status == 200
+    assert answer.headers["retry-after"] == "2"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.json["completedImages"] == 1
+
+
+def test_an_unchanged_job_is_a_304_without_a_body(functions: Functions, job: dict[str, Any]) -> None:
+    tag = functions.call("reader", event("reader")).headers["etag"]
+    for known in (tag, f'"other", W/{tag}'):
+        again = event("reader")
+        again["headers"]["if-none-match"] = known
+        answer = functions.call("reader", again)
+        assert (answer.status, answer.text, answer.headers["etag"]) == (304, "", tag)
+
+
+def test_a_changed_job_has_another_tag(functions: Functions, job: dict[str, Any]) -> None:
+    before = functions.call("reader", event("reader")).headers["etag"]
+    deliver(functions, snapshot(job, kind="progress", sequence=3))
+    assert functions.call("reader", event("reader")).headers["etag"] != before
+
+
+def test_an_unknown_case_is_a_problem(functions: Functions) -> None:
+    answer = functions.call("reader", event("reader"))
+    assert (answer.status, answer.json["code"]) == (404, "job_not_found")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_links_are_short_stable_and_lead_to_the_picture(functions: Functions, job: dict[str, Any]) -> None:
+    link = job["evidenceImages"]["evidence-1"]
+    assert link.startswith("https://api.example.com/api/cases/case-42/images/evidence-1?s=")
+    assert len(link) < 120
+    assert functions.call("reader", event("reader")).json["evidenceImages"]["evidence-1"] == link
+    answer = functions.call("reader", follow(link))
+    assert (answer.status, answer.text) == (302, "")
+    assert key(job, "evidence-1") in answer.headers["location"]
+    assert "X-Amz-Signature" in answer.headers["location"]
+
+
+@pytest.mark.parametrize(
+    ("shot_id", "token"),
+    [
+        ("evidence-1", "AAAA"),
+        ("evidence-1", ""),
+        ("evidence-1", "\udcff"),
+        ("evidence-2", "AAAA"),
+        ("x", "A"),
+    ],
+)
+def test_a_link_that_is_not_ours_leads_nowhere(
+    functions: Functions, job: dict[str, Any], shot_id: str, token: str
+) -> None:
+    path = f"/api/cases/case-42/images/{shot_id}"
+    answer = functions.call("reader", request("GET", path, queryStringParameters={"s": token}))
+    assert (answer.status, answer.json["code"]) == (404, "image_not_found")
+
+
+def test_the_link_of_one_picture_does_not_open_another(functions: Functions, job: dict[str, Any]) -> None:
+    link = job["evidenceImages"]["evidence-1"].replace("evidence-1?", "evidence-2?")
+    assert functions.call("reader", follow(link)).status == 404
+
+
+def test_pictures_can_be_had_inline(functions: Functions, job: dict[str, Any]) -> None:
+    inline = request("GET", PATH, queryStringParameters={"images": "inline"})
+    answer = functions.call("reader", inline)
+    expected = "data:image/jpeg;base64," + base64.b64encode(b"jpeg").decode()
+    assert answer.json["evidenceImages"] == {"evidence-1": expected}
+    assert answer.headers["etag"] != functions.call("reader", event("reader")).headers["etag"]
+
+
+def test_pictures_that_do_not_fit_inline_are_a_problem(functions: Functions, job: dict[str, Any]) -> None:
+    clients.s3().put_object(Bucket="pictures", Key=key(job, "evidence-1"), Body=b"x" * 5_000_000)
+    answer = functions.call("reader", request("GET", PATH, queryStringParameters={"images": "inline"}))
+    assert (answer.status, answer.json["code"]) == (413, "answer_too_large")
+
+
+def test_another_form_of_pictures_is_a_problem(functions: Functions, job: dict[str, Any]) -> None:
+    answer = functions.call("reader", request("GET", PATH, queryStringParameters={"images": "none"}))
+    assert (answer.status, answer.json["detail"]) == (400, "images must be one of links, inline")
+
+
+def test_old_clients_have_their_status(functions: Functions, job: dict[str, Any]) -> None:
+    answer = functions.call("reader", request("GET", "/api/cases/case-42/image-status"))
+    assert (answer.status, answer.json) == (200, {"status": "generating"})
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/nope", "/api/cases//image-job", "/api/cases/a/b/c"])
+def test_a_path_without_a_route_is_a_problem(functions: Functions, path: str) -> None:
+    answer = functions.call("reader", request("GET", path))
+    assert (answer.status, answer.json["code"]) == (404, "route_not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/api/generate-case-images", "POST"),
+        ("PUT", PATH, "GET"),
+        ("DELETE", "/api/webhook/image-progress", "POST"),
+    ],
+)
+def test_a_method_without_a_route_names_those_that_have_one(
+    functions: Functions, method: str, path: str, allowed: str
+) -> None:
+    answer = functions.call("reader", request(method, path))
+    assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed
+
+
+def test_the_description_is_served(functions: Functions) -> None:
+    answer = functions.call("reader", request("GET", "/api/openapi.json"))
+    assert answer.status == 200
+    assert answer.json["openapi"].startswith("3.1")
+    assert PATH.replace("case-42", "{caseId}") in answer.json["paths"]

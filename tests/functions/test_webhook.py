@@ -1,0 +1,132 @@
+"""POST /api/webhook/image-progress, whole."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from darkroom.adapters import standard_webhooks
+
+from tests.functions.conftest import SECRET, Answer, Functions, event
+
+
+@pytest.fixture
+def job(functions: Functions) -> dict[str, Any]:
+    """A job that waits for its worker."""
+    submitted: dict[str, Any] = functions.call("initiator", event("initiator")).json
+    return submitted
+
+
+def snapshot(job: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    sample: dict[str, Any] = json.loads(event("webhook")["body"])
+    return sample | {"jobId": job["jobId"]} | changes
+
+
+def key(job: dict[str, Any], shot_id: str) -> str:
+    """Where a worker would put the picture: its order says of what."""
+    from darkroom.wire.calls import SubmitRequest  # noqa: PLC0415 - after the environment is set
+    from darkroom.wire.model import parse  # noqa: PLC0415
+
+    case = parse(SubmitRequest, event("initiator")["body"].encode()).to_case()
+    digest = next(s.digest for s in case.shots if s.id == shot_id)
+    return f"cases/{job['caseId']}/{job['jobId']}/{shot_id}/{digest}-1.jpg"
+
+
+def deliver(
+    functions: Functions, body: dict[str, Any] | str, *, secret: str = SECRET, age_s: int = 0
+) -> Answer:
+    text = body if isinstance(body, str) else json.dumps(body)
+    headers = standard_webhooks.sign(
+        secret, message_id="m-1", timestamp_s=int(time.time()) - age_s, body=text.encode()
+    )
+    made = event("webhook") | {"body": text}
+    made["headers"] |= headers
+    return functions.call("webhook", made)
+
+
+def stored(functions: Functions) -> dict[str, Any]:
+    found: dict[str, Any] = functions.call("reader", event("reader")).json
+    return found
+
+
+def test_the_claim_makes_the_job_generating(functions: Functions, job: dict[str, Any]) -> None:
+    answer = deliver(functions, snapshot(job))
+    assert (answer.status, answer.json) == (200, {"success": True})
+    assert stored(functions)["status"] == "generating"
+
+
+def test_pictures_appear_and_a_replay_changes_nothing(functions: Functions, job: dict[str, Any]) -> None:
+    deliver(functions, snapshot(job))
+    progress = snapshot(
+        job,
+        kind="progress",
+        sequence=2,
+        completedImages=1,
+        evidenceImages={"evidence-1": key(job, "evidence-1")},
+    )
+    assert deliver(functions, progress).status == 200
+    first = stored(functions)
+    assert list(first["evidenceImages"]) == ["evidence-1"]
+    assert deliver(functions, progress).status == 200
+    assert stored(functions) == first
+
+
+def test_another_workers_claim_is_superseded(functions: Functions, job: dict[str, Any]) -> None:
+    deliver(functions, snapshot(job))
+    answer = deliver(functions, snapshot(job, claim="another"))
+    assert (answer.status, answer.json["code"]) == (409, "superseded")
+
+
+def test_an_unknown_job_is_not_found(functions: Functions, job: dict[str, Any]) -> None:
+    answer = deliver(functions, snapshot(job, caseId="case-43"))
+    assert (answer.status, answer.json["code"]) == (404, "job_not_found")
+
+
+def test_the_sample_event_is_stale(functions: Functions, job: dict[str, Any]) -> None:
+    answer = functions.call("webhook", event("webhook"))
+    assert (answer.status, answer.json["code"]) == (401, "bad_signature")
+
+
+@pytest.mark.parametrize("age_s", [301, -302])
+def test_a_stale_signature_is_refused(functions: Functions, job: dict[str, Any], age_s: int) -> None:
+    assert deliver(functions, snapshot(job), age_s=age_s).status == 401
+    assert stored(functions)["version"] == 1
+
+
+def test_another_secret_is_refused(functions: Functions, job: dict[str, Any]) -> None:
+    other = "YW5vdGhlciBzZWNyZXQgb2YgMzIgYnl0ZXMgbGVuZ3Ro"
+    assert deliver(functions, snapshot(job), secret=other).status == 401
+    assert stored(functions)["version"] == 1
+
+
+def test_an_unsigned_body_is_not_even_parsed(functions: Functions, job: dict[str, Any]) -> None:
+    made = event("webhook") | {"body": "{"}
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        del made["headers"][name]
+    assert functions.call("webhook", made).status == 401
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"sequence": 0}, "sequence"),
+        ({"kind": "gossip"}, "kind"),
+        ({"completedImages": 2}, "completedImages"),
+        ({"status": "completed"}, "status"),
+        ({"totalImages": 4}, "totalImages"),
+        ({"run": 2}, "run"),
+        ({"evidenceImages": {"ghost": "k"}, "completedImages": 1}, "ghost"),
+        ({"evidenceImages": {"evidence-1": "k"}, "completedImages": 1}, "evidence-1"),
+    ],
+)
+def test_a_snapshot_that_contradicts_is_refused_and_nothing_changes(
+    functions: Functions, job: dict[str, Any], changes: dict[str, Any], field: str
+) -> None:
+    answer = deliver(functions, snapshot(job, **changes))
+    assert answer.status == 400
+    assert field in {error["field"] for error in answer.json["errors"]}
+    assert stored(functions)["version"] == 1
+
+
+def test_fields_of_a_newer_worker_are_ignored(functions: Functions, job: dict[str, Any]) -> None:
+    assert deliver(functions, snapshot(job, mood="grim")).status == 200
