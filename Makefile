@@ -32,7 +32,7 @@ submit: .venv/.ready ## send CASE=file to the stack of `make local`
 	@$(PY) -m local.submit --case "$(CASE)" --out "$(OUT)"
 
 .PHONY: test
-test: setup .aws-sam/build/template.yaml ## run all tests
+test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
 	$(PY) -m pytest $(ARGS)
 
 .PHONY: check
@@ -49,10 +49,16 @@ format: .venv/.ready ## format the code and mend what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
+SOURCES := template.yaml $(LAYER) $(shell find functions layers/darkroom/src/darkroom -type f -not -name '*.pyc')
+
 .PHONY: build
-build: .aws-sam/build/template.yaml ## sam build
-.aws-sam/build/template.yaml: template.yaml $(LAYER) $(shell find functions layers/darkroom/src/darkroom -type f -not -name '*.pyc') | .venv/.ready .tools/sam/.ready
+build: .aws-sam/build/template.yaml ## sam build, for the architecture of the template
+.aws-sam/build/template.yaml: $(SOURCES) | .venv/.ready .tools/sam/.ready
 	$(SAM) build
+
+# The same for this machine's processor, so that tests can import it.
+.local/build/template.yaml: $(SOURCES) | .venv/.ready .tools/sam/.ready
+	$(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64) >.local/build.log 2>&1 || { cat .local/build.log; exit 1; }
 
 .PHONY: openapi
 openapi: .venv/.ready ## write the API description from the handlers

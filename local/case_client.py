@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -30,11 +30,17 @@ def read_case(path: Path) -> dict[str, Any]:
 
 
 class CaseClient:
-    """One API."""
+    """One API; a context manager, which closes its connections."""
 
     def __init__(self, api_url: str) -> None:
         self._http = httpx.Client(timeout=30, trust_env=False, follow_redirects=True)
         self._api_url = api_url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def submit(self, case: dict[str, Any]) -> Job:
         """The job of `case`, new or the one there is."""

@@ -1,13 +1,14 @@
 """`make demo`: start the whole stack, develop one case on it, stop everything."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from local import package, stack
+from local import package, stack, studio
 from local.case_client import Refused
 from local.develop import develop
 from local.terminal import ended_by_signal
@@ -20,14 +21,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--studio", type=json.loads, default={}, help="a studio Config as JSON")
     arguments = parser.parse_args()
     console = Console()
     key = os.environ.get("GEMINI_API_KEY")
     provider = stack.Provider(url=GEMINI, key=key) if key else None
     console.print("Starting the emulator and deploying template.yaml to it ...")
+    config = studio.Config(**arguments.studio)
     log = package.ROOT / ".local" / "demo.log"
     try:
-        with ended_by_signal(), stack.running(provider=provider, log=log) as running:
+        with ended_by_signal(), stack.running(provider=provider, studio_config=config, log=log) as running:
             who = "Gemini" if key else "the studio, a local stand-in that draws placeholders"
             console.print(f"The API is at {running.api_url}", highlight=False, soft_wrap=True)
             console.print(f"Pictures come from {who}.\n")

@@ -17,18 +17,23 @@ from local.contact_sheet import contact_sheet
 
 def develop(api_url: str, case_file: Path, out: Path, console: Console) -> Job:
     """The job when it has ended; its pictures, `job.json` and `contact-sheet.png` are in `out/<caseId>/`."""
-    client, started = CaseClient(api_url), time.monotonic()
-    first = job = client.submit(read_case(case_file))
-    with Live(console=console, refresh_per_second=8) as live:
-        seen = 0
-        for job in client.follow(first):
-            seconds = time.monotonic() - started
-            live.update(_view(job, seconds))
-            if not console.is_terminal and job["version"] > seen:  # a log shows no live display
-                console.print(_headline(job, seconds))
-            seen = job["version"]
-    folder = _write(client, job, out)
+    started = time.monotonic()
+    with CaseClient(api_url) as client:
+        job = _follow(client, client.submit(read_case(case_file)), started, console)
+        folder = _write(client, job, out)
     _summary(job, time.monotonic() - started, folder, console)
+    return job
+
+
+def _follow(client: CaseClient, job: Job, started: float, console: Console) -> Job:
+    seen = 0
+    with Live(console=console, refresh_per_second=8) as live:
+        for state in client.follow(job):
+            seconds = time.monotonic() - started
+            live.update(_view(state, seconds))
+            if not console.is_terminal and state["version"] > seen:  # a log shows no live display
+                console.print(_headline(state, seconds))
+            seen, job = state["version"], state
     return job
 
 

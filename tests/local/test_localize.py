@@ -1,0 +1,89 @@
+"""Each rewrite of the template for the emulator, and that there are no others."""
+
+from local import cloudformation, package
+from local.localize import (
+    REWRITES,
+    Local,
+    code_from_s3,
+    http_api_in_native_resources,
+    known_webhook_secret,
+    localize,
+)
+
+TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
+CODE = [
+    logical_id
+    for logical_id, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] in ("AWS::Serverless::Function", "AWS::Serverless::LayerVersion")
+]
+LOCAL = Local(
+    code_bucket="code",
+    code_keys={logical_id: f"{logical_id}.zip" for logical_id in CODE},
+    api_id="0a1b2c3d",
+    webhook_secret="whsec_xyz",
+)
+RESULT = localize(TEMPLATE, LOCAL)["Resources"]
+
+
+def test_there_are_just_these_rewrites() -> None:
+    assert (code_from_s3, http_api_in_native_resources, known_webhook_secret) == REWRITES
+
+
+def test_the_template_itself_is_left_as_it_is() -> None:
+    assert cloudformation.load(package.ROOT / "template.yaml") == TEMPLATE
+
+
+def test_code_comes_from_s3() -> None:
+    assert RESULT["WorkerFunction"]["Properties"]["CodeUri"] == "s3://code/WorkerFunction.zip"
+    assert RESULT["DarkroomLayer"]["Properties"]["ContentUri"] == "s3://code/DarkroomLayer.zip"
+
+
+def test_the_api_has_the_same_routes_to_the_same_functions() -> None:
+    expected = {
+        (
+            f"{event['Properties']['Method']} {event['Properties']['Path']}"
+            if "Path" in event["Properties"]
+            else "$default",
+            function,
+        )
+        for function, resource in TEMPLATE["Resources"].items()
+        for event in resource["Properties"].get("Events", {}).values()
+        if event["Type"] == "HttpApi"
+    }
+    routes = {
+        (
+            resource["Properties"]["RouteKey"],
+            resource["Properties"]["Target"]["Fn::Sub"]
+            .removeprefix("integrations/${")
+            .removesuffix("Integration}"),
+        )
+        for resource in RESULT.values()
+        if resource["Type"] == "AWS::ApiGatewayV2::Route"
+    }
+    assert routes == expected
+    assert ("$default", "ReaderFunction") in routes
+
+
+def test_the_api_has_the_pinned_id_and_lambdas_payload_format() -> None:
+    assert RESULT["HttpApi"]["Properties"]["Tags"] == {"ms-custom-id": "0a1b2c3d"}
+    integrations = [r for r in RESULT.values() if r["Type"] == "AWS::ApiGatewayV2::Integration"]
+    assert {i["Properties"]["PayloadFormatVersion"] for i in integrations} == {"2.0"}
+
+
+def test_the_webhook_secret_is_known() -> None:
+    assert RESULT["WebhookSecret"]["Properties"]["SecretString"] == "whsec_xyz"
+    assert "GenerateSecretString" not in RESULT["WebhookSecret"]["Properties"]
+
+
+def test_nothing_else_is_changed() -> None:
+    added = ("AWS::ApiGatewayV2::", "AWS::Lambda::Permission")
+    for logical_id, resource in RESULT.items():
+        if logical_id in ("HttpApi", "WebhookSecret") or resource["Type"].startswith(added):
+            continue
+        before = dict(TEMPLATE["Resources"][logical_id]["Properties"])
+        after = dict(resource["Properties"])
+        for changed in ("CodeUri", "ContentUri", "Events"):
+            before.pop(changed, None), after.pop(changed, None)
+        assert after == before
+    schedules = RESULT["SweeperFunction"]["Properties"]["Events"]
+    assert schedules == TEMPLATE["Resources"]["SweeperFunction"]["Properties"]["Events"]

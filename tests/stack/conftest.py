@@ -1,0 +1,63 @@
+"""One local stack for all stack tests: the real template, deployed to the emulator."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from local import package, stack, studio
+
+DEADLINE_S = 60.0
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[stack.Stack]:
+    config = studio.Config(latency_median=0.2, latency_p95=0.4)
+    with stack.running(studio_config=config, log=package.ROOT / ".local" / "test-stack.log") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def api(running: stack.Stack, http: httpx.Client) -> "Api":
+    return Api(running, http)
+
+
+class Api:
+    """The API of the running stack."""
+
+    def __init__(self, running: stack.Stack, http: httpx.Client) -> None:
+        self.stack = running
+        self.http = http
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self.http.request(method, self.stack.api_url + path, **options)
+
+    def job(self, case_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", f"/api/cases/{case_id}/image-job").json()
+        return found
+
+    def ended(self, case_id: str) -> dict[str, Any]:
+        """The job once it has ended; these are real processes, so this waits in real time."""
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            job = self.job(case_id)
+            if job["status"] not in ("pending", "generating"):
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"the job did not end within {DEADLINE_S} s: {job}")
+
+    def studio_stats(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get(f"{self.stack.studio_url}/_stats").json()
+        return found
+
+    def set_studio(self, **config: Any) -> None:
+        fast = {"latency_median": 0.2, "latency_p95": 0.4}
+        self.http.put(f"{self.stack.studio_url}/_config", json=fast | config).raise_for_status()

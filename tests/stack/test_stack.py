@@ -1,0 +1,219 @@
+"""The main job, end to end, on the emulator: real processes, real HTTP, the real template."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from darkroom.adapters import standard_webhooks
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.domain.job import open_job
+from darkroom.domain.timing import Timing
+from darkroom.wire.calls import SubmitRequest
+from darkroom.wire.model import parse
+from PIL import Image
+from rich.console import Console
+
+from local import package
+from local.develop import develop
+from tests.stack.conftest import Api
+
+CASE = package.ROOT / "events" / "case.json"
+
+
+def a_case(case_id: str, count: int = 3) -> dict[str, Any]:
+    items = [{"id": f"e-{i}", "name": f"Key {i} of {case_id}", "description": "brass"} for i in range(count)]
+    return {"caseId": case_id, "evidence": items}
+
+
+@pytest.fixture(autouse=True)
+def _calm_studio(api: Api) -> Iterator[None]:
+    yield
+    api.set_studio()
+
+
+def test_the_demo_develops_all_pictures(api: Api, tmp_path: Path) -> None:
+    before = api.studio_stats()["requests"]
+    job = develop(api.stack.api_url, CASE, tmp_path, Console(quiet=True))
+    folder = tmp_path / "the-drowned-clockmaker"
+    assert job["status"] == "completed"
+    pictures = sorted(path.name for path in folder.glob("*.jpg"))
+    ids = [*(f"evidence-{i}" for i in range(1, 11)), *(f"location-{i}" for i in range(1, 5))]
+    assert pictures == sorted(f"{i}.jpg" for i in ids)
+    for name in pictures:
+        image = Image.open(io.BytesIO((folder / name).read_bytes()))
+        assert (image.size, image.format, image.info.get("progressive")) == ((512, 512), "JPEG", 1)
+    assert json.loads((folder / "job.json").read_text()) == job
+    assert Image.open(io.BytesIO((folder / "contact-sheet.png").read_bytes())).width > 1500
+    assert api.studio_stats()["requests"] - before == 14
+    assert job["costUsd"] == pytest.approx(14 * 0.0336)
+
+
+def test_submit_answers_before_any_picture_is_made(api: Api) -> None:
+    api.set_studio(latency_median=3, latency_p95=3.1)
+    answer = api.call("POST", "/api/generate-case-images", json=a_case("at-once"))
+    assert answer.status_code == 202
+    assert (answer.json()["status"], answer.json()["completedImages"]) == ("pending", 0)
+    assert answer.headers["location"] == f"{api.stack.api_url}/api/cases/at-once/image-job"
+    assert api.ended("at-once")["status"] == "completed"
+
+
+def test_a_job_whose_initiator_died_before_the_invoke_is_finished_by_the_sweeper(api: Api) -> None:
+    case = parse(SubmitRequest, json.dumps(a_case("orphan")).encode()).to_case()
+    long_ago = int(time.time() * 1000) - 200_000
+    jobs = DynamoDBJobs(api.stack.client("dynamodb"), api.stack.table)
+    jobs.create(open_job(case, job_id="0" * 32, now=long_ago, timing=Timing()), case)
+    assert api.job("orphan")["status"] == "pending"
+
+    swept = api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper, Payload=b"{}")
+    assert "orphan" in json.loads(swept["Payload"].read())["rearmed"]
+
+    job = api.ended("orphan")
+    assert (job["status"], job["run"], job["retryCount"]) == ("completed", 2, 1)
+
+
+def test_the_schedule_runs_the_sweeper(api: Api) -> None:
+    events = api.stack.client("events")
+    [rule] = [r for r in events.list_rules()["Rules"] if r.get("ScheduleExpression")]
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+    [target] = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert api.stack.sweeper in target["Arn"]
+
+
+def test_what_cannot_be_made_leaves_a_partial_case_with_its_reason(api: Api) -> None:
+    api.set_studio(script={"Key 1 of partial": ["safety"]})
+    api.call("POST", "/api/generate-case-images", json=a_case("partial"))
+    job = api.ended("partial")
+    assert (job["status"], job["completedImages"], job["failedIds"]) == ("partial", 2, ["e-1"])
+    assert job["errors"]["e-1"]["code"] == "refused"
+    old = api.call("GET", "/api/cases/partial/image-status").json()
+    assert old == {"status": "partial", "completedAt": job["completedAt"]}
+
+
+def test_faults_that_pass_cost_a_retry_and_no_picture(api: Api) -> None:
+    api.set_studio(script={"Key 0 of bumpy": ["503"], "Key 1 of bumpy": ["truncated"]})
+    before = api.studio_stats()["requests"]
+    api.call("POST", "/api/generate-case-images", json=a_case("bumpy"))
+    assert api.ended("bumpy")["status"] == "completed"
+    assert api.studio_stats()["requests"] - before == 5
+
+
+def test_the_same_case_again_asks_for_nothing(api: Api) -> None:
+    api.call("POST", "/api/generate-case-images", json=a_case("twice"))
+    first = api.ended("twice")
+    before = api.studio_stats()["requests"]
+    again = api.call("POST", "/api/generate-case-images", json=a_case("twice"))
+    assert (again.status_code, again.json()) == (200, first)
+    other = api.call("POST", "/api/generate-case-images", json=a_case("twice", count=2))
+    assert (other.status_code, other.json()["code"]) == (409, "case_conflict")
+    assert api.studio_stats()["requests"] == before
+
+
+def test_a_picture_is_fetched_by_its_link_alone(api: Api) -> None:
+    api.call("POST", "/api/generate-case-images", json=a_case("linked", count=1))
+    [link] = api.ended("linked")["evidenceImages"].values()
+    answer = api.http.get(link, follow_redirects=True)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert Image.open(io.BytesIO(answer.content)).size == (512, 512)
+    assert api.http.get(link.replace("?s=", "?s=x")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/api/generate-case-images", "{", 400, "invalid_input"),
+        ("POST", "/api/generate-case-images", "{}", 400, "invalid_input"),
+        ("POST", "/api/generate-case-images", " " * 262_145, 413, "body_too_large"),
+        ("GET", "/api/generate-case-images", None, 405, "method_not_allowed"),
+        ("PUT", "/api/webhook/image-progress", "{}", 405, "method_not_allowed"),
+        ("GET", "/api/nowhere", None, 404, "route_not_found"),
+        ("GET", "/api/cases/unknown/image-job", None, 404, "job_not_found"),
+        ("GET", "/api/cases/unknown/image-status", None, 404, "job_not_found"),
+        ("POST", "/api/webhook/image-progress", "{}", 401, "bad_signature"),
+    ],
+)
+def test_every_error_is_a_problem(
+    api: Api, method: str, path: str, body: str | None, status: int, code: str
+) -> None:
+    answer = api.call(method, path, content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_replayed_snapshot_changes_nothing(api: Api) -> None:
+    api.call("POST", "/api/generate-case-images", json=a_case("replayed"))
+    job = api.ended("replayed")
+    claim = {
+        "caseId": "replayed",
+        "jobId": job["jobId"],
+        "run": 1,
+        "claim": "a-strangers-claim",
+        "sequence": 1,
+        "kind": "claim",
+        "status": "generating",
+        "completedImages": 0,
+        "totalImages": 3,
+        "evidenceImages": {},
+        "locationImages": {},
+        "failedIds": [],
+        "errors": {},
+    }
+    body = json.dumps(claim).encode()
+    headers = standard_webhooks.sign(
+        api.stack.webhook_secret, message_id="m", timestamp_s=int(time.time()), body=body
+    )
+    answer = api.call("POST", "/api/webhook/image-progress", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "superseded")
+    assert api.job("replayed") == job
+
+
+def test_the_description_is_served(api: Api) -> None:
+    assert api.call("GET", "/api/openapi.json").json()["info"]["title"] == "Darkroom"
+
+
+def a_demo(*arguments: str) -> subprocess.Popen[str]:
+    config = json.dumps({"latency_median": 0.2, "latency_p95": 0.4})
+    return subprocess.Popen(
+        [sys.executable, "-m", "local.demo", "--case", CASE, "--studio", config, *arguments],
+        cwd=package.ROOT,
+        env={name: value for name, value in os.environ.items() if name != "GEMINI_API_KEY"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def test_an_interrupted_demo_stops_all_it_started(tmp_path: Path) -> None:
+    demo = a_demo("--out", str(tmp_path))
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "The API is at" in line:
+            break
+    [pgid] = children_of(demo.pid)  # the emulator leads a process group with all its workers
+    demo.send_signal(signal.SIGINT)
+    rest = demo.communicate(timeout=20)[0]
+    assert demo.returncode == 130
+    assert "Interrupted" in rest
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pgid, 0)
+
+
+def test_a_demo_of_a_case_that_is_none_says_why(tmp_path: Path) -> None:
+    wrong = tmp_path / "case.json"
+    wrong.write_text('{"caseId": "x"}')
+    demo = a_demo("--case", str(wrong), "--out", str(tmp_path))
+    said = demo.communicate(timeout=60)[0]
+    assert demo.returncode == 2
+    assert "1 to 100 items" in said

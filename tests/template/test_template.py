@@ -1,0 +1,227 @@
+"""The template, the code and the samples agree."""
+
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from darkroom import api, settings
+from darkroom.domain import errors
+from darkroom.domain.timing import Timing
+
+from local import cloudformation, openapi, package
+
+ROOT = package.ROOT
+TEMPLATE = cloudformation.load(ROOT / "template.yaml")
+RESOURCES = TEMPLATE["Resources"]
+FUNCTIONS = {
+    logical_id.removesuffix("Function").lower(): resource["Properties"]
+    for logical_id, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+TABLE, BUCKET = "JobsTable.Arn", "ImageBucket"
+ALLOWED = {
+    "initiator": {
+        ("dynamodb:GetItem", TABLE),
+        ("dynamodb:PutItem", TABLE),
+        ("lambda:InvokeFunction", "-worker"),
+        ("secretsmanager:GetSecretValue", "LinkSecret"),
+    },
+    "worker": {
+        ("s3:PutObject", f"{BUCKET}.Arn}}/cases/*"),
+        ("secretsmanager:GetSecretValue", "ProviderSecret"),
+        ("secretsmanager:GetSecretValue", "WebhookSecret"),
+    },
+    "webhook": {
+        ("dynamodb:GetItem", TABLE),
+        ("dynamodb:PutItem", TABLE),
+        ("secretsmanager:GetSecretValue", "WebhookSecret"),
+    },
+    "sweeper": {
+        ("dynamodb:GetItem", TABLE),
+        ("dynamodb:PutItem", TABLE),
+        ("dynamodb:Query", "/index/due"),
+        ("lambda:InvokeFunction", "WorkerFunction.Arn"),
+    },
+    "reader": {
+        ("dynamodb:GetItem", TABLE),
+        ("s3:GetObject", f"{BUCKET}.Arn}}/cases/*"),
+        ("secretsmanager:GetSecretValue", "LinkSecret"),
+    },
+}
+"""Function → what it may do, to the resource whose name ends so."""
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def name_of(resource: Any) -> str:
+    """A resource as one string: the text of a Sub, the path of a GetAtt, the target of a Ref."""
+    if isinstance(resource, dict):
+        [inner] = resource.values()
+        return ".".join(inner) if isinstance(inner, list) else str(inner)
+    return str(resource)
+
+
+def granted(function: str) -> set[tuple[str, str]]:
+    statements = [s for policy in FUNCTIONS[function]["Policies"] for s in policy["Statement"]]
+    assert all(s["Effect"] == "Allow" for s in statements)
+    return {
+        (action, name_of(resource))
+        for s in statements
+        for action in as_list(s["Action"])
+        for resource in as_list(s["Resource"])
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_what_it_needs_and_nothing_else(function: str) -> None:
+    given, expected = granted(function), ALLOWED[function]
+    assert len(given) == len(expected)
+    for action, ending in expected:
+        assert any(a == action and r.endswith(ending) for a, r in given), (action, ending)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_may_do_anything_to_everything(function: str) -> None:
+    for action, resource in granted(function):
+        assert "*" not in action
+        assert resource != "*"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_given_the_settings_it_reads_and_no_others(function: str) -> None:
+    kind = getattr(settings, f"{function.capitalize()}Settings")
+    given = FUNCTIONS[function]["Environment"]["Variables"]
+    known = {name.upper() for name in kind.__dataclass_fields__}
+    assert given.keys() <= known
+    numbers = {n: "300" for n in given if n.endswith("SECONDS")}
+    kind.load({name: "3" if name == "MAX_RETRIES" else "text" for name in given} | numbers)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_missing_variable_is_named(function: str) -> None:
+    kind = getattr(settings, f"{function.capitalize()}Settings")
+    with pytest.raises(settings.MissingSetting, match=r"[A-Z_]+ is not set"):
+        kind.load({})
+
+
+def test_a_variable_of_the_wrong_kind_is_named() -> None:
+    given = {"TABLE_NAME": "t", "WORKER_FUNCTION": "w", "WEBHOOK_URL": "u", "SWEEP_LIMIT": "many"}
+    with pytest.raises(settings.MissingSetting, match="SWEEP_LIMIT must be of type int"):
+        settings.SweeperSettings.load(given)
+
+
+def test_the_templates_defaults_do_not_contradict_each_other() -> None:
+    defaults = {k: v.get("Default") for k, v in TEMPLATE["Parameters"].items()}
+    timing = Timing(
+        grace=defaults["GraceSeconds"] * 1000,
+        lease=defaults["LeaseSeconds"] * 1000,
+        deadline=defaults["DeadlineSeconds"] * 1000,
+        max_retries=defaults["MaxRetries"],
+    )
+    assert timing == Timing()
+    worker = FUNCTIONS["worker"]
+    assert worker["Timeout"] * 1000 == timing.worker_timeout
+    assert worker["EventInvokeConfig"]["MaximumEventAgeInSeconds"] * 1000 == timing.event_age
+
+
+@pytest.mark.parametrize("name", ["GraceSeconds", "LeaseSeconds", "DeadlineSeconds", "MaxRetries"])
+@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+def test_no_value_a_parameter_allows_contradicts_the_other_defaults(name: str, bound: str) -> None:
+    fields = {"GraceSeconds": "grace", "LeaseSeconds": "lease", "DeadlineSeconds": "deadline"}
+    value = TEMPLATE["Parameters"][name][bound]
+    if name in fields:
+        Timing(**{fields[name]: value * 1000})
+    else:
+        Timing(max_retries=value)
+
+
+def test_the_worker_is_never_retried_by_lambda_and_its_losses_are_kept() -> None:
+    asynchronous = FUNCTIONS["worker"]["EventInvokeConfig"]
+    assert asynchronous["MaximumRetryAttempts"] == 0
+    assert name_of(asynchronous["DestinationConfig"]["OnFailure"]["Destination"]) == "WorkerFailures.Arn"
+
+
+def test_the_sweeper_comes_every_minute() -> None:
+    [schedule] = FUNCTIONS["sweeper"]["Events"].values()
+    assert schedule["Type"] == "Schedule"
+    assert schedule["Properties"]["Schedule"] == "rate(1 minute)"
+
+
+def test_the_bucket_is_private_encrypted_and_kept() -> None:
+    bucket = RESOURCES["ImageBucket"]
+    assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+    assert bucket["DeletionPolicy"] == "Retain"
+    [rule] = RESOURCES["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (rule["Effect"], rule["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_every_route_of_the_template_is_described_and_has_a_handler() -> None:
+    events = [
+        (name, event["Properties"])
+        for name, function in FUNCTIONS.items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "HttpApi" and "Path" in event["Properties"]
+    ]
+    described = import_module("json").loads(openapi.TARGET.read_text())["paths"]
+    assert {(e["Method"].lower(), e["Path"]) for _, e in events} == {
+        (method, path) for path, methods in described.items() for method in methods
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_its_folder_its_sample_and_its_log(function: str) -> None:
+    assert FUNCTIONS[function]["CodeUri"] == f"functions/{function}"
+    assert (ROOT / "events" / f"{function}.json").exists()
+    assert FUNCTIONS[function]["LoggingConfig"]["LogGroup"] == {"Ref": f"{function.capitalize()}Logs"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_handler_is_short(function: str) -> None:
+    lines = (ROOT / "functions" / function / "app.py").read_text().splitlines()
+    assert len(lines) <= 80
+
+
+def subclasses(kind: type[Any]) -> set[type[Any]]:
+    return {kind}.union(*(subclasses(sub) for sub in kind.__subclasses__()))
+
+
+@pytest.mark.parametrize("error", sorted(subclasses(errors.RequestError), key=str))
+def test_every_error_a_caller_can_mend_has_a_status_of_its_own(error: type[errors.RequestError]) -> None:
+    if error is not errors.RequestError:
+        assert 400 <= api.STATUS[error] < 500
+
+
+def test_every_error_has_a_code_of_its_own_and_stands_in_the_tree() -> None:
+    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
+    kinds = subclasses(errors.DarkroomError) - {errors.DarkroomError}
+    assert sorted(drawn) == sorted(kind.__name__ for kind in kinds)
+    codes = [kind.code for kind in kinds if kind is not errors.RequestError]
+    assert len(codes) == len(set(codes))
+
+
+def test_what_the_layer_needs_is_pinned_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "layers/darkroom/pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[<>=]", d)[0] for d in project["dependencies"]}
+    pinned = (ROOT / "layers/darkroom/src/requirements.txt").read_text()
+    names = set(re.findall(r"^([a-z0-9-]+)==", pinned, re.MULTILINE))
+    assert needed <= names
+    assert all("--hash=" in block for block in re.split(r"\n(?=[a-z])", pinned)[1:])
+
+
+@pytest.mark.parametrize("name", ["requirements-dev.txt", "layers/darkroom/src/requirements.txt"])
+def test_tests_run_on_what_the_layer_ships(name: str) -> None:
+    def versions(path: Path) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", path.read_text(), re.MULTILINE))
+
+    shipped = versions(ROOT / "layers/darkroom/src/requirements.txt")
+    assert shipped.items() <= versions(ROOT / name).items()
+
+
+def test_the_changelog_names_the_version() -> None:
+    version = tomllib.loads((ROOT / "layers/darkroom/pyproject.toml").read_text())["project"]["version"]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
