@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -26,12 +27,13 @@ def develop(api_url: str, case_file: Path, out: Path, console: Console) -> Job:
 
 
 def _follow(client: CaseClient, job: Job, started: float, console: Console) -> Job:
-    seen = 0
-    with Live(console=console, refresh_per_second=8) as live:
+    with Live(console=console, refresh_per_second=8) if console.is_terminal else nullcontext() as live:
+        seen = 0
         for state in client.follow(job):
             seconds = time.monotonic() - started
-            live.update(_view(state, seconds))
-            if not console.is_terminal and state["version"] > seen:  # a log shows no live display
+            if live:
+                live.update(_view(state, seconds))
+            elif state["version"] > seen:  # a log gets a line for each change
                 console.print(_headline(state, seconds))
             seen, job = state["version"], state
     return job
