@@ -8,12 +8,12 @@ from types import FrameType
 
 @contextmanager
 def ended_by_signal() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP what Ctrl-C is: a KeyboardInterrupt in the main thread."""
+    """Make each of them a KeyboardInterrupt in the main thread, Ctrl-C too where it was being ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
