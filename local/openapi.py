@@ -29,7 +29,8 @@ def describe(apps: list[Any]) -> str:
         if not merged:
             merged = one
         else:
-            merged["paths"] |= one["paths"]
+            for path, methods in one["paths"].items():
+                merged["paths"].setdefault(path, {}).update(methods)
             merged["components"]["schemas"] |= one["components"]["schemas"]
     schemas = merged["components"]["schemas"]
     merged["components"]["schemas"] = {k: schemas[k] for k in sorted(schemas.keys() - _UNUSED)}

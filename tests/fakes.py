@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from darkroom.domain.case import Case
+from darkroom.domain.case import Case, job_prefix
 from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound, ShotError
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
@@ -42,7 +42,7 @@ class MemoryJobs:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
-        self.cases: dict[tuple[str, str], Case] = {}
+        self.cases: dict[tuple[str, str, int], Case] = {}
         self.lost_writes = 0
         """How many of the next saves somebody else wins."""
 
@@ -50,7 +50,7 @@ class MemoryJobs:
         if job.case_id in self.jobs:
             return False
         self.jobs[job.case_id] = job
-        self.cases[job.case_id, job.job_id] = case
+        self.cases[_case_key(job)] = case
         return True
 
     def get(self, case_id: str) -> Job:
@@ -59,11 +59,11 @@ class MemoryJobs:
         return self.jobs[case_id]
 
     def get_case(self, job: Job) -> Case:
-        if (job.case_id, job.job_id) not in self.cases:
+        if _case_key(job) not in self.cases:
             raise JobNotFound("no job exists for this case")
-        return self.cases[job.case_id, job.job_id]
+        return self.cases[_case_key(job)]
 
-    def save(self, job: Job) -> None:
+    def save(self, job: Job, case: Case | None = None) -> None:
         stored = self.jobs.get(job.case_id)
         if self.lost_writes and stored is not None:
             self.lost_writes -= 1
@@ -71,10 +71,16 @@ class MemoryJobs:
         if stored is None or stored.version != job.version - 1:
             raise Contention("somebody else moved the job")
         self.jobs[job.case_id] = job
+        if case is not None:
+            self.cases[_case_key(job)] = case
 
     def due(self, now: int, limit: int) -> Sequence[str]:
         found = sorted((j.due_at, j.case_id) for j in self.jobs.values() if j.due_at is not None)
         return [case_id for due_at, case_id in found if due_at <= now][:limit]
+
+
+def _case_key(job: Job) -> tuple[str, str, int]:
+    return job.case_id, job.job_id, job.revision
 
 
 @dataclass
@@ -170,14 +176,22 @@ class InstantDeveloper:
 
 @dataclass
 class MemoryImages:
-    """See ImageStore."""
+    """See ImageStore and ImageIndex."""
 
-    stored: dict[str, bytes] = field(default_factory=dict)
+    stored_pictures: dict[str, bytes] = field(default_factory=dict)
     facts: dict[str, Mapping[str, str]] = field(default_factory=dict)
     error: ShotError | None = None
 
     async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
         if self.error:
             raise self.error
-        self.stored[key] = jpeg
+        self.stored_pictures[key] = jpeg
         self.facts[key] = facts
+
+    async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
+        return self.keys(case_id, job_id)
+
+    def keys(self, case_id: str, job_id: str) -> Sequence[str]:
+        if self.error:
+            raise self.error
+        return [key for key in self.stored_pictures if key.startswith(job_prefix(case_id, job_id))]

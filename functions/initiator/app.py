@@ -1,4 +1,4 @@
-"""POST /api/generate-case-images: accept a case and hand it to a worker."""
+"""What callers ask for: submit a case, retry what failed, cancel."""
 
 import time
 import uuid
@@ -7,60 +7,71 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import api, observability
+from darkroom import api, descriptions, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.image_links import ImageLinks
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.secrets import secret
-from darkroom.domain import errors
+from darkroom.domain.job import Job
 from darkroom.settings import InitiatorSettings
+from darkroom.usecases.cancel_job import CancelJob
+from darkroom.usecases.retry_job import RetryJob
+from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
-from darkroom.wire.calls import JobView, SubmitRequest
+from darkroom.wire.calls import RetryRequest, SubmitRequest
 
 SETTINGS = InitiatorSettings.load()
 LOGGER = observability.logger("initiator")
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
-SUBMIT = SubmitCase(
-    jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name),
-    workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function),
-    clock=lambda: time.time_ns() // 1_000_000,
-    new_id=lambda: uuid.uuid4().hex,
-    timing=SETTINGS.timing,
-)
+JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
+START = StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function))
 app = api.resolver(LOGGER)
 
 
-@app.post(
-    "/api/generate-case-images",
-    summary="Submit a case",
-    description="Answers at once; the pictures are made in the background. The same case again"
-    " answers the job there is.",
-    responses=api.described(
-        {
-            HTTPStatus.ACCEPTED: ("The job was created", JobView),
-            HTTPStatus.OK: ("The case was submitted before", JobView),
-        },
-        [errors.InvalidInput, errors.CaseConflict, errors.BodyTooLarge, errors.Contention],
-    ),
-)
+def clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+SUBMIT = SubmitCase(jobs=JOBS, start=START, clock=clock, new_id=new_id, timing=SETTINGS.timing)
+RETRY = RetryJob(jobs=JOBS, start=START, clock=clock, timing=SETTINGS.timing)
+CANCEL = CancelJob(jobs=JOBS, clock=clock)
+
+
+@app.post("/api/generate-case-images", **descriptions.SUBMIT)
+@api.with_query(app)
 @api.with_body(app, SETTINGS.max_body_bytes)
-def submit(body: SubmitRequest) -> Response[str]:
+def submit(body: SubmitRequest, replace: bool = False) -> Response[str]:
+    seen = api.seen(app.current_event)
+    job, created = SUBMIT(body.to_case(), webhook_url=webhook_url(), replace=replace, seen=seen)
+    return answer("case_submitted", job, HTTPStatus.ACCEPTED if created else HTTPStatus.OK)
+
+
+@app.post("/api/cases/<caseId>/image-job/retry", **descriptions.RETRY)
+@api.with_body(app, SETTINGS.max_body_bytes)
+def retry(caseId: str, body: RetryRequest) -> Response[str]:  # noqa: N803 - a name of the wire
+    seen = api.seen(app.current_event)
+    job = RETRY(caseId, body.descriptions(), webhook_url=webhook_url(), seen=seen)
+    return answer("job_retried", job, HTTPStatus.ACCEPTED)
+
+
+@app.delete("/api/cases/<caseId>/image-job", **descriptions.CANCEL)
+def cancel(caseId: str) -> Response[str]:  # noqa: N803
+    return answer("job_cancelled", CANCEL(caseId), HTTPStatus.OK)
+
+
+def webhook_url() -> str:
+    return api.webhook_url(app.current_event, SETTINGS.public_url)
+
+
+def answer(event: str, job: Job, status: HTTPStatus) -> Response[str]:
+    observability.log_job(LOGGER, event, job)
     base_url = api.base_url(app.current_event, SETTINGS.public_url)
-    webhook_url = f"{base_url}/api/webhook/image-progress"
-    job, created = SUBMIT(body.to_case(), webhook_url=webhook_url)
-    LOGGER.info(
-        "case_submitted",
-        case_id=job.case_id,
-        job_id=job.job_id,
-        is_new=created,
-        shots=len(job.shots),
-        last_error=job.last_error,
-    )
-    view = JobView.of(job, lambda shot_id: LINKS.link(job, shot_id, base_url=base_url))
-    status = HTTPStatus.ACCEPTED if created else HTTPStatus.OK
-    location = f"{base_url}/api/cases/{job.case_id}/image-job"
-    return api.answer(view, status, {"Location": location})
+    return api.accepted(job, lambda shot_id: LINKS.link(job, shot_id, base_url=base_url), base_url, status)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import api, observability
+from darkroom import api, descriptions, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.image_links import ImageLinks
@@ -16,7 +16,7 @@ from darkroom.adapters.secrets import secret
 from darkroom.domain import errors
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
-from darkroom.wire.calls import ImageStatusView, JobView
+from darkroom.wire.calls import ImageStatusView
 
 SETTINGS = ReaderSettings.load()
 LOGGER = observability.logger("reader")
@@ -27,16 +27,7 @@ app = api.resolver(LOGGER)
 Routes(Path(__file__).with_name("openapi.json")).install(app)
 
 
-@app.get(
-    "/api/cases/<caseId>/image-job",
-    summary="The job of a case",
-    description="Poll at the pace of `Retry-After`; `If-None-Match` makes an unchanged job a 304."
-    " `images=inline` gives `data:` URLs instead of links.",
-    responses=api.described(
-        {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
-        [errors.InvalidInput, errors.JobNotFound, errors.AnswerTooLarge],
-    ),
-)
+@app.get("/api/cases/<caseId>/image-job", **descriptions.JOB)
 @api.with_query(app)
 def job(caseId: str, images: str = "links") -> Response[str]:  # noqa: N803 - a name of the wire
     found, base_url = JOBS.get(caseId), api.base_url(app.current_event, SETTINGS.public_url)
@@ -49,22 +40,12 @@ def job(caseId: str, images: str = "links") -> Response[str]:  # noqa: N803 - a 
     return api.job_answer(app.current_event, found, images, forms[images])
 
 
-@app.get(
-    "/api/cases/<caseId>/image-status",
-    summary="The status record of old clients",
-    responses=api.described({HTTPStatus.OK: ("The status", ImageStatusView)}, [errors.JobNotFound]),
-)
+@app.get("/api/cases/<caseId>/image-status", **descriptions.IMAGE_STATUS)
 def image_status(caseId: str) -> Response[str]:  # noqa: N803
     return api.answer(ImageStatusView.of(JOBS.get(caseId)))
 
 
-@app.get(
-    "/api/cases/<caseId>/images/<shotId>",
-    summary="A picture: follow the links in the job, they are signed",
-    responses=api.described(
-        {HTTPStatus.FOUND: ("Where the JPEG is, for a short time", None)}, [errors.ImageNotFound]
-    ),
-)
+@app.get("/api/cases/<caseId>/images/<shotId>", **descriptions.IMAGE)
 @api.with_query(app)
 def image(caseId: str, shotId: str, s: str = "") -> Response[str]:  # noqa: N803
     found = JOBS.get(caseId)

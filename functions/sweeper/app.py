@@ -1,6 +1,8 @@
-"""Every minute: re-arm the jobs that are overdue, end those that are hopeless."""
+"""Every minute: adopt pictures, re-arm the jobs that are overdue, end those that are hopeless."""
 
+import random
 import time
+from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -8,6 +10,7 @@ from darkroom import observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.lambda_workers import LambdaWorkers
+from darkroom.adapters.s3_images import S3Images
 from darkroom.settings import SweeperSettings
 from darkroom.usecases.sweep_jobs import SweepJobs
 
@@ -15,8 +18,10 @@ SETTINGS = SweeperSettings.load()
 LOGGER = observability.logger("sweeper")
 SWEEP = SweepJobs(
     jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name),
+    images=S3Images(aws.s3(), SETTINGS.bucket_name),
     workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function),
     clock=lambda: time.time_ns() // 1_000_000,
+    jitter=random.random,
     timing=SETTINGS.timing,
     webhook_url=SETTINGS.webhook_url,
     limit=SETTINGS.sweep_limit,
@@ -24,11 +29,8 @@ SWEEP = SweepJobs(
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
-    report = SWEEP()
-    found = {
-        "rearmed": list(report.rearmed),
-        "ended": list(report.ended),
-        "refused": list(report.refused),
-    }
-    LOGGER.info("swept", extra=found)
-    return found
+    report = asdict(SWEEP())
+    LOGGER.info("swept", extra=report)
+    if report["stuck"]:
+        LOGGER.warning("jobs_stuck", extra={"count": len(report["stuck"]), "case_ids": report["stuck"]})
+    return report

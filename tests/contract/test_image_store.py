@@ -62,3 +62,39 @@ def test_a_presigned_address_names_the_picture_and_its_expiry(bucket: S3Images) 
     address = bucket.presign(KEY, seconds=300)
     assert KEY in address
     assert "X-Amz-Expires=300" in address
+
+
+async def put_all(store: ImageStore, keys: list[str]) -> list[str]:
+    for key in keys:
+        await store.put(key, b"jpeg", {})
+    return list(await store.stored("case-1", "job-1"))
+
+
+@pytest.mark.parametrize("kind", ["fake", "s3"])
+def test_all_pictures_of_a_job_are_listed_and_of_no_other(kind: str, bucket: S3Images) -> None:
+    store = MemoryImages() if kind == "fake" else bucket
+    mine = [f"cases/case-1/job-1/e-{i}/0123456789abcdef-1.jpg" for i in range(3)]
+    others = [
+        "cases/case-1/job-11/e-1/0123456789abcdef-1.jpg",
+        "cases/case-1/job-2/e-1/0123456789abcdef-1.jpg",
+        "cases/case-11/job-1/e-1/0123456789abcdef-1.jpg",
+    ]
+    assert sorted(asyncio.run(put_all(store, mine + others))) == mine
+    assert sorted(store.keys("case-1", "job-1")) == mine
+
+
+def test_more_pictures_than_fit_a_page_are_listed(bucket: S3Images) -> None:
+    keys = [f"cases/case-1/job-1/e-{i:04}/0123456789abcdef-1.jpg" for i in range(1005)]
+    for key in keys:
+        clients.s3().put_object(Bucket=BUCKET, Key=key, Body=b"")
+    assert sorted(bucket.keys("case-1", "job-1")) == keys
+
+
+@pytest.mark.parametrize(
+    ("make", "around"), [(failing_fake, nullcontext()), (failing_s3, mock_aws())], ids=["fake", "s3"]
+)
+def test_what_cannot_be_listed_is_an_error(
+    make: type[MemoryImages], around: AbstractContextManager[object]
+) -> None:
+    with around, pytest.raises(StorageFailed):
+        make().keys("case-1", "job-1")

@@ -47,6 +47,10 @@ def a_full_job() -> Job:
         run=3,
         hop=2,
         claim="claim-1",
+        lease_until=NOW + 9,
+        settled_at_claim=1,
+        losses=1,
+        revision=4,
         sequence=5,
         started_at=NOW + 1,
         completed_at=NOW + 2,
@@ -128,6 +132,26 @@ def test_a_job_that_does_not_exist_cannot_be_saved(store: JobStore) -> None:
         store.save(a_job().noted("ghost"))
     with pytest.raises(JobNotFound):
         store.get("case-1")
+
+
+def test_a_new_revision_of_the_case_is_stored_with_the_job_and_the_old_one_stays(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    other = a_case(evidence=2)
+    revised = replace(a_job().noted("retry"), revision=1)
+    store.save(revised, other)
+    assert (store.get("case-1"), store.get_case(revised)) == (revised, other)
+    assert store.get_case(a_job()) == a_case()
+
+
+def test_a_lost_write_stores_no_case_either(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    store.save(a_job().noted("first"))
+    late = replace(a_job().noted("second"), revision=1)
+    with pytest.raises(Contention):
+        store.save(late, a_case(evidence=2))
+    assert store.get("case-1").last_error == "first"
+    with pytest.raises(JobNotFound):
+        store.get_case(late)
 
 
 def fill(store: JobStore, count: int) -> None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from darkroom import api
 from darkroom.adapters import http, standard_webhooks
 from darkroom.adapters.http_snapshots import HttpSnapshots
-from darkroom.domain.errors import Superseded, Undeliverable
+from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.progress import Snapshot, SnapshotKind
 
 from tests.builders import a_case, a_snapshot
@@ -30,6 +31,18 @@ def send_by_fake(status: int) -> None:
             raise Undeliverable(str(status), retryable=status >= 500 or status in (408, 429))
 
     asyncio.run(RecordedSnapshots(answer=answer).send(SNAPSHOT, URL))
+
+
+def cancel_by_fake() -> None:
+    def answer(snapshot: Snapshot) -> None:
+        raise Cancelled("no")
+
+    asyncio.run(RecordedSnapshots(answer=answer).send(SNAPSHOT, URL))
+
+
+def cancel_by_http() -> None:
+    body = api.problem(Cancelled("the job was cancelled")).body
+    post(lambda request: httpx.Response(409, content=body))
 
 
 def send_by_http(status: int, seen: list[httpx.Request] | None = None) -> None:
@@ -66,6 +79,12 @@ def test_success_is_delivery(send: Send) -> None:
 def test_a_conflict_stops_the_run(send: Send) -> None:
     with pytest.raises(Superseded):
         send(409)
+
+
+@pytest.mark.parametrize("cancel", [cancel_by_fake, cancel_by_http], ids=["fake", "http"])
+def test_a_cancellation_is_told_apart(cancel: Callable[[], None]) -> None:
+    with pytest.raises(Cancelled):
+        cancel()
 
 
 @both

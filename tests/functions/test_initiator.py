@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from darkroom.adapters import aws as clients
 
-from tests.functions.conftest import Functions, event
+from tests.functions.conftest import Answer, Functions, event, request
 
 BODY = json.loads(event("initiator")["body"])
 
@@ -64,7 +64,7 @@ def test_a_worker_that_cannot_be_started_leaves_a_pending_job(functions: Functio
         (BODY | {"colour": "red"}, 400, "colour"),
         (BODY | {"locations": BODY["evidence"]}, 400, "body"),
         ("{", 400, "body"),
-        ("", 400, "body"),
+        ("", 400, "caseId"),
         ("[]", 400, "body"),
     ],
 )
@@ -112,3 +112,78 @@ def test_nothing_a_player_wrote_is_logged(functions: Functions, capsys: pytest.C
     assert "case_submitted" in logged
     assert "harbour water" not in logged
     assert "butler" not in logged
+
+
+PATH = "/api/cases/case-42/image-job"
+
+
+def ask(functions: Functions, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+    made = request(method, path, body=None if body is None else json.dumps(body))
+    made["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return functions.call("initiator", made)
+
+
+def test_a_cancelled_job_can_be_retried_with_other_words(functions: Functions) -> None:
+    functions.call("initiator", event("initiator"))
+    cancelled = ask(functions, "DELETE", PATH)
+    assert (cancelled.status, cancelled.json["status"]) == (200, "cancelled")
+    assert ask(functions, "DELETE", PATH).json == cancelled.json
+    change = {"shots": {"evidence-1": {"description": "a plain watch"}}}
+    retried = ask(functions, "POST", f"{PATH}/retry", change)
+    assert (retried.status, retried.json["status"], retried.json["run"]) == (202, "pending", 2)
+    assert retried.headers["location"].endswith(PATH)
+
+
+def test_a_retry_needs_no_body(functions: Functions) -> None:
+    functions.call("initiator", event("initiator"))
+    ask(functions, "DELETE", PATH)
+    assert ask(functions, "POST", f"{PATH}/retry").status == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"shots": {"ghost": {"description": "x"}}}, "shots.ghost"),
+        ({"shots": {"evidence-1": {"description": ""}}}, "shots.evidence-1.description"),
+        ({"shots": {"evidence-1": {"name": "x"}}}, "shots.evidence-1.name"),
+        ({"shots": {"a b": {"description": "x"}}}, "shots.a b.[key]"),
+        ({"shot": {}}, "shot"),
+        ({"shots": []}, "shots"),
+    ],
+)
+def test_a_retry_with_bad_input_is_a_problem(functions: Functions, body: Any, field: str) -> None:
+    functions.call("initiator", event("initiator"))
+    ask(functions, "DELETE", PATH)
+    answer = ask(functions, "POST", f"{PATH}/retry", body)
+    assert answer.status == 400
+    assert field in {error["field"] for error in answer.json["errors"]}
+
+
+def test_an_open_job_can_be_neither_retried_nor_replaced(functions: Functions) -> None:
+    functions.call("initiator", event("initiator"))
+    assert ask(functions, "POST", f"{PATH}/retry").json["code"] == "job_open"
+    other = submission(BODY | {"locations": []}, queryStringParameters={"replace": "true"})
+    assert functions.call("initiator", other).json["code"] == "job_open"
+
+
+def test_a_job_that_has_ended_is_replaced_on_demand(functions: Functions) -> None:
+    first = functions.call("initiator", event("initiator")).json
+    ended = ask(functions, "DELETE", PATH).json
+    other = submission(BODY | {"locations": []}, queryStringParameters={"replace": "true"})
+    other["headers"]["if-match"] = f'"{first["jobId"]}.{first["version"]}.links"'
+    assert functions.call("initiator", other).status == 412
+    other["headers"]["if-match"] = f'"{ended["jobId"]}.{ended["version"]}.inline"'
+    answer = functions.call("initiator", other)
+    assert (answer.status, answer.json["run"], answer.json["totalImages"]) == (202, 2, 2)
+    assert answer.json["jobId"] != first["jobId"]
+
+
+def test_replace_is_true_or_false(functions: Functions) -> None:
+    answer = functions.call("initiator", submission(queryStringParameters={"replace": "yes"}))
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "replace")
+    assert written() == 0
+
+
+def test_what_is_unknown_can_be_neither_cancelled_nor_retried(functions: Functions) -> None:
+    assert ask(functions, "DELETE", PATH).status == 404
+    assert ask(functions, "POST", f"{PATH}/retry").status == 404

@@ -51,7 +51,7 @@ def test_an_unchanged_job_is_a_304_without_a_body(functions: Functions, job: dic
 
 def test_a_changed_job_has_another_tag(functions: Functions, job: dict[str, Any]) -> None:
     before = functions.call("reader", event("reader")).headers["etag"]
-    deliver(functions, snapshot(job, kind="progress", sequence=3))
+    deliver(functions, snapshot(job, kind="progress", sequence=3, costUsd=0.0336))
     assert functions.call("reader", event("reader")).headers["etag"] != before
 
 
@@ -129,7 +129,7 @@ def test_a_path_without_a_route_is_a_problem(functions: Functions, path: str) ->
     ("method", "path", "allowed"),
     [
         ("GET", "/api/generate-case-images", "POST"),
-        ("PUT", PATH, "GET"),
+        ("PUT", PATH, "DELETE, GET"),
         ("DELETE", "/api/webhook/image-progress", "POST"),
     ],
 )

@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.domain.job import Status
 
-from tests.builders import a_case, a_job
+from tests.builders import a_case, a_job, keys_of
 from tests.functions.conftest import Context, Functions, event
+
+REPORT: dict[str, list[str]] = {"rearmed": [], "ended": [], "refused": [], "stuck": [], "failed": []}
 
 
 def test_an_overdue_job_is_armed_again_and_a_fresh_one_left_alone(functions: Functions) -> None:
@@ -17,7 +20,7 @@ def test_an_overdue_job_is_armed_again_and_a_fresh_one_left_alone(functions: Fun
     overdue = replace(a_job(), due_at=1, deadline_at=4_102_444_800_000)
     jobs.create(overdue, a_case())
     result = functions.load("sweeper").handler(event("sweeper"), Context())
-    assert result == {"rearmed": ["case-1"], "ended": [], "refused": []}
+    assert result == REPORT | {"rearmed": ["case-1"]}
     assert (jobs.get("case-1").run, jobs.get("case-1").retry_count) == (2, 1)
     assert jobs.get("case-42").run == 1
     json.dumps(result)
@@ -27,11 +30,28 @@ def test_a_second_sweep_finds_nothing(functions: Functions) -> None:
     DynamoDBJobs(clients.dynamodb(), "jobs").create(replace(a_job(), due_at=1), a_case())
     sweep = functions.load("sweeper").handler
     sweep(event("sweeper"), Context())
-    assert sweep(event("sweeper"), Context()) == {"rearmed": [], "ended": [], "refused": []}
+    assert sweep(event("sweeper"), Context()) == REPORT
 
 
 @pytest.mark.usefixtures("throttled_lambda")
 def test_a_worker_that_cannot_be_started_is_reported(functions: Functions) -> None:
     DynamoDBJobs(clients.dynamodb(), "jobs").create(replace(a_job(), due_at=1), a_case())
     result = functions.load("sweeper").handler(event("sweeper"), Context())
-    assert result == {"rearmed": ["case-1"], "ended": [], "refused": ["case-1"]}
+    assert result == REPORT | {"rearmed": ["case-1"], "refused": ["case-1"]}
+
+
+def test_pictures_that_were_never_reported_are_adopted(functions: Functions) -> None:
+    case = a_case(evidence=1, locations=0)
+    DynamoDBJobs(clients.dynamodb(), "jobs").create(replace(a_job(case), due_at=1), case)
+    [key] = keys_of(case, "evidence-1").values()
+    clients.s3().put_object(Bucket="pictures", Key=key, Body=b"jpeg")
+    result = functions.load("sweeper").handler(event("sweeper"), Context())
+    assert result == REPORT | {"ended": ["case-1"]}
+    assert DynamoDBJobs(clients.dynamodb(), "jobs").get("case-1").status == "completed"
+
+
+def test_a_stuck_job_is_logged_as_a_warning(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    stuck = replace(a_job(), status=Status.GENERATING, claim="c", due_at=1, armed_at=1)
+    DynamoDBJobs(clients.dynamodb(), "jobs").create(stuck, a_case())
+    assert functions.load("sweeper").handler(event("sweeper"), Context())["stuck"] == ["case-1"]
+    assert '"message":"jobs_stuck"' in capsys.readouterr().out

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from darkroom.adapters import standard_webhooks
 
-from tests.functions.conftest import SECRET, Answer, Functions, event
+from tests.functions.conftest import SECRET, Answer, Functions, event, request
 
 
 @pytest.fixture
@@ -130,3 +130,49 @@ def test_a_snapshot_that_contradicts_is_refused_and_nothing_changes(
 
 def test_fields_of_a_newer_worker_are_ignored(functions: Functions, job: dict[str, Any]) -> None:
     assert deliver(functions, snapshot(job, mood="grim")).status == 200
+
+
+def test_a_cancelled_job_tells_its_worker_and_hears_its_last_word(
+    functions: Functions, job: dict[str, Any]
+) -> None:
+    deliver(functions, snapshot(job))
+    cancelled = functions.call("initiator", request("DELETE", "/api/cases/case-42/image-job"))
+    assert cancelled.json["status"] == "cancelled"
+    retry = request("POST", "/api/cases/case-42/image-job/retry")
+    busy = functions.call("initiator", retry)
+    assert (busy.status, busy.json["code"], busy.headers["retry-after"]) == (409, "still_stopping", "10")
+
+    told = deliver(functions, snapshot(job, kind="heartbeat", sequence=2))
+    assert (told.status, told.json["code"]) == (409, "cancelled")
+    last = snapshot(
+        job,
+        kind="stopped",
+        status="cancelled",
+        sequence=3,
+        completedImages=1,
+        evidenceImages={"evidence-1": key(job, "evidence-1")},
+        costUsd=0.0336,
+    )
+    assert deliver(functions, last).status == 200
+    found = stored(functions)
+    assert (found["status"], list(found["evidenceImages"]), found["costUsd"]) == (
+        "cancelled",
+        ["evidence-1"],
+        0.0336,
+    )
+    assert functions.call("initiator", retry).status == 202
+
+
+def test_a_continuation_arms_the_next_run(functions: Functions, job: dict[str, Any]) -> None:
+    deliver(functions, snapshot(job))
+    go_on = snapshot(
+        job,
+        kind="continue",
+        sequence=2,
+        completedImages=1,
+        evidenceImages={"evidence-1": key(job, "evidence-1")},
+    )
+    assert deliver(functions, go_on).status == 200
+    found = stored(functions)
+    assert (found["status"], found["run"], found["retryCount"]) == ("pending", 2, 0)
+    assert deliver(functions, go_on).json["code"] == "superseded"

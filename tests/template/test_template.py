@@ -31,18 +31,21 @@ ALLOWED = {
     },
     "worker": {
         ("s3:PutObject", f"{BUCKET}.Arn}}/cases/*"),
+        ("s3:ListBucket", f"{BUCKET}.Arn"),
         ("secretsmanager:GetSecretValue", "ProviderSecret"),
         ("secretsmanager:GetSecretValue", "WebhookSecret"),
     },
     "webhook": {
         ("dynamodb:GetItem", TABLE),
         ("dynamodb:PutItem", TABLE),
+        ("lambda:InvokeFunction", "-worker"),
         ("secretsmanager:GetSecretValue", "WebhookSecret"),
     },
     "sweeper": {
         ("dynamodb:GetItem", TABLE),
         ("dynamodb:PutItem", TABLE),
         ("dynamodb:Query", "/index/due"),
+        ("s3:ListBucket", f"{BUCKET}.Arn"),
         ("lambda:InvokeFunction", "WorkerFunction.Arn"),
     },
     "reader": {
@@ -110,7 +113,13 @@ def test_a_missing_variable_is_named(function: str) -> None:
 
 
 def test_a_variable_of_the_wrong_kind_is_named() -> None:
-    given = {"TABLE_NAME": "t", "WORKER_FUNCTION": "w", "WEBHOOK_URL": "u", "SWEEP_LIMIT": "many"}
+    given = {
+        "TABLE_NAME": "t",
+        "BUCKET_NAME": "b",
+        "WORKER_FUNCTION": "w",
+        "WEBHOOK_URL": "u",
+        "SWEEP_LIMIT": "many",
+    }
     with pytest.raises(settings.MissingSetting, match="SWEEP_LIMIT must be of type int"):
         settings.SweeperSettings.load(given)
 
@@ -144,6 +153,14 @@ def test_the_worker_is_never_retried_by_lambda_and_its_losses_are_kept() -> None
     asynchronous = FUNCTIONS["worker"]["EventInvokeConfig"]
     assert asynchronous["MaximumRetryAttempts"] == 0
     assert name_of(asynchronous["DestinationConfig"]["OnFailure"]["Destination"]) == "WorkerFailures.Arn"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_bucket_is_listed_only_where_pictures_are(function: str) -> None:
+    statements = [s for policy in FUNCTIONS[function]["Policies"] for s in policy["Statement"]]
+    for statement in statements:
+        if "s3:ListBucket" in as_list(statement["Action"]):
+            assert statement["Condition"] == {"StringLike": {"s3:prefix": "cases/*"}}
 
 
 def test_the_sweeper_comes_every_minute() -> None:

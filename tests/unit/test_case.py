@@ -1,7 +1,7 @@
 """Prompts, digests, keys and batches."""
 
 import pytest
-from darkroom.domain.case import Case, Shot, ShotKind, batches, image_key, is_image_key
+from darkroom.domain.case import Case, Shot, ShotKind, batches, image_key, image_run
 
 from tests.builders import a_case
 
@@ -57,9 +57,14 @@ def test_a_key_names_case_job_shot_prompt_and_run() -> None:
 )
 def test_a_key_of_anything_else_is_not_the_shots(key: str) -> None:
     digest = a_shot().digest
-    assert not is_image_key(
-        key.format(digest=digest), case_id="case-1", job_id="job-1", shot_id="e-1", digest=digest
-    )
+    run = image_run(key.format(digest=digest), case_id="case-1", job_id="job-1", shot_id="e-1", digest=digest)
+    assert run is None
+
+
+def test_a_key_tells_which_run_made_the_picture() -> None:
+    shot = a_shot()
+    key = image_key("case-1", "job-1", shot, 12)
+    assert image_run(key, case_id="case-1", job_id="job-1", shot_id="e-1", digest=shot.digest) == 12
 
 
 def test_the_default_case_has_batches_of_five_five_and_four() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from darkroom.domain.case import Case, ShotKind
-from darkroom.domain.errors import Overloaded, Refused, Superseded, Undeliverable
+from darkroom.domain.errors import Cancelled, Overloaded, Refused, StorageFailed, Superseded, Undeliverable
+from darkroom.domain.job import Failure
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.work import WorkOrder, work_order
 from darkroom.ports import RawImage
@@ -93,7 +94,7 @@ def test_all_pictures_are_made_at_once_stored_and_reported() -> None:
     room = Darkroom()
     report = room.develop(an_order())
     assert (report.ending, len(report.ledger.images)) == (Ending.ENDED, 14)
-    assert room.images.stored.keys() == set(room.last.images.values())
+    assert room.images.stored_pictures.keys() == set(room.last.images.values())
     assert (room.last.kind, len(room.last.images), room.last.failures) == (SnapshotKind.END, 14, {})
     assert room.provider.most_in_flight == 14
     assert room.seconds < 1.5
@@ -226,7 +227,7 @@ def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() 
     assert room.seconds <= claim + work + on_its_way + final
     asked_until = claim + work
     assert room.provider.most_in_flight == 2
-    assert room.images.stored.keys() == set(room.last.images.values())
+    assert room.images.stored_pictures.keys() == set(room.last.images.values())
     assert room.picture_times[-1] == asked_until
 
 
@@ -234,7 +235,7 @@ def test_a_dead_webhook_after_the_claim_delays_no_picture_and_the_end_is_tried_w
     room = Darkroom(time_s=120)
     room.channel.answer = refusing(UNREACHABLE, lambda s: s.kind is not SnapshotKind.CLAIM)
     report = room.develop(an_order())
-    assert (report.ending, len(room.images.stored)) == (Ending.UNREPORTED, 14)
+    assert (report.ending, len(room.images.stored_pictures)) == (Ending.UNREPORTED, 14)
     assert 100 < room.seconds < 120
 
 
@@ -274,10 +275,11 @@ def test_a_superseded_run_cancels_what_is_in_flight_and_stops() -> None:
 def test_a_shot_that_cannot_finish_in_the_time_left_is_not_started() -> None:
     room = Darkroom(concurrency=5, time_s=100)
     room.provider.seconds = 20.0
-    room.develop(an_order())
+    report = room.develop(an_order())
     # 100 s less 15 s in reserve leaves starts up to 25 s: two rounds of five, all of them evidence.
     assert len(room.provider.asked) == 10
-    assert {f.code for f in room.last.failures.values()} == {"deadline_exceeded"}
+    assert (report.ending, room.last.kind) == (Ending.CONTINUED, SnapshotKind.CONTINUE)
+    assert (len(room.last.images), room.last.failures) == (10, {})
     assert room.seconds < 100
 
 
@@ -287,3 +289,77 @@ def test_the_price_is_counted_per_picture_on_top_of_what_was_spent_before() -> N
     order = replace(an_order(), spent_micro_usd=100_000)
     room.develop(order)
     assert room.last.cost_micro_usd == 100_000 + 14 * 33_600
+
+
+def test_a_quiet_worker_asks_every_ten_seconds_whether_to_go_on() -> None:
+    room = Darkroom()
+    room.provider.seconds = 45.0
+    room.develop(an_order())
+    kinds = [s.kind for s in room.channel.arrived]
+    assert kinds.count(SnapshotKind.HEARTBEAT) == 4
+    assert kinds[0] is SnapshotKind.CLAIM
+    assert kinds[-1] is SnapshotKind.END
+
+
+def test_a_cancelled_worker_stops_within_a_heartbeat_and_says_what_it_has_made() -> None:
+    room = Darkroom()
+    room.provider.replies = {"Evidence no 1.": [1.0], "": [50.0]}
+    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
+    report = room.develop(an_order())
+    assert report.ending is Ending.CANCELLED
+    assert (room.last.kind, set(room.last.images)) == (SnapshotKind.STOPPED, {"evidence-1"})
+    assert room.last.cost_micro_usd == 33_600
+    assert len(room.provider.cancelled) == 13
+    assert room.seconds < 12
+
+
+def test_a_worker_whose_claim_hears_of_the_cancellation_spends_nothing_and_says_so() -> None:
+    room = Darkroom()
+    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.CLAIM)
+    report = room.develop(an_order())
+    assert (report.ending, room.provider.asked) == (Ending.CANCELLED, [])
+    assert room.last.kind is SnapshotKind.STOPPED
+
+
+def test_a_cancellation_heard_at_the_very_end_is_answered_too() -> None:
+    room = Darkroom()
+    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.END)
+    assert room.develop(an_order()).ending is Ending.CANCELLED
+    assert (room.last.kind, len(room.last.images)) == (SnapshotKind.STOPPED, 14)
+
+
+def test_a_later_run_adopts_what_an_earlier_one_stored() -> None:
+    case = a_case()
+    room = Darkroom()
+    stored = keys_of(case, "evidence-1", "evidence-2", run=2) | keys_of(case, "evidence-1", run=1)
+    room.images.stored_pictures = dict.fromkeys(stored.values(), b"jpeg")
+    room.images.stored_pictures[keys_of(case, "evidence-1", run=2)["evidence-1"]] = b"jpeg"
+    room.develop(replace(an_order(case), run=3))
+    assert len(room.provider.asked) == 12
+    assert room.last.images["evidence-1"] == keys_of(case, "evidence-1", run=1)["evidence-1"]
+    assert room.last.images["evidence-2"] == keys_of(case, "evidence-2", run=2)["evidence-2"]
+
+
+def test_a_picture_of_an_older_description_is_made_again() -> None:
+    case = a_case()
+    room = Darkroom()
+    old = keys_of(case, "evidence-1")
+    room.images.stored_pictures = dict.fromkeys(old.values(), b"jpeg")
+    shots = tuple(replace(s, description="new") for s in case.shots)
+    room.develop(replace(an_order(replace(case, shots=shots)), run=2))
+    assert len(room.provider.asked) == 14
+
+
+def test_what_an_earlier_run_failed_at_is_not_tried_again() -> None:
+    failed = {"evidence-1": Failure(code="refused", message="no", retryable=False)}
+    room = Darkroom()
+    room.develop(replace(an_order(), run=2, failed=failed))
+    assert len(room.provider.asked) == 13
+    assert room.last.failures == failed
+
+
+def test_a_run_that_cannot_see_what_is_stored_spends_nothing() -> None:
+    room = Darkroom()
+    room.images.error = StorageFailed("no")
+    report = room.develop(replace(an_order(), run=2))
+    assert (report.ending, room.provider.asked) == (Ending.UNREPORTED, [])

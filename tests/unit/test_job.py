@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from darkroom.domain.errors import RetriesExhausted
-from darkroom.domain.job import ALLOWED, Failure, IllegalMove, Status, end, rearm
+from darkroom.domain.job import ALLOWED, OPEN, Failure, IllegalMove, Status, end, rearm
 from darkroom.domain.timing import Timing
 from darkroom.domain.work import work_order
 
@@ -24,8 +24,11 @@ def test_only_the_moves_of_the_table_are_possible(old: Status, new: Status) -> N
             job.moved(new)
 
 
-def test_terminal_states_have_no_moves() -> None:
-    assert {status for status, moves in ALLOWED.items() if not moves} == TERMINAL
+def test_what_has_ended_stays_so_but_for_a_retry() -> None:
+    assert set(Status) - OPEN == TERMINAL
+    for status in TERMINAL:
+        assert ALLOWED[status] <= {Status.PENDING, status}
+    assert ALLOWED[Status.COMPLETED] == frozenset()
 
 
 def test_every_move_is_a_new_version() -> None:
@@ -39,20 +42,11 @@ def test_a_new_job_is_pending_armed_and_due_after_the_grace() -> None:
     assert job.deadline_at == NOW + TIMING.deadline
 
 
-def test_rearming_starts_another_run_and_waits_longer_each_time() -> None:
-    first = rearm(a_job(), now=NOW, timing=TIMING, reason="lost")
-    second = rearm(first, now=NOW, timing=TIMING, reason="lost again")
-    assert (first.run, second.run) == (2, 3)
-    assert (first.retry_count, second.retry_count, second.last_error) == (1, 2, "lost again")
-    assert first.due_at is not None
-    assert second.due_at is not None
-    assert NOW + TIMING.grace < first.due_at < second.due_at
-
-
-def test_rearming_forgets_who_claimed_the_run_before() -> None:
-    claimed = a_job().moved(Status.GENERATING, claim="claim-1", sequence=7)
-    job = rearm(claimed, now=NOW, timing=TIMING, reason="lost")
-    assert (job.status, job.claim, job.sequence) == (Status.PENDING, None, 0)
+def test_rearming_starts_another_run_that_nobody_has_claimed() -> None:
+    claimed = a_job().moved(Status.GENERATING, claim="claim-1", sequence=7, lease_until=NOW + 5)
+    job = rearm(claimed, now=NOW, due_at=NOW + 9, hop=2)
+    assert (job.run, job.hop, job.armed_at, job.due_at) == (2, 2, NOW, NOW + 9)
+    assert (job.status, job.claim, job.sequence, job.lease_until) == (Status.PENDING, None, 0, None)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +87,11 @@ def test_an_order_may_be_claimed_until_the_sweeper_looks() -> None:
         ({"grace": 59_000}, "event_age"),
         ({"deadline": 100_000}, "deadline"),
         ({"max_retries": -1}, "max_retries"),
+        ({"heartbeat": 330_000}, "heartbeat"),
+        ({"heartbeat": 0}, "heartbeat"),
+        ({"sweep_interval": 90_001}, "sweep_interval"),
+        ({"max_hops": 15}, "max_hops"),
+        ({"max_hops": 0}, "max_hops"),
     ],
 )
 def test_timings_that_contradict_each_other_are_refused(changes: dict[str, int], rule: str) -> None:
@@ -101,5 +100,9 @@ def test_timings_that_contradict_each_other_are_refused(changes: dict[str, int],
 
 
 def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:
-    waits = [TIMING.backoff(n) for n in range(6)]
+    waits = [TIMING.backoff(n, 0.0) for n in range(6)]
     assert waits == [0, 90_000, 270_000, 630_000, 900_000, 900_000]
+
+
+def test_jitter_takes_up_to_half_of_the_backoff_away() -> None:
+    assert TIMING.backoff(4, 0.999) == pytest.approx(450_000, rel=0.01)

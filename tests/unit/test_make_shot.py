@@ -59,7 +59,7 @@ class Attempt:
 
 def test_a_picture_is_made_developed_and_stored_with_its_facts() -> None:
     attempt = Attempt([2.0])
-    assert attempt.images.stored == {"the-key": b"jpeg of " + SHOT.prompt.encode()}
+    assert attempt.images.stored_pictures == {"the-key": b"jpeg of " + SHOT.prompt.encode()}
     assert attempt.images.facts["the-key"] == {
         "shot": "evidence-1",
         "model": "fake-model",
@@ -73,7 +73,7 @@ def test_a_picture_that_never_comes_ends_at_the_deadline_and_its_request_is_canc
     assert isinstance(attempt.error, TimedOut)
     assert attempt.seconds == 60
     assert attempt.provider.cancelled == [SHOT.prompt]
-    assert attempt.images.stored == {}
+    assert attempt.images.stored_pictures == {}
 
 
 @pytest.mark.parametrize("error", [Overloaded("busy"), Throttled("slow down"), NoImage("STOP")])

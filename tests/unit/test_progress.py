@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from darkroom.domain.errors import InvalidInput, RetriesExhausted, Superseded
+from darkroom.domain.errors import Cancelled, InvalidInput, RetriesExhausted, Superseded
 from darkroom.domain.job import Job, Status, end, rearm
 from darkroom.domain.progress import Snapshot, SnapshotKind, apply
+from darkroom.domain.requests import cancel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +54,7 @@ def test_progress_before_a_claim_is_superseded() -> None:
 
 
 def test_an_older_run_is_superseded() -> None:
-    second = rearm(applied(a_job(CASE), CLAIM), now=NOW, timing=TIMING, reason="lost")
+    second = rearm(applied(a_job(CASE), CLAIM), now=NOW, due_at=NOW, hop=0)
     with pytest.raises(Superseded):
         applied(second, progress(2, IDS[0]))
 
@@ -115,7 +116,7 @@ def test_a_failure_does_not_hide_a_picture() -> None:
 
 def test_cost_never_falls() -> None:
     job = replace(applied(a_job(CASE), CLAIM), cost_micro_usd=70)
-    assert applied(job, progress(2)).cost_micro_usd == 70
+    assert applied(job, progress(2, IDS[0])).cost_micro_usd == 70
     assert applied(job, a_snapshot(CASE, SnapshotKind.PROGRESS, 3, cost=90)).cost_micro_usd == 90
 
 
@@ -148,5 +149,97 @@ def test_any_order_of_a_runs_snapshots_loses_no_picture_that_was_applied(
         job = applied(job, progress(sequence, *done))
         assert before.images.items() <= job.images.items()
         assert job.version == before.version + (job is not before)
-        if job is not before:
+        if sequence > before.sequence:
             assert set(done) <= set(job.images)
+
+
+def test_a_heartbeat_without_news_changes_nothing() -> None:
+    job = applied(a_job(CASE), CLAIM, progress(2, IDS[0]))
+    beat = a_snapshot(CASE, SnapshotKind.HEARTBEAT, 3, done=(IDS[0],))
+    assert applied(job, beat) is job
+
+
+def test_a_heartbeat_brings_what_a_lost_snapshot_did_not() -> None:
+    job = applied(a_job(CASE), CLAIM)
+    assert set(applied(job, a_snapshot(CASE, SnapshotKind.HEARTBEAT, 3, done=(IDS[0],))).images) == {IDS[0]}
+
+
+def a_cancelled_job(*before: Snapshot) -> Job:
+    return cancel(applied(a_job(CASE), *before), now=NOW)
+
+
+@pytest.mark.parametrize("kind", [k for k in SnapshotKind if k is not SnapshotKind.STOPPED])
+def test_whoever_works_on_a_cancelled_job_is_told_so(kind: SnapshotKind) -> None:
+    with pytest.raises(Cancelled):
+        applied(a_cancelled_job(CLAIM), a_snapshot(CASE, kind, 2, done=IDS))
+
+
+def test_a_cancelled_job_cannot_be_claimed() -> None:
+    with pytest.raises(Cancelled):
+        applied(a_cancelled_job(), CLAIM)
+    with pytest.raises(Cancelled):
+        applied(a_cancelled_job(), a_snapshot(CASE, SnapshotKind.STOPPED, 1))
+
+
+def test_the_last_word_of_a_cancelled_worker_keeps_its_pictures_and_ends_its_lease() -> None:
+    stopped = a_snapshot(CASE, SnapshotKind.STOPPED, 3, done=(IDS[0],), cost=33_600)
+    job = applied(a_cancelled_job(CLAIM), stopped)
+    assert (job.status, set(job.images), job.cost_micro_usd) == (Status.CANCELLED, {IDS[0]}, 33_600)
+    assert job.lease_until is None
+    assert applied(job, stopped) is job
+
+
+def test_a_stranger_cannot_end_the_lease_of_a_cancelled_worker() -> None:
+    with pytest.raises(Cancelled):
+        applied(a_cancelled_job(CLAIM), a_snapshot(CASE, SnapshotKind.STOPPED, 3, claim="claim-2"))
+
+
+def test_only_a_cancelled_worker_stops() -> None:
+    with pytest.raises(InvalidInput):
+        applied(a_job(CASE), CLAIM, a_snapshot(CASE, SnapshotKind.STOPPED, 2))
+
+
+def continuation(sequence: int, *done: str, run: int = 1) -> Snapshot:
+    return a_snapshot(CASE, SnapshotKind.CONTINUE, sequence, done=done, run=run)
+
+
+def test_a_continuation_arms_the_next_run_and_is_no_loss() -> None:
+    job = applied(a_job(CASE), CLAIM, continuation(2, IDS[0]), now=NOW + 7)
+    assert (job.status, job.run, job.hop, job.losses) == (Status.PENDING, 2, 1, 0)
+    assert (job.claim, job.lease_until, set(job.images)) == (None, None, {IDS[0]})
+    assert (job.armed_at, job.due_at) == (NOW + 7, NOW + 7 + TIMING.grace)
+
+
+def test_progress_told_before_a_continuation_counts_as_progress() -> None:
+    job = applied(a_job(CASE), CLAIM, progress(2, IDS[0]), continuation(3, IDS[0]))
+    assert job.losses == 0
+
+
+def test_a_continuation_that_ended_no_shot_is_a_loss() -> None:
+    assert applied(a_job(CASE), CLAIM, continuation(2)).losses == 1
+
+
+def test_a_job_whose_runs_end_no_shot_ends() -> None:
+    job = a_job(CASE)
+    for run in range(1, TIMING.max_retries + 2):
+        assert job.is_open
+        job = applied(job, replace(CLAIM, run=run), continuation(2, run=run))
+    assert (job.status, job.losses) == (Status.FAILED, TIMING.max_retries + 1)
+
+
+def test_past_the_last_hop_the_sweeper_starts_the_next_chain() -> None:
+    job = replace(a_job(CASE), hop=TIMING.max_hops)
+    job = applied(job, CLAIM, continuation(2, IDS[0]), now=NOW + 7)
+    assert (job.status, job.hop, job.due_at) == (Status.PENDING, 0, NOW + 7)
+
+
+def test_a_repeated_continuation_is_superseded_by_the_run_it_armed() -> None:
+    job = applied(a_job(CASE), CLAIM, continuation(2, IDS[0]))
+    with pytest.raises(Superseded):
+        applied(job, continuation(2, IDS[0]))
+
+
+def test_a_shot_that_had_its_tries_stays_failed_in_the_next_run() -> None:
+    first = a_snapshot(CASE, SnapshotKind.CONTINUE, 2, done=(IDS[0],), failed=(IDS[1],))
+    job = applied(a_job(CASE), CLAIM, first, replace(CLAIM, run=2))
+    assert set(job.failures) == {IDS[1]}

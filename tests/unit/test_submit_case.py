@@ -3,18 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from darkroom.domain.errors import CaseConflict
+from darkroom.domain.errors import CaseConflict, JobOpen, StaleVersion, StillStopping
 from darkroom.domain.job import Status
+from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 
-from tests.builders import TIMING, a_case
+from tests.builders import NOW, TIMING, a_case
 from tests.fakes import Ids, ManualClock, MemoryJobs, RecordedWorkers
 
 URL = "https://api.example/api/webhook/image-progress"
 
 
 def a_submission(jobs: MemoryJobs, workers: RecordedWorkers) -> SubmitCase:
-    return SubmitCase(jobs=jobs, workers=workers, clock=ManualClock(), new_id=Ids("job"), timing=TIMING)
+    start = StartWorker(jobs=jobs, workers=workers)
+    return SubmitCase(jobs=jobs, start=start, clock=ManualClock(NOW), new_id=Ids("job"), timing=TIMING)
 
 
 def test_a_new_case_gets_a_pending_job_and_one_worker() -> None:
@@ -67,3 +69,55 @@ def test_a_job_that_moved_meanwhile_is_answered_as_it_is() -> None:
     jobs.lost_writes = 1
     job, _ = a_submission(jobs, workers)(a_case(), webhook_url=URL)
     assert (job.version, job.last_error) == (2, None)
+
+
+OTHER = a_case(evidence=3)
+
+
+def test_a_job_that_has_ended_can_be_replaced_by_another_case() -> None:
+    jobs, workers = MemoryJobs(), RecordedWorkers()
+    submit = a_submission(jobs, workers)
+    old, _ = submit(a_case(), webhook_url=URL)
+    jobs.jobs["case-1"] = replace(old, status=Status.PARTIAL, run=4, version=9, lease_until=None)
+    job, created = submit(OTHER, webhook_url=URL, replace=True)
+    assert created
+    assert (job.run, job.version, job.status, job.images) == (5, 10, Status.PENDING, {})
+    assert job.job_id not in (old.job_id, "")
+    assert jobs.get_case(job) == OTHER
+    assert workers.orders[-1].job_id == job.job_id
+
+
+def test_the_same_case_replaces_nothing() -> None:
+    jobs, workers = MemoryJobs(), RecordedWorkers()
+    submit = a_submission(jobs, workers)
+    old, _ = submit(a_case(), webhook_url=URL)
+    jobs.jobs["case-1"] = ended = replace(old, status=Status.PARTIAL, version=9)
+    assert submit(a_case(), webhook_url=URL, replace=True) == (ended, False)
+
+
+def test_an_open_job_cannot_be_replaced() -> None:
+    submit = a_submission(MemoryJobs(), RecordedWorkers())
+    submit(a_case(), webhook_url=URL)
+    with pytest.raises(JobOpen):
+        submit(OTHER, webhook_url=URL, replace=True)
+
+
+def test_a_cancelled_job_can_be_replaced_when_its_worker_has_stopped() -> None:
+    jobs, workers = MemoryJobs(), RecordedWorkers()
+    submit = a_submission(jobs, workers)
+    old, _ = submit(a_case(), webhook_url=URL)
+    jobs.jobs["case-1"] = replace(old, status=Status.CANCELLED, lease_until=NOW + 1)
+    with pytest.raises(StillStopping):
+        submit(OTHER, webhook_url=URL, replace=True)
+    jobs.jobs["case-1"] = replace(old, status=Status.CANCELLED, lease_until=NOW)
+    assert submit(OTHER, webhook_url=URL, replace=True)[1]
+
+
+def test_a_replacement_of_a_state_that_is_no_more_is_refused() -> None:
+    jobs, workers = MemoryJobs(), RecordedWorkers()
+    submit = a_submission(jobs, workers)
+    old, _ = submit(a_case(), webhook_url=URL)
+    jobs.jobs["case-1"] = ended = replace(old, status=Status.FAILED, version=9)
+    with pytest.raises(StaleVersion):
+        submit(OTHER, webhook_url=URL, replace=True, seen=old.tag)
+    assert submit(OTHER, webhook_url=URL, replace=True, seen=ended.tag)[1]

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from darkroom.domain.errors import StorageFailed
 from darkroom.domain.job import Job, Status
 from darkroom.domain.progress import SnapshotKind, apply
 from darkroom.usecases.sweep_jobs import SweepJobs
 
-from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot
-from tests.fakes import ManualClock, MemoryJobs, RecordedWorkers
+from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot, keys_of
+from tests.fakes import ManualClock, MemoryImages, MemoryJobs, RecordedWorkers
 
 CASE = a_case(evidence=2, locations=1)
 
@@ -17,12 +18,15 @@ class World:
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
     workers: RecordedWorkers = field(default_factory=RecordedWorkers)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    images: MemoryImages = field(default_factory=MemoryImages)
     limit: int = 10
 
     @property
     def sweep(self) -> SweepJobs:
         return SweepJobs(
             jobs=self.jobs,
+            images=self.images,
+            jitter=lambda: 0.0,
             workers=self.workers,
             clock=self.clock,
             timing=TIMING,
@@ -46,14 +50,14 @@ def a_world(*case_ids: str) -> World:
 def test_a_job_is_left_alone_until_it_is_due() -> None:
     world = a_world()
     world.clock.now += TIMING.grace - 1
-    assert world.sweep().rearmed == ()
+    assert world.sweep().rearmed == []
     assert world.workers.orders == []
 
 
 def test_a_stale_pending_job_is_armed_again_and_handed_to_a_worker() -> None:
     world = a_world()
     world.until_due(world.jobs.get("case-1"))
-    assert world.sweep().rearmed == ("case-1",)
+    assert world.sweep().rearmed == ["case-1"]
     job = world.jobs.get("case-1")
     assert (job.run, job.retry_count, job.status) == (2, 1, Status.PENDING)
     [order] = world.workers.orders
@@ -74,25 +78,116 @@ def test_a_lost_worker_is_replaced_when_its_lease_ends_and_its_pictures_are_kept
     assert set(world.workers.orders[0].done) == {"evidence-1"} == set(job.images)
 
 
-def test_a_job_ends_after_the_maximum_of_retries() -> None:
+def claimed(world: World, *done: str) -> None:
+    """A worker claims the current run, reports `done`, and dies."""
+    job = world.jobs.get("case-1")
+    for snapshot in (
+        a_snapshot(CASE, SnapshotKind.CLAIM, 1, run=job.run),
+        a_snapshot(CASE, SnapshotKind.PROGRESS, 2, run=job.run, done=done),
+    ):
+        job = world.jobs.get("case-1")
+        after = apply(job, snapshot, now=world.clock.now, timing=TIMING)
+        if after is not job:
+            world.jobs.save(after)
+
+
+def test_a_job_ends_when_more_of_its_runs_were_lost_than_allowed() -> None:
     world = a_world()
     for _ in range(TIMING.max_retries):
+        claimed(world)
         world.until_due(world.jobs.get("case-1"))
-        assert world.sweep().rearmed == ("case-1",)
+        assert world.sweep().rearmed == ["case-1"]
+    claimed(world)
     world.until_due(world.jobs.get("case-1"))
-    assert world.sweep().ended == ("case-1",)
+    assert world.sweep().ended == ["case-1"]
     job = world.jobs.get("case-1")
-    assert (job.status, job.retry_count) == (Status.FAILED, TIMING.max_retries)
+    assert (job.status, job.losses, job.due_at) == (Status.FAILED, TIMING.max_retries + 1, None)
     assert {f.code for f in job.failures.values()} == {"retries_exhausted"}
-    assert "after 3 retries" in (job.last_error or "")
+    assert job.last_error == "the worker was lost, 4 times"
     assert len(world.workers.orders) == TIMING.max_retries
-    assert world.sweep().ended == ()
+
+
+def test_runs_that_nobody_claimed_are_no_losses_and_end_only_at_the_deadline() -> None:
+    world = a_world()
+    job = world.jobs.get("case-1")
+    while job.is_open:
+        world.until_due(job)
+        world.sweep()
+        job = world.jobs.get("case-1")
+    assert job.losses == 0
+    assert job.retry_count > 50
+    assert {f.code for f in job.failures.values()} == {"deadline_exceeded"}
+    assert world.clock.now >= job.deadline_at
+
+
+def test_pictures_in_storage_are_adopted_before_a_job_is_armed_again() -> None:
+    world = a_world()
+    claimed(world)
+    keys = keys_of(CASE, "evidence-1")
+    world.images.stored_pictures = dict.fromkeys(keys.values(), b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    assert world.jobs.get("case-1").images == keys
+    assert world.workers.orders[0].done == keys
+
+
+def test_a_job_whose_pictures_are_all_in_storage_is_completed_without_another_run() -> None:
+    world = a_world()
+    claimed(world, "evidence-1")
+    keys = keys_of(CASE, *(shot.id for shot in CASE.shots))
+    world.images.stored_pictures = dict.fromkeys(keys.values(), b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().ended == ["case-1"]
+    job = world.jobs.get("case-1")
+    assert (job.status, job.images, world.workers.orders) == (Status.COMPLETED, keys, [])
+    assert job.lease_until is None
+
+
+def test_what_is_recorded_wins_over_what_is_stored_and_else_the_lowest_run() -> None:
+    world = a_world()
+    claimed(world, "evidence-1")
+    twelve, two = (keys_of(CASE, "evidence-1", "evidence-2", run=run) for run in (12, 2))
+    world.images.stored_pictures = dict.fromkeys([*twelve.values(), *two.values()], b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    images = world.jobs.get("case-1").images
+    assert images == keys_of(CASE, "evidence-1") | {"evidence-2": two["evidence-2"]}
+
+
+def test_a_picture_of_another_job_or_prompt_is_not_adopted() -> None:
+    world = a_world()
+    claimed(world)
+    other_job = keys_of(CASE, "evidence-1", job_id="job-0")["evidence-1"]
+    other_prompt = "cases/case-1/job-1/evidence-1/0123456789abcdef-1.jpg"
+    world.images.stored_pictures = {other_job: b"jpeg", other_prompt: b"jpeg"}
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    assert world.jobs.get("case-1").images == {}
+
+
+def test_a_stuck_job_is_counted() -> None:
+    world = a_world()
+    claimed(world)
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().stuck == []
+    claimed(world)
+    world.clock.now += 600_001
+    assert world.sweep().stuck == ["case-1"]
+
+
+def test_storage_that_cannot_be_read_leaves_the_job_for_the_next_sweep() -> None:
+    world = a_world()
+    world.images.error = StorageFailed("no")
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().failed == ["case-1"]
+    world.images.error = None
+    assert world.sweep().rearmed == ["case-1"]
 
 
 def test_a_job_past_its_deadline_ends_whatever_its_retries() -> None:
     world = a_world()
     world.clock.now = world.jobs.get("case-1").deadline_at
-    assert world.sweep().ended == ("case-1",)
+    assert world.sweep().ended == ["case-1"]
     assert {f.code for f in world.jobs.get("case-1").failures.values()} == {"deadline_exceeded"}
 
 
@@ -100,10 +195,10 @@ def test_a_refused_worker_is_tried_again_when_the_job_comes_due_again() -> None:
     world = a_world()
     world.workers.refusing = True
     world.until_due(world.jobs.get("case-1"))
-    assert world.sweep().refused == ("case-1",)
+    assert world.sweep().refused == ["case-1"]
     world.workers.refusing = False
     world.until_due(world.jobs.get("case-1"))
-    assert world.sweep().rearmed == ("case-1",)
+    assert world.sweep().rearmed == ["case-1"]
     assert [order.run for order in world.workers.orders] == [3]
 
 
@@ -112,14 +207,14 @@ def test_of_two_sweepers_one_arms_the_job() -> None:
     world.until_due(world.jobs.get("case-1"))
     world.jobs.lost_writes = 1
     report = world.sweep()
-    assert (report.rearmed, world.workers.orders) == ((), [])
+    assert (report.rearmed, world.workers.orders) == ([], [])
 
 
 def test_one_job_in_trouble_does_not_stop_the_others() -> None:
     world = a_world("case-1", "case-2", "case-3")
     world.clock.now += TIMING.grace
-    del world.jobs.cases["case-2", "job-1"]
-    assert world.sweep().rearmed == ("case-1", "case-2", "case-3")
+    del world.jobs.cases["case-2", "job-1", 0]
+    assert world.sweep().rearmed == ["case-1", "case-2", "case-3"]
     assert [order.case.case_id for order in world.workers.orders] == ["case-1", "case-3"]
 
 
@@ -129,4 +224,4 @@ def test_a_sweep_does_no_more_than_its_limit_and_the_next_goes_on() -> None:
     world.clock.now += TIMING.grace
     assert len(world.sweep().rearmed) == 2
     assert len(world.sweep().rearmed) == 1
-    assert world.sweep().rearmed == ()
+    assert world.sweep().rearmed == []

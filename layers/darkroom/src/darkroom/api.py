@@ -3,9 +3,9 @@
 import base64
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -25,6 +25,11 @@ STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.RouteNotFound: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.CaseConflict: HTTPStatus.CONFLICT,
+    errors.JobOpen: HTTPStatus.CONFLICT,
+    errors.StillStopping: HTTPStatus.CONFLICT,
+    errors.NothingToRetry: HTTPStatus.CONFLICT,
+    errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
+    errors.Cancelled: HTTPStatus.CONFLICT,
     errors.Superseded: HTTPStatus.CONFLICT,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.AnswerTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -85,7 +90,7 @@ def with_body(
             body = body_bytes(event, limit)
             if check:
                 check({name.lower(): value for name, value in event.headers.items()}, body)
-            return handler(**path, body=parse(model, body))
+            return handler(**path, body=parse(model, body or b"{}"))
 
         return parsed
 
@@ -93,7 +98,10 @@ def with_body(
 
 
 def with_query(app: APIGatewayHttpResolver) -> Callable[[_Handler], _Handler]:
-    """Pass the query parameters named by the handler's parameters that have a default."""
+    """Pass the query parameters named by the handler's parameters that have a default.
+
+    A default of False makes it one that is `true` or `false`.
+    """
 
     def decorate(handler: _Handler) -> _Handler:
         parameters = inspect.signature(handler).parameters.values()
@@ -102,11 +110,19 @@ def with_query(app: APIGatewayHttpResolver) -> Callable[[_Handler], _Handler]:
         @functools.wraps(handler)
         def parsed(**path: str) -> Response[str]:
             query = app.current_event.query_string_parameters or {}
-            return handler(**path, **{n: query.get(n, default) for n, default in defaults.items()})
+            given = {name: query[name] for name in defaults if name in query}
+            read = {n: _flag(n, text) if defaults[n] is False else text for n, text in given.items()}
+            return handler(**path, **(defaults | read))
 
         return parsed
 
     return decorate
+
+
+def _flag(name: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise errors.InvalidInput(f"{name} must be true or false", [errors.FieldError(name, "true or false")])
+    return text == "true"
 
 
 def body_bytes(event: APIGatewayProxyEventV2, limit: int) -> bytes:
@@ -121,6 +137,17 @@ def body_bytes(event: APIGatewayProxyEventV2, limit: int) -> bytes:
 def base_url(event: APIGatewayProxyEventV2, public_url: str) -> str:
     """Where callers reach this API, without a slash at the end."""
     return (public_url or f"https://{event.request_context.domain_name}").rstrip("/")
+
+
+def webhook_url(event: APIGatewayProxyEventV2, public_url: str) -> str:
+    """Where a worker sends its snapshots."""
+    return f"{base_url(event, public_url)}/api/webhook/image-progress"
+
+
+def accepted(job: Job, image: Callable[[str], str], base: str, status: HTTPStatus) -> Response[str]:
+    """`job` to the caller who asked for something, and where to follow it."""
+    location = f"{base}/api/cases/{job.case_id}/image-job"
+    return answer(JobView.of(job, image), status, {"Location": location})
 
 
 def answer(
@@ -148,37 +175,18 @@ def problem(error: errors.DarkroomError) -> Response[str]:
     headers: Headers = {}
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, errors.StillStopping):
+        headers["Retry-After"] = str(error.seconds)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"
     return Response(status, content_type=PROBLEM_JSON, body=dump(body), headers=headers)
-
-
-def described(
-    answers: Mapping[HTTPStatus, tuple[str, type[BaseModel] | None]],
-    problems: Sequence[type[errors.DarkroomError]] = (),
-) -> dict[int, Any]:
-    """A route's answers for the OpenAPI description: those of its own, and the problems it raises."""
-    responses: dict[int, Any] = {
-        int(status): {
-            "description": text,
-            **({"content": {JSON: {"model": model}}} if model else {}),
-        }
-        for status, (text, model) in answers.items()
-    }
-    every: list[type[errors.DarkroomError]] = [*problems, errors.DarkroomError]
-    for error in every:
-        responses[int(STATUS[error])] = {
-            "description": f"Problem `{error.code}`",
-            "content": {PROBLEM_JSON: {"model": Problem}},
-        }
-    return responses
 
 
 def job_answer(
     event: APIGatewayProxyEventV2, job: Job, form: str, image: Callable[[str], str]
 ) -> Response[str]:
     """`job` with `image` for each picture, or 304 when the client has it in this form already."""
-    tag = f'"{job.job_id}.{job.version}.{form}"'
+    tag = f'"{job.tag}.{form}"'
     headers: Headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if job.is_open:
         headers["Retry-After"] = "2"
@@ -186,3 +194,12 @@ def job_answer(
     if tag in (one.strip().removeprefix("W/") for one in known):
         return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
     return answer(JobView.of(job, image), headers=headers)
+
+
+def seen(event: APIGatewayProxyEventV2) -> str | None:
+    """The state of the job that the request's `If-Match` names, whatever form of it was fetched."""
+    tag = event.headers.get("if-match")
+    if tag is None or tag.strip() == "*":
+        return None
+    job_id, _, rest = tag.strip().strip('"').partition(".")
+    return f"{job_id}.{rest.partition('.')[0]}"

@@ -7,6 +7,7 @@ from collections import Counter
 
 from aws_lambda_powertools import Logger
 
+from darkroom.domain.job import Job
 from darkroom.domain.work import WorkOrder
 from darkroom.usecases.develop_case import RunReport
 
@@ -34,3 +35,18 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport) -> None:
     )
     for defect in ledger.defects:
         log.error("shot_defect", job_id=order.job_id, run=order.run, exc_info=defect)
+
+
+def log_job(log: Logger, event: str, job: Job) -> None:
+    """What a caller asked for, and the job it is now."""
+    log.info(
+        event,
+        case_id=job.case_id,
+        job_id=job.job_id,
+        run=job.run,
+        version=job.version,
+        job_status=job.status,
+        shots=len(job.shots),
+        completed=len(job.images),
+        failed=len(job.failures),
+    )

@@ -31,8 +31,11 @@ class JobStore(Protocol):
     def get_case(self, job: Job) -> Case:
         """What was submitted; raises JobNotFound."""
 
-    def save(self, job: Job) -> None:
-        """Replace the version before `job`'s; raises Contention when that is not the stored one."""
+    def save(self, job: Job, case: Case | None = None) -> None:
+        """Replace the version before `job`'s; raises Contention when that is not the stored one.
+
+        With `case` both are stored or neither: the case of a new revision or of a replaced job.
+        """
 
     def due(self, now: int, limit: int) -> Sequence[str]:
         """Case ids of at most `limit` open jobs with `due_at` <= `now`, the longest overdue first."""
@@ -49,7 +52,7 @@ class SnapshotChannel(Protocol):
     """Takes a worker's snapshots to the webhook."""
 
     async def send(self, snapshot: Snapshot, url: str) -> None:
-        """Deliver once; raises Superseded when the run must stop, Undeliverable otherwise."""
+        """Deliver once; raises Superseded or Cancelled when the run must stop, else Undeliverable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,3 +83,13 @@ class ImageStore(Protocol):
 
     async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
         """Store it durably before returning; raises StorageFailed."""
+
+    async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
+        """The keys of all pictures of a job; raises StorageFailed."""
+
+
+class ImageIndex(Protocol):
+    """What is stored, for those that do not wait for several things at once."""
+
+    def keys(self, case_id: str, job_id: str) -> Sequence[str]:
+        """The keys of all pictures of a job; raises StorageFailed."""

@@ -43,6 +43,7 @@ class _Timed(Settings):
     lease_seconds: int = 330
     deadline_seconds: int = 86_400
     max_retries: int = 3
+    max_hops: int = 8
 
     @property
     def timing(self) -> Timing:
@@ -52,6 +53,7 @@ class _Timed(Settings):
             lease=self.lease_seconds * 1000,
             deadline=self.deadline_seconds * 1000,
             max_retries=self.max_retries,
+            max_hops=self.max_hops,
         )
 
 
@@ -82,7 +84,9 @@ class WebhookSettings(_Timed):
     """Takes snapshots."""
 
     table_name: str
+    worker_function: str
     webhook_secret: str
+    public_url: str = ""
     max_body_bytes: int = 262_144
 
 
@@ -91,9 +95,10 @@ class SweeperSettings(_Timed):
     """Looks after jobs nobody else will."""
 
     table_name: str
+    bucket_name: str
     worker_function: str
     webhook_url: str
-    sweep_limit: int = 100
+    sweep_limit: int = 200
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Jobs in DynamoDB: one item a job, one for the case it was made from, one index of what is due.
 
 The job's item is written as a whole and stays small; the descriptions lie in the case's item, which
-is written once. `dueShard` and `dueAt` exist only while a job is open, so the index holds open jobs
-only; its shards spread the writes of many jobs over partitions.
+is written once, and again when a retry changes one. `dueShard` and `dueAt` exist only while a job is
+open, so the index holds open jobs only; its shards spread the writes of many jobs over partitions.
 """
 
 import heapq
@@ -44,27 +44,13 @@ class DynamoDBJobs:
 
     def create(self, job: Job, case: Case) -> bool:
         """See JobStore. Two submissions at once conflict in their transactions: one tries again."""
-        puts = [
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": _item(attributes),
-                    "ConditionExpression": IS_NEW,
-                }
-            }
-            for attributes in (_job_attributes(job), _case_attributes(job, case))
-        ]
+        puts = [self._put(_job_attributes(job), IS_NEW), self._put(_case_attributes(job, case), IS_NEW)]
         for _ in range(_CREATE_TRIES):
-            try:
-                self._client.transact_write_items(TransactItems=puts)  # type: ignore[arg-type]
-            except self._client.exceptions.TransactionCanceledException as error:
-                reasons = {r.get("Code") for r in error.response.get("CancellationReasons", [])}
-                if "ConditionalCheckFailed" in reasons:
-                    return False
-                if "TransactionConflict" not in reasons:
-                    raise
-            else:
+            refused = self._transact(puts)
+            if not refused:
                 return True
+            if "ConditionalCheckFailed" in refused:
+                return False
         raise Contention("others are submitting this case; send the request again")
 
     def get(self, case_id: str) -> Job:
@@ -73,23 +59,46 @@ class DynamoDBJobs:
 
     def get_case(self, job: Job) -> Case:
         """See JobStore."""
-        return _to_case(self._read(_case_key(job.case_id, job.job_id)))
+        return _to_case(self._read(_case_key(job)))
 
-    def save(self, job: Job) -> None:
+    def save(self, job: Job, case: Case | None = None) -> None:
         """See JobStore."""
+        put = self._put(_job_attributes(job), FOLLOWS_THE_STORED_ONE, previous=job.version - 1)
+        if case is not None:
+            refused = self._transact([put, self._put(_case_attributes(job, case), IS_NEW)])
+            if refused:
+                raise Contention("somebody else moved the job")
+            return
         exceptions = self._client.exceptions
         try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=_item(_job_attributes(job)),
-                ConditionExpression=FOLLOWS_THE_STORED_ONE,
-                ExpressionAttributeValues={":previous": {"N": str(job.version - 1)}},
-            )
+            self._client.put_item(**put)
         except (
             exceptions.ConditionalCheckFailedException,
             exceptions.TransactionConflictException,
         ) as error:
             raise Contention("somebody else moved the job") from error
+
+    def _put(self, attributes: Mapping[str, Any], condition: str, **values: int) -> Any:
+        put: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": _item(attributes),
+            "ConditionExpression": condition,
+        }
+        if values:
+            put["ExpressionAttributeValues"] = {f":{n}": {"N": str(v)} for n, v in values.items()}
+        return put
+
+    def _transact(self, puts: Sequence[Any]) -> set[str]:
+        """Store all or nothing; why it was refused, empty when it was not."""
+        try:
+            self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        except self._client.exceptions.TransactionCanceledException as error:
+            codes = {str(r.get("Code")) for r in error.response.get("CancellationReasons", [])}
+            refused = codes & {"ConditionalCheckFailed", "TransactionConflict"}
+            if not refused:
+                raise
+            return refused
+        return set()
 
     def due(self, now: int, limit: int) -> Sequence[str]:
         """See JobStore. Reads the index only, `limit` entries a shard at most."""
@@ -120,8 +129,8 @@ def _job_key(case_id: str) -> str:
     return _JOB_KEY.format(case_id)
 
 
-def _case_key(case_id: str, job_id: str) -> str:
-    return f"case:{case_id}:image-request:{job_id}"
+def _case_key(job: Job) -> str:
+    return f"case:{job.case_id}:image-request:{job.job_id}:{job.revision}"
 
 
 def _case_id(job_key: str) -> str:
@@ -149,6 +158,8 @@ def _job_attributes(job: Job) -> dict[str, Any]:
         "version": job.version,
         "hop": job.hop,
         "claim": job.claim,
+        "leaseUntil": job.lease_until,
+        "settledAtClaim": job.settled_at_claim,
         "sequence": job.sequence,
         "startedAt": job.started_at,
         "completedAt": job.completed_at,
@@ -158,6 +169,8 @@ def _job_attributes(job: Job) -> dict[str, Any]:
             for shot_id, f in job.failures.items()
         },
         "retryCount": job.retry_count,
+        "losses": job.losses,
+        "revision": job.revision,
         "lastError": job.last_error,
         "costMicroUsd": job.cost_micro_usd,
         "wastedMicroUsd": job.wasted_micro_usd,
@@ -185,12 +198,16 @@ def _to_job(item: Mapping[str, Any]) -> Job:
         version=int(item["version"]),
         hop=int(item["hop"]),
         claim=item.get("claim"),
+        lease_until=number("leaseUntil"),
+        settled_at_claim=int(item["settledAtClaim"]),
         sequence=int(item["sequence"]),
         started_at=number("startedAt"),
         completed_at=number("completedAt"),
         images=item["images"],
         failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
         retry_count=int(item["retryCount"]),
+        losses=int(item["losses"]),
+        revision=int(item["revision"]),
         last_error=item.get("lastError"),
         cost_micro_usd=int(item["costMicroUsd"]),
         wasted_micro_usd=int(item["wastedMicroUsd"]),
@@ -201,7 +218,7 @@ def _case_attributes(job: Job, case: Case) -> dict[str, Any]:
     # As one JSON string: half the size of a DynamoDB map of many small ones, and never queried.
     shots = [[s.kind.value, s.id, s.name, s.description] for s in case.shots]
     return {
-        "pk": _case_key(job.case_id, job.job_id),
+        "pk": _case_key(job),
         "caseId": job.case_id,
         "shots": json.dumps(shots, ensure_ascii=False, separators=(",", ":")),
     }

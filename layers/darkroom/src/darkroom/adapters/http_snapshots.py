@@ -7,7 +7,7 @@ import httpx
 from pydantic import ValidationError
 
 from darkroom.adapters import standard_webhooks
-from darkroom.domain.errors import Superseded, Undeliverable
+from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.progress import Snapshot
 from darkroom.ports import Clock
 from darkroom.wire.calls import Problem
@@ -50,15 +50,17 @@ def _check(response: httpx.Response) -> None:
     if response.is_success:
         return
     if status == httpx.codes.CONFLICT:
-        raise Superseded(_detail(response))
+        code, detail = _problem(response)
+        raise Cancelled(detail) if code == Cancelled.code else Superseded(detail)
     raise Undeliverable(
         f"the webhook answered {status}",
         retryable=response.is_server_error or status in _RETRYABLE,
     )
 
 
-def _detail(response: httpx.Response) -> str:
+def _problem(response: httpx.Response) -> tuple[str, str]:
     try:
-        return Problem.model_validate_json(response.content).detail
+        problem = Problem.model_validate_json(response.content)
     except ValidationError:
-        return "the webhook refused the run"
+        return Superseded.code, "the webhook refused the run"
+    return problem.code, problem.detail

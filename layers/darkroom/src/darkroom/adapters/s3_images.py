@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from darkroom.domain.case import job_prefix
 from darkroom.domain.errors import StorageFailed
 
 if TYPE_CHECKING:
@@ -34,6 +35,20 @@ class S3Images:
             )
         except (BotoCoreError, ClientError) as error:
             raise StorageFailed("the picture was made and could not be stored") from error
+
+    async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
+        """See ImageStore."""
+        return await asyncio.to_thread(self.keys, case_id, job_id)
+
+    def keys(self, case_id: str, job_id: str) -> Sequence[str]:
+        """See ImageIndex."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=job_prefix(case_id, job_id)
+        )
+        try:
+            return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        except (BotoCoreError, ClientError) as error:
+            raise StorageFailed("the pictures in storage could not be listed") from error
 
     def inline(self, key: str) -> str:
         """The picture as a `data:` URL."""

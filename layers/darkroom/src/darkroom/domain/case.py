@@ -66,9 +66,14 @@ class Case:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def job_prefix(case_id: str, job_id: str) -> str:
+    """Where the pictures of a job are kept."""
+    return f"cases/{case_id}/{job_id}/"
+
+
 def image_prefix(case_id: str, job_id: str, shot_id: str) -> str:
     """Where the pictures of one shot are kept, whatever prompt and run they came from."""
-    return f"cases/{case_id}/{job_id}/{shot_id}/"
+    return f"{job_prefix(case_id, job_id)}{shot_id}/"
 
 
 def image_key(case_id: str, job_id: str, shot: Shot, run: int) -> str:
@@ -79,11 +84,11 @@ def image_key(case_id: str, job_id: str, shot: Shot, run: int) -> str:
 _KEY_END = re.compile(r"(?P<digest>[0-9a-f]{16})-(?P<run>[0-9]{1,6})\.jpg")
 
 
-def is_image_key(key: str, *, case_id: str, job_id: str, shot_id: str, digest: str) -> bool:
-    """Whether `key` is one that some run of this job gives the shot's current prompt."""
+def image_run(key: str, *, case_id: str, job_id: str, shot_id: str, digest: str) -> int | None:
+    """The run that made the picture at `key`; None when it is not one of the shot's current prompt."""
     prefix = image_prefix(case_id, job_id, shot_id)
     end = _KEY_END.fullmatch(key.removeprefix(prefix)) if key.startswith(prefix) else None
-    return end is not None and end["digest"] == digest
+    return int(end["run"]) if end is not None and end["digest"] == digest else None
 
 
 def batches(shots: Sequence[Shot], sizes: dict[ShotKind, int]) -> list[tuple[Shot, ...]]:

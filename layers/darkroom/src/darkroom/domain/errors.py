@@ -11,7 +11,12 @@
     │   ├── RouteNotFound
     │   ├── MethodNotAllowed
     │   ├── CaseConflict            the case was submitted with another body
-    │   └── Superseded              a run that no longer owns the job
+    │   ├── JobOpen                 the job must have ended first
+    │   ├── StillStopping           its worker has not stopped yet
+    │   ├── NothingToRetry          every shot has its picture
+    │   ├── StaleVersion            the job is not the one the caller saw
+    │   ├── Superseded              a run that no longer owns the job
+    │   └── Cancelled               the job was cancelled: its worker must stop
     ├── Contention              a conditional write lost too often; try again
     ├── InvokeRefused           the worker could not be started
     ├── Undeliverable           a snapshot did not reach the webhook
@@ -122,6 +127,40 @@ class Superseded(RequestError):
     """The run that speaks no longer owns the job: it must stop and not try again."""
 
     code = "superseded"
+
+
+class Cancelled(RequestError):
+    """The job was cancelled: the worker stops, says what it has made, and does not try again."""
+
+    code = "cancelled"
+
+
+class JobOpen(RequestError):
+    """The job must have ended first."""
+
+    code = "job_open"
+
+
+class StillStopping(RequestError):
+    """The cancelled job's worker may still be running. `seconds` is when to try again."""
+
+    code = "still_stopping"
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class NothingToRetry(RequestError):
+    """Every shot has its picture."""
+
+    code = "nothing_to_retry"
+
+
+class StaleVersion(RequestError):
+    """`If-Match` names another version of the job."""
+
+    code = "stale_version"
 
 
 class Contention(DarkroomError):

@@ -25,19 +25,20 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN = frozenset({Status.PENDING, Status.GENERATING})
+"""Something still happens to these by itself; the others have ended."""
+
+_ENDS = frozenset({Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELLED})
+
 ALLOWED: Mapping[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset(
-        {Status.PENDING, Status.GENERATING, Status.COMPLETED, Status.PARTIAL, Status.FAILED}
-    ),
-    Status.GENERATING: frozenset(
-        {Status.PENDING, Status.GENERATING, Status.COMPLETED, Status.PARTIAL, Status.FAILED}
-    ),
+    Status.PENDING: OPEN | _ENDS,
+    Status.GENERATING: OPEN | _ENDS,
     Status.COMPLETED: frozenset(),
-    Status.PARTIAL: frozenset(),
-    Status.FAILED: frozenset(),
-    Status.CANCELLED: frozenset(),
+    Status.PARTIAL: frozenset({Status.PENDING}),  # retry
+    Status.FAILED: frozenset({Status.PENDING}),  # retry
+    Status.CANCELLED: frozenset({Status.PENDING, Status.CANCELLED}),  # retry; the worker has stopped
 }
-"""Every move there is. A status without moves is terminal."""
+"""Every move there is."""
 
 
 class IllegalMove(AssertionError):
@@ -88,8 +89,12 @@ class Job:
     hop: int = 0
     claim: str | None = None
     """The token of the worker that owns the run."""
+    lease_until: int | None = None
+    """Until then that worker may be alive; None when nobody has claimed, or the worker has stopped."""
     sequence: int = 0
     """The highest snapshot applied from that worker."""
+    settled_at_claim: int = 0
+    """How many shots were done or failed when the run was claimed: what it adds is its progress."""
     started_at: int | None = None
     completed_at: int | None = None
     images: Mapping[str, str] = field(default_factory=dict)
@@ -97,6 +102,11 @@ class Job:
     failures: Mapping[str, Failure] = field(default_factory=dict)
     """Shot id → why it has no picture; never an id that has one."""
     retry_count: int = 0
+    """How often the sweeper has armed it again."""
+    losses: int = 0
+    """How many of its runs were claimed and lost, or ended no shot: only these count to the maximum."""
+    revision: int = 0
+    """Which version of the case the current run is made from: a retry may change descriptions."""
     last_error: str | None = None
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
@@ -104,7 +114,22 @@ class Job:
     @property
     def is_open(self) -> bool:
         """Whether anything can still happen to it by itself."""
-        return bool(ALLOWED[self.status])
+        return self.status in OPEN
+
+    @property
+    def tag(self) -> str:
+        """Names this state of this job."""
+        return f"{self.job_id}.{self.version}"
+
+    @property
+    def settled(self) -> int:
+        """How many shots are done or have failed."""
+        return len(self.images) + len(self.failures)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The shots without a picture, failed or not."""
+        return tuple(shot.id for shot in self.shots if shot.id not in self.images)
 
     def moved(self, status: Status, **changes: object) -> Self:
         """The next version, in `status`; raises IllegalMove for a move that is not in the table."""
@@ -124,7 +149,7 @@ def open_job(case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
         job_id=job_id,
         request_digest=case.digest,
         status=Status.PENDING,
-        shots=tuple(_job_shot(shot) for shot in case.shots),
+        shots=tuple(job_shot(shot) for shot in case.shots),
         created_at=now,
         armed_at=now,
         due_at=now + timing.grace,
@@ -132,32 +157,32 @@ def open_job(case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
     )
 
 
-def rearm(job: Job, *, now: int, timing: Timing, reason: str) -> Job:
-    """Hand the job to a new run. Whoever still works on the old one is superseded."""
-    retries = job.retry_count + 1
+def rearm(job: Job, *, now: int, due_at: int, hop: int, **changes: object) -> Job:
+    """Hand the job to a new run. Whoever still speaks for the old one is superseded."""
     return job.moved(
         Status.PENDING,
         run=job.run + 1,
+        hop=hop,
         claim=None,
         sequence=0,
-        hop=0,
+        lease_until=None,
         armed_at=now,
-        due_at=now + timing.grace + timing.backoff(retries),
-        retry_count=retries,
-        last_error=reason,
+        due_at=due_at,
+        completed_at=None,
+        **changes,
     )
 
 
 def end(job: Job, *, now: int, error: ShotError) -> Job:
     """Give up what is missing: keep every picture, give every other shot without a reason `error`."""
     failure = Failure.of(error)
-    missing = {s.id: failure for s in job.shots if s.id not in job.images}
-    failures = {**missing, **job.failures}
+    failures = {**dict.fromkeys(job.missing, failure), **job.failures}
     return job.moved(
         outcome(total=len(job.shots), done=len(job.images)),
         failures=failures,
         completed_at=now,
         due_at=None,
+        lease_until=None,
         last_error=str(error),
     )
 
@@ -169,5 +194,6 @@ def outcome(*, total: int, done: int) -> Status:
     return Status.PARTIAL if done else Status.FAILED
 
 
-def _job_shot(shot: Shot) -> JobShot:
+def job_shot(shot: Shot) -> JobShot:
+    """`shot` without its description."""
     return JobShot(id=shot.id, kind=shot.kind, name=shot.name, digest=shot.digest)

@@ -6,12 +6,12 @@ the counts and the status are derived here, so a late, repeated or lost report c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from darkroom.domain.case import is_image_key
-from darkroom.domain.errors import FieldError, InvalidInput, Superseded
-from darkroom.domain.job import Failure, Job, Status, outcome
+from darkroom.domain.case import image_run
+from darkroom.domain.errors import Cancelled, FieldError, InvalidInput, RetriesExhausted, Superseded
+from darkroom.domain.job import Failure, Job, Status, end, outcome, rearm
 from darkroom.domain.timing import Timing
 
 
@@ -20,7 +20,14 @@ class SnapshotKind(StrEnum):
 
     CLAIM = "claim"
     PROGRESS = "progress"
+    HEARTBEAT = "heartbeat"
+    """Nothing new: the worker asks whether to go on."""
+    CONTINUE = "continue"
+    """The worker's time is over and shots are left: another run is to make them."""
     END = "end"
+    """Every shot is done or has failed."""
+    STOPPED = "stopped"
+    """The worker has heard that the job is cancelled; it will not speak again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +57,20 @@ class Snapshot:
         """How the job stands in the eyes of the worker; the webhook derives its own."""
         if self.kind is SnapshotKind.END:
             return outcome(total=self.total, done=len(self.images))
-        return Status.GENERATING
+        return Status.CANCELLED if self.kind is SnapshotKind.STOPPED else Status.GENERATING
 
 
 def apply(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
     """The job after `snapshot`: the next version, or `job` itself when there is nothing new.
 
-    Raises Superseded when the run that speaks does not own the job, InvalidInput when the snapshot
-    contradicts the job or itself.
+    Raises Superseded when the run that speaks does not own the job, Cancelled when it does and must
+    stop, InvalidInput when the snapshot contradicts the job.
     """
     if snapshot.job_id != job.job_id or snapshot.run < job.run:
         raise Superseded("another run owns the job")
     _check(job, snapshot)
+    if job.status is Status.CANCELLED:
+        return _stopped(job, snapshot)
     if job.claim is None:
         return _claimed(job, snapshot, now=now, timing=timing)
     if snapshot.claim != job.claim:
@@ -70,7 +79,20 @@ def apply(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
         return job
     if not job.is_open:
         raise Superseded(f"the job is {job.status}")
-    return _merged(job, snapshot, now=now)
+    if snapshot.kind is SnapshotKind.END:
+        return _merged(
+            job, snapshot, outcome_of(job, snapshot), completed_at=now, due_at=None, lease_until=None
+        )
+    if snapshot.kind is SnapshotKind.CONTINUE:
+        return _continued(job, snapshot, now=now, timing=timing)
+    if snapshot.kind is SnapshotKind.STOPPED:
+        raise InvalidInput("the job is not cancelled", [FieldError("kind", "must not be stopped")])
+    return _merged(job, snapshot, Status.GENERATING) if _has_news(job, snapshot) else job
+
+
+def outcome_of(job: Job, snapshot: Snapshot) -> Status:
+    """How the job ends with what it and the snapshot know."""
+    return outcome(total=len(job.shots), done=len({*job.images, *snapshot.images}))
 
 
 def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
@@ -78,31 +100,62 @@ def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
         raise Superseded(f"the job is {job.status}")
     if snapshot.kind is not SnapshotKind.CLAIM:
         raise Superseded("the run was never claimed by this worker")
+    lease_until = now + timing.lease
     return job.moved(
         Status.GENERATING,
         claim=snapshot.claim,
         sequence=snapshot.sequence,
-        due_at=now + timing.lease,
+        lease_until=lease_until,
+        due_at=lease_until,
+        settled_at_claim=job.settled,
         started_at=job.started_at or now,
-        failures={},
     )
 
 
-def _merged(job: Job, snapshot: Snapshot, *, now: int) -> Job:
+def _stopped(job: Job, snapshot: Snapshot) -> Job:
+    """Of a cancelled job's worker only its last word counts: what it made stays, its lease ends."""
+    if job.claim is None or snapshot.claim != job.claim or snapshot.kind is not SnapshotKind.STOPPED:
+        raise Cancelled("the job was cancelled")
+    if job.lease_until is None:
+        return job
+    return _merged(job, snapshot, Status.CANCELLED, lease_until=None, last_error=job.last_error)
+
+
+def _continued(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
+    """Re-arm for what is left. A run that ended no shot counts as lost: it might go on for ever."""
+    merged = _merged(job, snapshot, Status.GENERATING)
+    losses = job.losses + (merged.settled <= job.settled_at_claim)
+    merged = replace(merged, version=job.version, losses=losses)
+    if losses > timing.max_retries:
+        return end(merged, now=now, error=RetriesExhausted(f"{losses} runs ended no picture"))
+    last_hop = job.hop >= timing.max_hops
+    due_at = now if last_hop else now + timing.grace
+    return rearm(merged, now=now, due_at=due_at, hop=0 if last_hop else job.hop + 1)
+
+
+def _has_news(job: Job, snapshot: Snapshot) -> bool:
+    return (
+        not snapshot.images.keys() <= job.images.keys()
+        or not snapshot.failures.keys() <= job.failures.keys() | job.images.keys()
+        or snapshot.cost_micro_usd > job.cost_micro_usd
+        or snapshot.wasted_micro_usd > job.wasted_micro_usd
+    )
+
+
+def _merged(job: Job, snapshot: Snapshot, status: Status, **changes: object) -> Job:
     images = {**snapshot.images, **job.images}
-    failures = {shot_id: failure for shot_id, failure in snapshot.failures.items() if shot_id not in images}
-    ended = snapshot.kind is SnapshotKind.END
+    failures = {i: f for i, f in {**job.failures, **snapshot.failures}.items() if i not in images}
     last_failure = next(reversed(failures.values()), None)
+    kept = None if status is Status.COMPLETED else job.last_error
+    defaults = {"last_error": last_failure.message if last_failure else kept}
     return job.moved(
-        outcome(total=len(job.shots), done=len(images)) if ended else Status.GENERATING,
+        status,
         sequence=snapshot.sequence,
         images=images,
         failures=failures,
         cost_micro_usd=max(job.cost_micro_usd, snapshot.cost_micro_usd),
         wasted_micro_usd=max(job.wasted_micro_usd, snapshot.wasted_micro_usd),
-        completed_at=now if ended else None,
-        due_at=None if ended else job.due_at,
-        last_error=last_failure.message if last_failure else None if ended else job.last_error,
+        **(defaults | changes),
     )
 
 
@@ -120,12 +173,15 @@ def _check(job: Job, snapshot: Snapshot) -> None:
     for shot_id in sorted(images.keys() & snapshot.failures.keys()):
         errors.append(FieldError(shot_id, "is both done and failed"))
     for shot_id in sorted(images.keys() & digests.keys()):
-        if not is_image_key(
-            images[shot_id],
-            case_id=job.case_id,
-            job_id=job.job_id,
-            shot_id=shot_id,
-            digest=digests[shot_id],
+        if (
+            image_run(
+                images[shot_id],
+                case_id=job.case_id,
+                job_id=job.job_id,
+                shot_id=shot_id,
+                digest=digests[shot_id],
+            )
+            is None
         ):
             errors.append(FieldError(shot_id, "must name a picture of this shot and prompt"))
     reported = len(images) + len(snapshot.failures)

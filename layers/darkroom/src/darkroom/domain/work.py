@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from darkroom.domain.case import Case
-from darkroom.domain.job import Job
+from darkroom.domain.job import Failure, Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class WorkOrder:
     wasted_micro_usd: int
     done: Mapping[str, str]
     """Shot id → storage key of the pictures that need not be made."""
+    failed: Mapping[str, Failure]
+    """Shots that had their tries in an earlier run; only a caller's retry gives them more."""
     webhook_url: str
 
 
@@ -39,5 +41,6 @@ def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
         spent_micro_usd=job.cost_micro_usd,
         wasted_micro_usd=job.wasted_micro_usd,
         done=job.images,
+        failed=job.failures,
         webhook_url=webhook_url,
     )

@@ -3,11 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from darkroom.domain.adoption import adopted
 from darkroom.domain.case import Shot, ShotKind, batches, image_key
-from darkroom.domain.errors import DeadlineExceeded, ShotError, Superseded, Undeliverable
+from darkroom.domain.errors import Cancelled, ShotError, StorageFailed, Superseded, Undeliverable
 from darkroom.domain.job import Failure
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.work import WorkOrder
@@ -28,6 +30,10 @@ class Ending(StrEnum):
     """The claim was not acknowledged; nothing was spent."""
     SUPERSEDED = "superseded"
     """Another run or worker owns the job."""
+    CANCELLED = "cancelled"
+    """The caller cancelled the job."""
+    CONTINUED = "continued"
+    """The time was over; another run makes what is left."""
     UNREPORTED = "unreported"
     """The final snapshot did not arrive; the sweeper takes over when the lease ends."""
     ENDED = "ended"
@@ -60,7 +66,7 @@ class DevelopCase:
     """No request is made before the claim is acknowledged; every picture is stored before it is reported.
 
     Batches are the unit of progress, not barriers: all shots flow under one concurrency limit,
-    evidence first. A shot that cannot finish in the time left is not started.
+    evidence first. A shot that cannot finish in the time left is not started: another run makes it.
     """
 
     make_shot: MakeShot
@@ -80,6 +86,7 @@ class DevelopCase:
         started = asyncio.get_running_loop().time()
         ledger = Ledger(
             images=dict(order.done),
+            failures=dict(order.failed),
             cost_micro_usd=order.spent_micro_usd,
             wasted_micro_usd=order.wasted_micro_usd,
         )
@@ -93,25 +100,44 @@ class DevelopCase:
     ) -> Ending:
         if self.clock() >= order.claim_before:
             return Ending.EXPIRED
+        claimed = False
         try:
             await reporter.claim()
-        except Undeliverable:
-            return Ending.UNCLAIMED
-        except Superseded:
-            return Ending.SUPERSEDED
-        try:
+            claimed = True
+            await self._adopt(order, ledger)
             await self._make_all(order, ledger, reporter, remaining_s)
-            await reporter.finish(remaining_s)
-        except Undeliverable:
-            return Ending.UNREPORTED
+            left = len(order.case.shots) - len(ledger.images) - len(ledger.failures)
+            await reporter.finish(SnapshotKind.CONTINUE if left else SnapshotKind.END, remaining_s)
+        except Cancelled:
+            return await self._stop(reporter, remaining_s)
         except Superseded:
             return Ending.SUPERSEDED
-        return Ending.ENDED
+        except (Undeliverable, StorageFailed):
+            return Ending.UNREPORTED if claimed else Ending.UNCLAIMED
+        return Ending.CONTINUED if left else Ending.ENDED
+
+    async def _stop(self, reporter: Reporter, remaining_s: Remaining) -> Ending:
+        """Say what was made before the cancellation was heard; the lease ends with it."""
+        with suppress(Undeliverable, Superseded, Cancelled):
+            await reporter.finish(SnapshotKind.STOPPED, remaining_s)
+        return Ending.CANCELLED
+
+    async def _adopt(self, order: WorkOrder, ledger: Ledger) -> None:
+        """Take over what earlier runs stored and did not report."""
+        if order.run == 1:
+            return
+        case, shots = order.case, order.case.shots
+        keys = await self.make_shot.images.stored(case.case_id, order.job_id)
+        found = adopted(shots, keys, case_id=case.case_id, job_id=order.job_id)
+        ledger.images = {**found, **ledger.images}
+        ledger.failures = {i: f for i, f in ledger.failures.items() if i not in ledger.images}
 
     async def _make_all(
         self, order: WorkOrder, ledger: Ledger, reporter: Reporter, remaining_s: Remaining
     ) -> None:
-        todo = [shot for shot in order.case.shots if shot.id not in order.done]
+        known = len(ledger.images)
+        settled = {*ledger.images, *ledger.failures}
+        todo = [shot for shot in order.case.shots if shot.id not in settled]
         open_in_batch = Counter[int]()
         slots = asyncio.Semaphore(self.concurrency)
 
@@ -119,10 +145,10 @@ class DevelopCase:
             async with slots:
                 await self._make(order, shot, ledger, remaining_s)
             open_in_batch[batch] -= 1
-            first = len(ledger.images) == len(order.done) + 1 and shot.id in ledger.images
+            first = len(ledger.images) == known + 1 and shot.id in ledger.images
             reporter.mark(urgent=first or open_in_batch[batch] == 0)
 
-        superseded = False
+        told_to_stop: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as everything:
                 everything.create_task(reporter.run())
@@ -132,10 +158,10 @@ class DevelopCase:
                         for shot in batch:
                             shots.create_task(make(shot, index))
                 reporter.close()
-        except* Superseded:  # the reporter was told to stop: what was in flight has been cancelled
-            superseded = True
-        if superseded:
-            raise Superseded("the run was superseded while it worked")
+        except* (Superseded, Cancelled) as group:  # what was in flight has been cancelled
+            told_to_stop.extend(group.exceptions)
+        if told_to_stop:
+            raise told_to_stop[0]
 
     async def _make(self, order: WorkOrder, shot: Shot, ledger: Ledger, remaining_s: Remaining) -> None:
         def billed(useful: bool) -> None:
@@ -143,9 +169,9 @@ class DevelopCase:
             ledger.wasted_micro_usd += 0 if useful else self.price_micro_usd
 
         key = image_key(order.case.case_id, order.job_id, shot, order.run)
+        if remaining_s() - self.reserve_s < self.shot_timeout_s:
+            return  # left to the next run
         try:
-            if remaining_s() - self.reserve_s < self.shot_timeout_s:
-                raise DeadlineExceeded("the worker's time ran out before this shot began")
             await self.make_shot(shot, key=key, timeout_s=self.shot_timeout_s, billed=billed)
             ledger.images[shot.id] = key
         except ShotError as error:

@@ -1,37 +1,41 @@
-"""Merge a worker's snapshot into its job."""
+"""Merge a worker's snapshot into its job, and start the next run when the worker ran out of time."""
 
 from dataclasses import dataclass
 
-from darkroom.domain.errors import Contention
-from darkroom.domain.job import Job
-from darkroom.domain.progress import Snapshot, apply
+from darkroom.domain.errors import InvokeRefused
+from darkroom.domain.job import Job, Status
+from darkroom.domain.progress import Snapshot, SnapshotKind, apply
 from darkroom.domain.timing import Timing
-from darkroom.ports import Clock, JobStore
-
-TRIES = 5
-"""A job has one live worker and is swept once a minute, so losing twice in a row is already rare."""
+from darkroom.domain.work import work_order
+from darkroom.ports import Clock, JobStore, WorkerInvoker
+from darkroom.usecases.change_job import change_job
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordProgress:
     """Answers the job after the snapshot. Safe when the same snapshot comes twice, late or never.
 
-    Raises JobNotFound, InvalidInput, Superseded, or Contention after `TRIES` lost writes.
+    Raises JobNotFound, InvalidInput, Superseded, Cancelled or Contention.
     """
 
     jobs: JobStore
+    workers: WorkerInvoker
     clock: Clock
     timing: Timing
 
-    def __call__(self, snapshot: Snapshot) -> Job:
-        for _ in range(TRIES):
-            job = self.jobs.get(snapshot.case_id)
-            merged = apply(job, snapshot, now=self.clock(), timing=self.timing)
-            if merged is job:
-                return job
-            try:
-                self.jobs.save(merged)
-            except Contention:
-                continue
-            return merged
-        raise Contention("others kept writing this job; send the snapshot again")
+    def __call__(self, snapshot: Snapshot, *, webhook_url: str) -> Job:
+        job = change_job(
+            self.jobs,
+            snapshot.case_id,
+            lambda job: (apply(job, snapshot, now=self.clock(), timing=self.timing), None),
+        )
+        if snapshot.kind is SnapshotKind.CONTINUE and job.status is Status.PENDING and job.hop > 0:
+            self._continue(job, webhook_url)
+        return job
+
+    def _continue(self, job: Job, webhook_url: str) -> None:
+        case = self.jobs.get_case(job)
+        try:
+            self.workers.invoke(work_order(job, case, webhook_url=webhook_url))
+        except InvokeRefused:
+            return  # the job is armed: the sweeper finds it when its grace is over

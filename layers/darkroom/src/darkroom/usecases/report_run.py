@@ -22,6 +22,8 @@ class ReportPolicy:
     cap_s: float = 10.0
     interval_s: float = 2.0
     """Progress that nobody waits for is collected this long."""
+    heartbeat_s: float = 10.0
+    """After so long without a snapshot one is sent that says nothing new."""
 
     def wait(self, tries: int, jitter: float) -> float:
         """Seconds to wait after `tries` failed ones; `jitter` is in [0, 1)."""
@@ -53,7 +55,7 @@ class Reporter:
         """Snapshots given up; each was repaired by a later one, or will be by the sweeper."""
 
     async def claim(self) -> None:
-        """Make the run ours; raises Superseded, or Undeliverable after the retries."""
+        """Make the run ours; raises Superseded, Cancelled, or Undeliverable after the retries."""
         await self._deliver(SnapshotKind.CLAIM, self._few, asyncio.sleep)
 
     def mark(self, *, urgent: bool) -> None:
@@ -68,24 +70,24 @@ class Reporter:
         self.mark(urgent=True)
 
     async def run(self) -> None:
-        """Send progress until closed; raises Superseded when the run must stop."""
+        """Send progress and heartbeats until closed; raises Superseded or Cancelled: the run must stop."""
         while True:
-            await self._news.wait()
-            await self._pause(self._policy.interval_s, self._urgent)
+            await self._pause(self._policy.heartbeat_s, self._news)
+            kind = SnapshotKind.PROGRESS if self._news.is_set() else SnapshotKind.HEARTBEAT
+            if kind is SnapshotKind.PROGRESS:
+                await self._pause(self._policy.interval_s, self._urgent)
             if self._closing.is_set():
                 return
             self._news.clear()
             self._urgent.clear()
             try:
-                await self._deliver(
-                    SnapshotKind.PROGRESS, self._few, lambda wait: self._pause(wait, self._closing)
-                )
+                await self._deliver(kind, self._few, lambda wait: self._pause(wait, self._closing))
             except Undeliverable:
                 self.undelivered += 1  # the next snapshot says it all again
 
-    async def finish(self, remaining_s: Callable[[], float]) -> None:
-        """Send the final snapshot, trying while time is left; raises Superseded or Undeliverable."""
-        await self._deliver(SnapshotKind.END, lambda _: remaining_s() > self._policy.cap_s, asyncio.sleep)
+    async def finish(self, kind: SnapshotKind, remaining_s: Callable[[], float]) -> None:
+        """Send the last snapshot, trying while time is left; raises Superseded, Cancelled, Undeliverable."""
+        await self._deliver(kind, lambda _: remaining_s() > self._policy.cap_s, asyncio.sleep)
 
     def _few(self, tries: int) -> bool:
         return tries <= self._policy.retries and not self._closing.is_set()

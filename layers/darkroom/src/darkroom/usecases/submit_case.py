@@ -3,46 +3,51 @@
 from dataclasses import dataclass
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import CaseConflict, Contention, InvokeRefused
+from darkroom.domain.errors import CaseConflict, StaleVersion
 from darkroom.domain.job import Job, open_job
+from darkroom.domain.requests import replacement
 from darkroom.domain.timing import Timing
-from darkroom.domain.work import work_order
-from darkroom.ports import Clock, JobStore, NewId, WorkerInvoker
+from darkroom.ports import Clock, JobStore, NewId
+from darkroom.usecases.change_job import change_job
+from darkroom.usecases.start_worker import StartWorker
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitCase:
-    """Answers (job, created). The same case again is the job there is; another body is a conflict."""
+    """Answers (job, created). The same case again is the job there is, whatever its state.
+
+    Another body is a CaseConflict unless the caller asks to replace the job, which must have ended:
+    JobOpen, StillStopping. `seen` is the state that the caller means: StaleVersion when it is another.
+    """
 
     jobs: JobStore
-    workers: WorkerInvoker
+    start: StartWorker
     clock: Clock
     new_id: NewId
     timing: Timing
 
-    def __call__(self, case: Case, *, webhook_url: str) -> tuple[Job, bool]:
-        job = open_job(case, job_id=self.new_id(), now=self.clock(), timing=self.timing)
+    def __call__(
+        self, case: Case, *, webhook_url: str, replace: bool = False, seen: str | None = None
+    ) -> tuple[Job, bool]:
+        job_id = self.new_id()
+        job = open_job(case, job_id=job_id, now=self.clock(), timing=self.timing)
         # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
         if not self.jobs.create(job, case):
-            return self._existing(case), False
-        try:
-            self.workers.invoke(work_order(job, case, webhook_url=webhook_url))
-        except InvokeRefused as refused:
-            job = self._noted(job, str(refused))
-        return job, True
+            job = self._existing(case, job_id, replace=replace, seen=seen)
+            if job.job_id != job_id:
+                return job, False
+        return self.start(job, case, webhook_url=webhook_url), True
 
-    def _existing(self, case: Case) -> Job:
-        job = self.jobs.get(case.case_id)
-        if job.request_digest != case.digest:
-            raise CaseConflict(
-                "caseId was submitted before with another body; use a new caseId for another case"
-            )
-        return job
+    def _existing(self, case: Case, job_id: str, *, replace: bool, seen: str | None) -> Job:
+        def decide(job: Job) -> tuple[Job, Case | None]:
+            if job.request_digest == case.digest:
+                return job, None
+            if not replace:
+                raise CaseConflict(
+                    "caseId was submitted before with another body; use a new caseId, or replace=true"
+                )
+            if seen is not None and seen != job.tag:
+                raise StaleVersion("the job is not the one that If-Match names")
+            return replacement(job, case, job_id=job_id, now=self.clock(), timing=self.timing), case
 
-    def _noted(self, job: Job, reason: str) -> Job:
-        noted = job.noted(reason)
-        try:
-            self.jobs.save(noted)
-        except Contention:
-            return self.jobs.get(job.case_id)
-        return noted
+        return change_job(self.jobs, case.case_id, decide)

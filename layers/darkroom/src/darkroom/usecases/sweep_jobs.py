@@ -1,33 +1,27 @@
-"""Look after jobs nobody else will: re-arm what is overdue, end what is hopeless."""
+"""Look after jobs nobody else will: adopt their pictures, re-arm what is overdue, end what is hopeless."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from darkroom.domain.errors import (
-    Contention,
-    DeadlineExceeded,
-    InvokeRefused,
-    JobNotFound,
-    RetriesExhausted,
-)
-from darkroom.domain.job import Job, Status, end, rearm
+from darkroom.domain.errors import Contention, DarkroomError, InvokeRefused, JobNotFound
+from darkroom.domain.job import Job
+from darkroom.domain.sweeping import is_due, is_stuck, sweep
 from darkroom.domain.timing import Timing
 from darkroom.domain.work import work_order
-from darkroom.ports import Clock, JobStore, WorkerInvoker
-
-_REASONS = {
-    Status.PENDING: "no worker claimed the run in time",
-    Status.GENERATING: "the worker was lost",
-}
+from darkroom.ports import Clock, ImageIndex, Jitter, JobStore, WorkerInvoker
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class SweepReport:
     """What one sweep did, by case id."""
 
-    rearmed: tuple[str, ...]
-    ended: tuple[str, ...]
-    refused: tuple[str, ...]
+    rearmed: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     """Re-armed, but the worker could not be started; they come due again."""
+    stuck: list[str] = field(default_factory=list)
+    """Were generating for over ten minutes when they were found."""
+    failed: list[str] = field(default_factory=list)
+    """Could not be looked after this time; the others were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,44 +29,39 @@ class SweepJobs:
     """Bounded work: at most `limit` jobs, the longest overdue first. Two sweeps may overlap."""
 
     jobs: JobStore
+    images: ImageIndex
     workers: WorkerInvoker
     clock: Clock
+    jitter: Jitter
     timing: Timing
     webhook_url: str
     limit: int
 
     def __call__(self) -> SweepReport:
-        rearmed: list[str] = []
-        ended: list[str] = []
-        refused: list[str] = []
+        report = SweepReport()
         for case_id in self.jobs.due(self.clock(), self.limit):
             try:
-                job = self._sweep(case_id)
-                if job is None:
-                    continue
-                (rearmed if job.is_open else ended).append(case_id)
-                if job.is_open:
-                    self._invoke(job)
+                self._look_after(case_id, report)
             except (Contention, JobNotFound):
                 continue  # somebody else moved the job since the index was read: it is theirs
             except InvokeRefused:
-                refused.append(case_id)
-        return SweepReport(rearmed=tuple(rearmed), ended=tuple(ended), refused=tuple(refused))
+                report.refused.append(case_id)
+            except DarkroomError:
+                report.failed.append(case_id)
+        return report
 
-    def _sweep(self, case_id: str) -> Job | None:
-        """The stored next version, or None when the job is not due (the index may lag behind it)."""
+    def _look_after(self, case_id: str, report: SweepReport) -> None:
         job, now = self.jobs.get(case_id), self.clock()
-        if job.due_at is None or job.due_at > now:
-            return None
-        if now >= job.deadline_at:
-            swept = end(job, now=now, error=DeadlineExceeded("the job's deadline has passed"))
-        elif job.retry_count >= self.timing.max_retries:
-            error = RetriesExhausted(f"{_REASONS[job.status]}, after {job.retry_count} retries")
-            swept = end(job, now=now, error=error)
-        else:
-            swept = rearm(job, now=now, timing=self.timing, reason=_REASONS[job.status])
+        if not is_due(job, now):
+            return
+        if is_stuck(job, now):
+            report.stuck.append(case_id)
+        stored = self.images.keys(job.case_id, job.job_id)
+        swept = sweep(job, stored, now=now, timing=self.timing, jitter=self.jitter())
         self.jobs.save(swept)
-        return swept
+        (report.rearmed if swept.is_open else report.ended).append(case_id)
+        if swept.is_open:
+            self._invoke(swept)
 
     def _invoke(self, job: Job) -> None:
         case = self.jobs.get_case(job)

@@ -57,6 +57,22 @@ class SubmitRequest(Request):
         )
 
 
+class ShotChange(Request):
+    """What a retry changes of a shot."""
+
+    description: Description
+
+
+class RetryRequest(Request):
+    """A retry of the shots without a picture; `shots` gives some of them another description."""
+
+    shots: dict[Id, ShotChange] = Field(default={}, max_length=MAX_SHOTS)
+
+    def descriptions(self) -> dict[str, str]:
+        """Shot id → its new description."""
+        return {shot_id: change.description for shot_id, change in self.shots.items()}
+
+
 class ItemView(Wire):
     """An item of a job, without its description."""
 

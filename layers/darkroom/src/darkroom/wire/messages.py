@@ -110,6 +110,7 @@ class WorkerEvent(Internal):
     evidence: list[EventItem]
     locations: list[EventItem]
     done: dict[str, str]
+    failed: dict[str, FailureView] = Field(default={})
     webhook_url: str
 
     @classmethod
@@ -127,6 +128,7 @@ class WorkerEvent(Internal):
             evidence=_items(order.case, ShotKind.EVIDENCE),
             locations=_items(order.case, ShotKind.LOCATION),
             done=dict(order.done),
+            failed={i: FailureView.of(failure) for i, failure in order.failed.items()},
             webhook_url=order.webhook_url,
         )
 
@@ -148,6 +150,7 @@ class WorkerEvent(Internal):
             spent_micro_usd=micro_usd(self.spent_usd),
             wasted_micro_usd=micro_usd(self.wasted_usd),
             done=self.done,
+            failed={i: view.to_failure() for i, view in self.failed.items()},
             webhook_url=self.webhook_url,
         )
 

@@ -1,0 +1,108 @@
+"""What the OpenAPI description says of each route: passed to the decorator of its handler."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+
+from darkroom import api
+from darkroom.domain import errors
+from darkroom.wire.calls import ImageStatusView, JobView, Problem, Received
+
+
+def _described(
+    answers: Mapping[HTTPStatus, tuple[str, type[BaseModel] | None]],
+    problems: Sequence[type[errors.DarkroomError]] = (),
+) -> dict[int, Any]:
+    """A route's answers for the OpenAPI description: those of its own, and the problems it raises."""
+    responses: dict[int, Any] = {
+        int(status): {
+            "description": text,
+            **({"content": {api.JSON: {"model": model}}} if model else {}),
+        }
+        for status, (text, model) in answers.items()
+    }
+    every: list[type[errors.DarkroomError]] = [*problems, errors.DarkroomError]
+    for error in every:
+        responses[int(api.STATUS[error])] = {
+            "description": f"Problem `{error.code}`",
+            "content": {api.PROBLEM_JSON: {"model": Problem}},
+        }
+    return responses
+
+
+SUBMIT: dict[str, Any] = {
+    "summary": "Submit a case",
+    "description": "Answers at once; the pictures are made in the background. The same case again answers the"
+    " job there is; another body under the same caseId is a conflict, unless the job has ended and"
+    " `replace=true`. `If-Match` makes the replacement depend on the state you saw.",
+    "responses": _described(
+        {
+            HTTPStatus.ACCEPTED: ("The job was created", JobView),
+            HTTPStatus.OK: ("The case was submitted before", JobView),
+        },
+        [
+            errors.InvalidInput,
+            errors.CaseConflict,
+            errors.StaleVersion,
+            errors.BodyTooLarge,
+            errors.Contention,
+        ],
+    ),
+}
+RETRY: dict[str, Any] = {
+    "summary": "Retry the shots without a picture",
+    "description": "Some with another description, if the body says so. `If-Match` makes it depend on the"
+    " state you saw, so that a request sent twice cannot pay twice.",
+    "responses": _described(
+        {HTTPStatus.ACCEPTED: ("The job is pending again", JobView)},
+        [
+            errors.InvalidInput,
+            errors.JobNotFound,
+            errors.JobOpen,
+            errors.StaleVersion,
+            errors.BodyTooLarge,
+            errors.Contention,
+        ],
+    ),
+}
+CANCEL: dict[str, Any] = {
+    "summary": "Cancel a job",
+    "description": "Pictures made so far stay. A job that has ended already stays as it is.",
+    "responses": _described({HTTPStatus.OK: ("The job", JobView)}, [errors.JobNotFound, errors.Contention]),
+}
+JOB: dict[str, Any] = {
+    "summary": "The job of a case",
+    "description": "Poll at the pace of `Retry-After`; `If-None-Match` makes an unchanged job a 304."
+    " `images=inline` gives `data:` URLs instead of links.",
+    "responses": _described(
+        {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
+        [errors.InvalidInput, errors.JobNotFound, errors.AnswerTooLarge],
+    ),
+}
+IMAGE_STATUS: dict[str, Any] = {
+    "summary": "The status record of old clients",
+    "responses": _described({HTTPStatus.OK: ("The status", ImageStatusView)}, [errors.JobNotFound]),
+}
+IMAGE: dict[str, Any] = {
+    "summary": "A picture: follow the links in the job, they are signed",
+    "responses": _described(
+        {HTTPStatus.FOUND: ("Where the JPEG is, for a short time", None)}, [errors.ImageNotFound]
+    ),
+}
+SNAPSHOT: dict[str, Any] = {
+    "summary": "Take a worker's snapshot",
+    "description": "Signed by Standard Webhooks 1.0. A repeated or late snapshot changes nothing.",
+    "responses": _described(
+        {HTTPStatus.OK: ("Applied, or already known", Received)},
+        [
+            errors.InvalidInput,
+            errors.BadSignature,
+            errors.JobNotFound,
+            errors.Superseded,
+            errors.BodyTooLarge,
+            errors.Contention,
+        ],
+    ),
+}

@@ -1,0 +1,78 @@
+"""What a caller may ask of a job that exists: cancel it, retry what failed, replace it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from darkroom.domain.case import Case
+from darkroom.domain.errors import (
+    FieldError,
+    InvalidInput,
+    JobOpen,
+    NothingToRetry,
+    StillStopping,
+)
+from darkroom.domain.job import Job, Status, job_shot, open_job, rearm
+from darkroom.domain.timing import Timing
+
+
+def cancel(job: Job, *, now: int) -> Job:
+    """The cancelled job, or `job` itself when it has ended already. Pictures made so far stay.
+
+    A worker that has claimed the run keeps its lease until it says that it has stopped.
+    """
+    if not job.is_open:
+        return job
+    return job.moved(Status.CANCELLED, completed_at=now, due_at=None, last_error="cancelled by the caller")
+
+
+def retry(
+    job: Job, case: Case, descriptions: Mapping[str, str], *, now: int, timing: Timing
+) -> tuple[Job, Case]:
+    """Another run for the shots without a picture, some with another description.
+
+    Retries and the deadline start anew. Raises JobOpen, StillStopping, NothingToRetry, InvalidInput.
+    """
+    _check_stopped(job, now=now, timing=timing)
+    if not job.missing:
+        raise NothingToRetry("every shot of this job has its picture")
+    wrong = [
+        FieldError(f"shots.{shot_id}", "must be a shot without a picture")
+        for shot_id in descriptions
+        if shot_id not in job.missing
+    ]
+    if wrong:
+        raise InvalidInput("only shots without a picture can be retried", wrong)
+    shots = tuple(replace(s, description=descriptions.get(s.id, s.description)) for s in case.shots)
+    changed = replace(case, shots=shots)
+    again = rearm(
+        job,
+        now=now,
+        due_at=now + timing.grace,
+        hop=0,
+        shots=tuple(job_shot(shot) for shot in shots),
+        revision=job.revision + (changed != case),
+        failures={},
+        retry_count=0,
+        losses=0,
+        deadline_at=now + timing.deadline,
+        last_error=None,
+    )
+    return again, changed
+
+
+def replacement(job: Job, case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
+    """A new job in the place of one that has ended. Raises JobOpen, StillStopping.
+
+    Run and version go on from the old job's, so that no answer of the two can be mistaken.
+    """
+    _check_stopped(job, now=now, timing=timing)
+    new = open_job(case, job_id=job_id, now=now, timing=timing)
+    return replace(new, run=job.run + 1, version=job.version + 1)
+
+
+def _check_stopped(job: Job, *, now: int, timing: Timing) -> None:
+    if job.is_open:
+        raise JobOpen(f"the job is {job.status}; cancel it, or wait until it has ended")
+    if job.lease_until is not None and now < job.lease_until:
+        seconds = -(-min(job.lease_until - now, timing.heartbeat) // 1000)
+        raise StillStopping("the cancelled job's worker is still stopping", seconds=seconds)

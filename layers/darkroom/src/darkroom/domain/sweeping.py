@@ -1,0 +1,52 @@
+"""What the sweeper decides about an open job that is due: end it, or hand it to another run."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from darkroom.domain.adoption import adopt
+from darkroom.domain.errors import DeadlineExceeded, RetriesExhausted
+from darkroom.domain.job import Job, Status, outcome, rearm
+from darkroom.domain.job import end as end_job
+from darkroom.domain.timing import Timing
+
+STUCK_AFTER = 600_000
+"""A job that generates longer than this since it was armed is stuck: an operator should know."""
+
+REASONS: Mapping[Status, str] = {
+    Status.PENDING: "no worker claimed the run in time",
+    Status.GENERATING: "the worker was lost",
+}
+
+
+def is_due(job: Job, now: int) -> bool:
+    """Whether the sweeper must act on it now; the index it was found in may lag behind the job."""
+    return job.is_open and job.due_at is not None and job.due_at <= now
+
+
+def is_stuck(job: Job, now: int) -> bool:
+    """Whether it has been generating for too long."""
+    return job.status is Status.GENERATING and now - job.armed_at > STUCK_AFTER
+
+
+def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: float) -> Job:
+    """The next version of a due job; `stored` are the keys of its pictures in storage.
+
+    Only runs that were claimed and lost count to the maximum: a run that nobody claimed has spent
+    nothing, and `deadline_at` bounds those.
+    """
+    reason = REASONS[job.status]
+    losses = job.losses + (job.claim is not None)
+    images = adopt(job, stored)
+    failures = {shot_id: f for shot_id, f in job.failures.items() if shot_id not in images}
+    job = replace(job, images=images, failures=failures, losses=losses)
+    if job.settled == len(job.shots):
+        return job.moved(
+            outcome(total=len(job.shots), done=len(images)), completed_at=now, due_at=None, lease_until=None
+        )
+    if now >= job.deadline_at:
+        return end_job(job, now=now, error=DeadlineExceeded("the job's deadline has passed"))
+    if losses > timing.max_retries:
+        return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {losses} times"))
+    retries = job.retry_count + 1
+    due_at = now + timing.grace + timing.backoff(retries, jitter)
+    return rearm(job, now=now, due_at=due_at, hop=0, retry_count=retries, last_error=reason)

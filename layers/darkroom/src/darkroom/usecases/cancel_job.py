@@ -1,0 +1,19 @@
+"""Stop a job: at once for the caller, within a heartbeat for its worker."""
+
+from dataclasses import dataclass
+
+from darkroom.domain.job import Job
+from darkroom.domain.requests import cancel
+from darkroom.ports import Clock, JobStore
+from darkroom.usecases.change_job import change_job
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelJob:
+    """Answers the job; one that has ended already stays as it is. Raises JobNotFound, Contention."""
+
+    jobs: JobStore
+    clock: Clock
+
+    def __call__(self, case_id: str) -> Job:
+        return change_job(self.jobs, case_id, lambda job: (cancel(job, now=self.clock()), None))

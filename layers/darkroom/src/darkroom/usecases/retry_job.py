@@ -1,0 +1,40 @@
+"""Give the shots without a picture another run, on the caller's word."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from darkroom.domain.case import Case
+from darkroom.domain.errors import StaleVersion
+from darkroom.domain.job import Job
+from darkroom.domain.requests import retry
+from darkroom.domain.timing import Timing
+from darkroom.ports import Clock, JobStore
+from darkroom.usecases.change_job import change_job
+from darkroom.usecases.start_worker import StartWorker
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryJob:
+    """Answers the job, pending again. `descriptions` replace those of shots without a picture.
+
+    Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, and StaleVersion when
+    `seen` is not the job's state: so a request that is sent twice cannot pay twice.
+    """
+
+    jobs: JobStore
+    start: StartWorker
+    clock: Clock
+    timing: Timing
+
+    def __call__(
+        self, case_id: str, descriptions: Mapping[str, str], *, webhook_url: str, seen: str | None = None
+    ) -> Job:
+        def decide(job: Job) -> tuple[Job, Case | None]:
+            if seen is not None and seen != job.tag:
+                raise StaleVersion("the job is not the one that If-Match names")
+            case = self.jobs.get_case(job)
+            again, changed = retry(job, case, descriptions, now=self.clock(), timing=self.timing)
+            return again, None if changed == case else changed
+
+        job = change_job(self.jobs, case_id, decide)
+        return self.start(job, self.jobs.get_case(job), webhook_url=webhook_url)

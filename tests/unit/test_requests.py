@@ -1,0 +1,175 @@
+"""Cancel and retry."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from darkroom.domain.case import image_run
+from darkroom.domain.errors import (
+    InvalidInput,
+    JobNotFound,
+    JobOpen,
+    NothingToRetry,
+    StaleVersion,
+    StillStopping,
+)
+from darkroom.domain.job import Failure, Job, Status
+from darkroom.usecases.cancel_job import CancelJob
+from darkroom.usecases.retry_job import RetryJob
+from darkroom.usecases.start_worker import StartWorker
+
+from tests.builders import NOW, TIMING, a_case, a_job, keys_of
+from tests.fakes import ManualClock, MemoryJobs, RecordedWorkers
+
+CASE = a_case(evidence=3, locations=0)
+REFUSED = Failure(code="refused", message="no", retryable=False)
+URL = "https://api.example/hook"
+
+
+class Office:
+    """The initiator with one job."""
+
+    def __init__(self, **state: object) -> None:
+        self.jobs = MemoryJobs()
+        self.workers = RecordedWorkers()
+        self.clock = ManualClock(NOW)
+        self.jobs.create(replace(a_job(CASE), **state), CASE)  # type: ignore[arg-type]
+
+    @property
+    def job(self) -> Job:
+        return self.jobs.get("case-1")
+
+    def cancel(self) -> Job:
+        return CancelJob(jobs=self.jobs, clock=self.clock)("case-1")
+
+    def retry(self, descriptions: Mapping[str, str] | None = None, seen: str | None = None) -> Job:
+        start = StartWorker(jobs=self.jobs, workers=self.workers)
+        use_case = RetryJob(jobs=self.jobs, start=start, clock=self.clock, timing=TIMING)
+        return use_case("case-1", descriptions or {}, webhook_url=URL, seen=seen)
+
+
+def a_partial_office() -> Office:
+    """Two of three are done; the third was refused, after all retries and near the deadline."""
+    return Office(
+        status=Status.PARTIAL,
+        run=4,
+        images=keys_of(CASE, "evidence-1", "evidence-2"),
+        failures={"evidence-3": REFUSED},
+        retry_count=3,
+        losses=3,
+        due_at=None,
+        completed_at=NOW,
+        deadline_at=NOW + 1,
+    )
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.GENERATING])
+def test_an_open_job_is_cancelled_at_once_and_is_nobodys_any_more(status: Status) -> None:
+    office = Office(status=status, claim="claim-1", lease_until=NOW + 99, images={"evidence-1": "key"})
+    job = office.cancel()
+    assert (job.status, job.completed_at, job.due_at) == (Status.CANCELLED, NOW, None)
+    assert job.images == {"evidence-1": "key"}
+    assert job.lease_until == NOW + 99
+    assert office.job == job
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELLED])
+def test_a_job_that_has_ended_is_not_cancelled(status: Status) -> None:
+    office = Office(status=status)
+    assert office.cancel() == office.job
+    assert (office.job.status, office.job.version) == (status, 1)
+
+
+def test_an_unknown_job_can_be_neither_cancelled_nor_retried() -> None:
+    office = Office()
+    office.jobs.jobs.clear()
+    with pytest.raises(JobNotFound):
+        office.cancel()
+    with pytest.raises(JobNotFound):
+        office.retry()
+
+
+def test_a_retry_runs_what_is_missing_with_all_its_tries_and_time() -> None:
+    office = a_partial_office()
+    job = office.retry()
+    assert (job.status, job.run, job.failures) == (Status.PENDING, 5, {})
+    assert (job.retry_count, job.losses, job.revision) == (0, 0, 0)
+    assert (job.deadline_at, job.due_at) == (NOW + TIMING.deadline, NOW + TIMING.grace)
+    assert job.completed_at is None
+    [order] = office.workers.orders
+    assert (order.run, set(order.done), order.failed) == (5, {"evidence-1", "evidence-2"}, {})
+
+
+def test_a_retry_may_change_descriptions_and_then_old_pictures_do_not_count() -> None:
+    office = a_partial_office()
+    old = keys_of(CASE, "evidence-3")["evidence-3"]
+    job = office.retry({"evidence-3": "a brass key, no blood"})
+    [order] = office.workers.orders
+    shot = order.case.shots[2]
+    assert shot.description == "a brass key, no blood"
+    assert job.shots[2].digest == shot.digest
+    where = {"case_id": "case-1", "job_id": "job-1", "shot_id": "evidence-3", "digest": shot.digest}
+    assert image_run(old, **where) is None
+    assert office.jobs.get_case(job) == order.case
+    assert job.revision == 1
+
+
+def test_a_second_retry_builds_on_the_descriptions_of_the_first() -> None:
+    office = a_partial_office()
+    first = office.retry({"evidence-3": "second try"})
+    office.jobs.jobs["case-1"] = replace(first, status=Status.PARTIAL)
+    office.retry()
+    assert office.workers.orders[-1].case.shots[2].description == "second try"
+    assert office.job.revision == 1
+
+
+@pytest.mark.parametrize("shot_id", ["evidence-1", "ghost"])
+def test_only_what_is_missing_can_be_changed(shot_id: str) -> None:
+    office = a_partial_office()
+    with pytest.raises(InvalidInput) as raised:
+        office.retry({shot_id: "x"})
+    assert [e.field for e in raised.value.errors] == [f"shots.{shot_id}"]
+    assert office.job.status is Status.PARTIAL
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.GENERATING])
+def test_an_open_job_cannot_be_retried(status: Status) -> None:
+    with pytest.raises(JobOpen):
+        Office(status=status).retry()
+
+
+def test_a_completed_job_has_nothing_to_retry() -> None:
+    with pytest.raises(NothingToRetry):
+        Office(status=Status.COMPLETED, images=keys_of(CASE, *(s.id for s in CASE.shots))).retry()
+
+
+def test_a_cancelled_job_is_retried_only_when_its_worker_has_stopped_or_must_be_dead() -> None:
+    office = Office(status=Status.CANCELLED, claim="claim-1", lease_until=NOW + 200_000)
+    with pytest.raises(StillStopping) as raised:
+        office.retry()
+    assert raised.value.seconds == 10
+    office.clock.now = NOW + 199_500
+    with pytest.raises(StillStopping) as raised:
+        office.retry()
+    assert raised.value.seconds == 1
+    office.clock.now = NOW + 200_000
+    assert office.retry().status is Status.PENDING
+
+
+def test_a_retry_sent_twice_is_paid_once() -> None:
+    office = a_partial_office()
+    seen = office.job.tag
+    job = office.retry(seen=seen)
+    office.jobs.jobs["case-1"] = replace(job, status=Status.FAILED)
+    with pytest.raises(StaleVersion):
+        office.retry(seen=seen)
+    assert len(office.workers.orders) == 1
+
+
+def test_a_refused_worker_leaves_the_retried_job_to_the_sweeper() -> None:
+    office = a_partial_office()
+    office.workers.refusing = True
+    job = office.retry()
+    assert job.status is Status.PENDING
+    assert "TooManyRequestsException" in (job.last_error or "")
+    assert office.jobs.due(job.due_at or 0, 10) == ["case-1"]
