@@ -35,6 +35,14 @@ submit: .venv/.ready ## send CASE=file to the stack of `make local`
 test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
 	$(PY) -m pytest $(ARGS)
 
+.PHONY: simulate
+simulate: .venv/.ready ## run SEEDS=n random worlds of faults, or SEED=k with its trace
+	@$(PY) -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000)) $(if $(FIRST),--first $(FIRST))
+
+.PHONY: mutants
+mutants: .venv/.ready ## break each state rule in turn: a test must notice
+	@$(PY) -m tests.mutants
+
 .PHONY: check
 check: .venv/.ready .tools/sam/.ready ## format, lint, types, import contracts, template lint, tests
 	$(PY) -m ruff format --check .

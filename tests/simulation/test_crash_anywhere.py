@@ -1,0 +1,116 @@
+"""Every port call of every use case, killed before and after its effect; then the sweeper comes.
+
+Port calls are counted in a run without faults, so a new one is covered by construction.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.builders import a_case
+from tests.simulation.invariants import check_end
+from tests.simulation.world import CURRENT, Killed, World
+from tests.virtual_time import run
+
+CASE = a_case(evidence=2, locations=1)
+type Story = Callable[[World], None]
+
+
+class OneDeath(World):
+    """Nothing goes wrong but this: the nth port call dies, before or after its effect."""
+
+    def __init__(self, nth: int, *, after: bool) -> None:
+        super().__init__(seed=1)
+        self.faulty = False
+        self.nth = nth
+        self.after = after
+        self.died = ""
+
+    @contextmanager
+    def effect(self, name: str) -> Iterator[None]:
+        with super().effect(name):
+            mine = self.calls == self.nth
+            if mine and not self.after:
+                self._strike(name)
+            yield
+        if mine and self.after:
+            self._strike(name)
+
+    def _strike(self, name: str) -> None:
+        self.died = name
+        process = CURRENT.get()
+        if process is not None:
+            process.alive = False
+        raise Killed
+
+
+def nothing_more(world: World) -> None:
+    """The caller only submits."""
+
+
+def cancelled_and_retried(world: World) -> None:
+    """The caller cancels in the middle, and retries with another description."""
+    loop = asyncio.get_running_loop()
+    loop.call_later(3, world.cancel)
+    loop.call_later(30, world.retry, {"location-1": "other words"})
+
+
+def short_of_time(world: World) -> None:
+    """Workers have time for one shot each: the job goes on in continuations."""
+    world.worker_seconds = 78.0
+    world.concurrency = 1
+
+
+async def live(world: World, story: Story) -> None:
+    """Submit, let the story happen, sweep every minute; the caller retries what is missing."""
+    while not world.submit(CASE):  # noqa: ASYNC110 - a caller without an answer asks again
+        await asyncio.sleep(1)
+    story(world)
+    for _ in range(90):
+        await asyncio.sleep(60)
+        world.sweep()
+        job = world.jobs.jobs["case-1"]
+        if job.is_open or world.tasks:
+            continue
+        if not job.missing:
+            break
+        world.retry({})
+    assert world.violations == []
+    check_end(world.jobs.jobs["case-1"], world.images.stored_pictures, frozenset())
+    assert not world.jobs.jobs["case-1"].missing
+
+
+def calls_of(story: Story) -> int:
+    """How many port calls the story makes when nobody dies."""
+    world = OneDeath(0, after=False)
+    run(live(world, story))
+    return world.calls
+
+
+STORIES: dict[Story, set[str]] = {
+    nothing_more: {
+        "jobs.create",
+        "jobs.get",
+        "jobs.save",
+        "workers.invoke",
+        "send",
+        "generate",
+        "images.put",
+    },
+    cancelled_and_retried: {"jobs.get", "jobs.save", "jobs.get_case", "images.keys", "send"},
+    short_of_time: {"jobs.get", "jobs.save", "jobs.get_case", "images.keys", "workers.invoke"},
+}
+"""Each story, and some of the calls it is told for."""
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_whatever_call_a_process_dies_at_no_picture_is_missing_in_the_end(story: Story) -> None:
+    struck = set()
+    for nth in range(1, calls_of(story) + 1):
+        for after in (False, True):
+            world = OneDeath(nth, after=after)
+            run(live(world, story))
+            struck.add(world.died.partition(" ")[0])
+    assert struck >= STORIES[story]

@@ -1,0 +1,462 @@
+"""A world in which everything goes wrong, decided by one seed, in virtual time.
+
+The use cases and the domain are the real ones. Their ports lose, repeat, delay and reorder, and
+a process may die before or after each effect of each call: nothing of it runs after that.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from darkroom.domain.case import Case, ShotKind, image_key
+from darkroom.domain.errors import (
+    Cancelled,
+    Contention,
+    DarkroomError,
+    InvokeRefused,
+    Overloaded,
+    Refused,
+    RequestError,
+    StorageFailed,
+    Superseded,
+    Throttled,
+    Undeliverable,
+)
+from darkroom.domain.job import Job
+from darkroom.domain.progress import Snapshot
+from darkroom.domain.timing import Timing
+from darkroom.domain.work import WorkOrder
+from darkroom.ports import RawImage
+from darkroom.usecases.cancel_job import CancelJob
+from darkroom.usecases.develop_case import DevelopCase
+from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+from darkroom.usecases.record_progress import RecordProgress
+from darkroom.usecases.report_run import ReportPolicy
+from darkroom.usecases.retry_job import RetryJob
+from darkroom.usecases.start_worker import StartWorker
+from darkroom.usecases.submit_case import SubmitCase
+from darkroom.usecases.sweep_jobs import SweepJobs
+
+from tests.fakes import InstantDeveloper, MemoryImages, MemoryJobs
+from tests.simulation.invariants import Violation, check, check_write
+
+START = 1_800_000_000_000
+TIMING = Timing()
+URL = "https://sim/hook"
+
+
+class Killed(BaseException):
+    """The process is no more. Not an Exception, so that no code of ours can catch it."""
+
+
+@dataclass(eq=False)
+class Process:
+    """One running worker."""
+
+    name: str
+    order: WorkOrder
+    alive: bool = True
+    claimed: bool = False
+    """Its claim was acknowledged to it."""
+    holds: bool = False
+    """Its claim is in the job, and it has not said its last word."""
+    stored_at_claim: frozenset[str] = frozenset()
+    skew_ms: int = 0
+    """How far its clock is off."""
+
+
+CURRENT: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
+@dataclass
+class World:
+    """Everything outside the use cases."""
+
+    seed: int
+    dice: random.Random = field(init=False)
+    trace: list[str] = field(default_factory=list)
+    faulty: bool = True
+    intensity: float = field(init=False)
+    """How much goes wrong, compared with the shares given below."""
+    worker_seconds: float = field(init=False)
+    """What Lambda gives a worker; little of it makes many continuations."""
+    concurrency: int = field(init=False)
+    jobs: "SimJobs" = field(init=False)
+    images: "SimImages" = field(init=False)
+    processes: list[Process] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Shots that the provider will never make."""
+    requests: int = 0
+    calls: int = 0
+    depth: int = 0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    violations: list[BaseException] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+        self.intensity = self.dice.choice([0.3, 1.0, 1.0, 4.0])
+        self.worker_seconds = self.dice.choice([95.0, 140.0, 300.0])
+        self.concurrency = self.dice.choice([1, 3, 14])
+        self.jobs = SimJobs(self)
+        self.images = SimImages(self)
+
+    # ---- time, chance, record ----
+
+    def now(self) -> int:
+        return START + round(asyncio.get_running_loop().time() * 1000)
+
+    def clock(self) -> Callable[[], int]:
+        """A clock of one process: a few seconds off."""
+        skew = self.dice.randint(-3000, 3000)
+        return lambda: self.now() + skew
+
+    def chance(self, share: float) -> bool:
+        return self.faulty and self.dice.random() < share * self.intensity
+
+    def note(self, text: str) -> None:
+        process = CURRENT.get()
+        self.trace.append(
+            f"{asyncio.get_running_loop().time():9.3f} {process.name if process else '-'} {text}"
+        )
+
+    def new_id(self) -> str:
+        return f"{self.dice.getrandbits(64):016x}"
+
+    # ---- processes ----
+
+    @contextmanager
+    def effect(self, name: str) -> Iterator[None]:
+        """Around the effect of a port call: here a process may die, or another may be faster."""
+        self.calls += 1
+        process = CURRENT.get()
+        if process is not None and not process.alive:
+            raise Killed
+        if self.chance(0.004):
+            self._die(f"before {name}")
+        if process is None and self.depth == 0 and self.chance(0.05):
+            self._somebody_is_faster()
+        yield
+        self.note(name)
+        if self.chance(0.004):
+            self._die(f"after {name}")
+
+    def _die(self, where: str) -> None:
+        self.note(f"DIES {where}")
+        process = CURRENT.get()
+        if process is not None:
+            process.alive = False
+        raise Killed
+
+    def _somebody_is_faster(self) -> None:
+        self.depth += 1
+        try:
+            self.dice.choice([self.sweep, self.sweep, self.user])()
+        finally:
+            self.depth -= 1
+
+    def spawn(self, order: WorkOrder) -> None:
+        """Run a worker in an execution environment of its own."""
+        process = Process(name=f"w{len(self.processes)}", order=order)
+        self.processes.append(process)
+        task = asyncio.get_running_loop().create_task(self._work(process))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _work(self, process: Process) -> None:
+        CURRENT.set(process)
+        loop, clock = asyncio.get_running_loop(), self.clock()
+        started = loop.time()
+        process.skew_ms = clock() - self.now()
+        task = asyncio.current_task()
+        assert task is not None
+        seconds = self.worker_seconds
+        lifetime = self.dice.uniform(0, seconds) if self.chance(0.15) else seconds
+        killed = loop.call_later(lifetime, self._kill, process, task)
+        try:
+            report = await self._develop(clock)(process.order, lambda: started + seconds - loop.time())
+            self.note(f"ended: {report.ending}")
+            for defect in report.ledger.defects:
+                raise defect
+        except* (Killed, asyncio.CancelledError):
+            pass
+        except* Exception as group:  # noqa: BLE001 - whatever it is, the seed has failed
+            self.violations.extend(group.exceptions)
+        finally:
+            killed.cancel()
+            process.alive = False
+
+    def _kill(self, process: Process, task: asyncio.Task[None]) -> None:
+        process.alive = False
+        self.trace.append(f"{asyncio.get_running_loop().time():9.3f} {process.name} is KILLED")
+        task.cancel()
+
+    def _develop(self, clock: Callable[[], int]) -> DevelopCase:
+        return DevelopCase(
+            make_shot=MakeShot(
+                provider=SimProvider(self),
+                developer=InstantDeveloper(),
+                images=self.images,
+                jitter=self.dice.random,
+                retry=RetryPolicy(),
+            ),
+            channel=SimChannel(self),
+            clock=clock,
+            new_id=self.new_id,
+            jitter=self.dice.random,
+            reports=ReportPolicy(),
+            batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
+            concurrency=self.concurrency,
+            shot_timeout_s=60,
+            reserve_s=15,
+            price_micro_usd=33_600,
+        )
+
+    def attempt(self, name: str, action: Callable[[], object]) -> bool:
+        """Run one short process; True when it answered and did not die or fail."""
+        token = CURRENT.set(None)
+        try:
+            action()
+        except Killed:
+            return False
+        except (RequestError, Contention, StorageFailed) as refusal:
+            self.note(f"{name}: {type(refusal).__name__}")
+            return False
+        finally:
+            CURRENT.reset(token)
+        self.note(f"{name}: answered")
+        return True
+
+    # ---- the functions ----
+
+    def start(self) -> StartWorker:
+        return StartWorker(jobs=self.jobs, workers=SimWorkers(self))
+
+    def submit(self, case: Case, *, replace: bool = False) -> bool:
+        use_case = SubmitCase(
+            jobs=self.jobs, start=self.start(), clock=self.clock(), new_id=self.new_id, timing=TIMING
+        )
+        return self.attempt("submit", lambda: use_case(case, webhook_url=URL, replace=replace))
+
+    def retry(self, descriptions: Mapping[str, str]) -> bool:
+        use_case = RetryJob(jobs=self.jobs, start=self.start(), clock=self.clock(), timing=TIMING)
+        return self.attempt("retry", lambda: use_case(self.case_id, descriptions, webhook_url=URL))
+
+    def cancel(self) -> bool:
+        use_case = CancelJob(jobs=self.jobs, clock=self.clock())
+        return self.attempt("cancel", lambda: use_case(self.case_id))
+
+    def sweep(self) -> None:
+        use_case = SweepJobs(
+            jobs=self.jobs,
+            images=self.images,
+            workers=SimWorkers(self),
+            clock=self.clock(),
+            jitter=self.dice.random,
+            timing=TIMING,
+            webhook_url=URL,
+            limit=10,
+        )
+        self.attempt("sweep", use_case)
+
+    def webhook(self, snapshot: Snapshot) -> None:
+        """Deliver to the webhook function; raises what the worker hears."""
+        use_case = RecordProgress(jobs=self.jobs, workers=SimWorkers(self), clock=self.clock(), timing=TIMING)
+        token = CURRENT.set(None)
+        try:
+            use_case(snapshot, webhook_url=URL)
+        except Killed:
+            raise Undeliverable("500", retryable=True) from None
+        except (Superseded, Cancelled):
+            raise
+        except Contention:
+            raise Undeliverable("503", retryable=True) from None
+        except RequestError as error:
+            raise Undeliverable(type(error).__name__, retryable=False) from None
+        finally:
+            CURRENT.reset(token)
+
+    # ---- the user ----
+
+    case_id = "case-1"
+
+    def user(self) -> None:
+        """Somebody changes their mind."""
+        job = self.jobs.jobs.get(self.case_id)
+        if job is None:
+            return
+        what = self.dice.random()
+        if what < 0.35:
+            self.cancel()
+        elif what < 0.9:
+            missing = [i for i in job.missing if self.dice.random() < 0.2]
+            self.retry({shot_id: f"other words {self.dice.randint(0, 9)}" for shot_id in missing})
+        else:
+            shots = self.jobs.get_case_unseen(job).shots
+            self.submit(Case(case_id=self.case_id, shots=shots[: max(1, len(shots) - 1)]), replace=True)
+
+
+class SimJobs(MemoryJobs):
+    """The table, watched."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def create(self, job: Job, case: Case) -> bool:
+        with self._world.effect("jobs.create"):
+            created = super().create(job, case)
+            if created:
+                check_write(None, job)
+            return created
+
+    def get(self, case_id: str) -> Job:
+        with self._world.effect("jobs.get"):
+            return super().get(case_id)
+
+    def get_case(self, job: Job) -> Case:
+        with self._world.effect("jobs.get_case"):
+            return super().get_case(job)
+
+    def get_case_unseen(self, job: Job) -> Case:
+        """For the simulation itself, which cannot die."""
+        return super().get_case(job)
+
+    def save(self, job: Job, case: Case | None = None) -> None:
+        with self._world.effect(f"jobs.save {job.status} run {job.run} done {len(job.images)}"):
+            if self._world.chance(0.02):
+                raise Contention("a conflict of transactions")
+            old = self.jobs.get(job.case_id)
+            super().save(job, case)
+            check_write(old, job)
+            self._watch_claims(old, job)
+
+    def due(self, now: int, limit: int) -> Sequence[str]:
+        with self._world.effect("jobs.due"):
+            if self._world.chance(0.05):
+                return list(self.jobs)  # the index lags: it names what is not due any more, or not yet
+            return super().due(now, limit)
+
+    def _watch_claims(self, old: Job | None, new: Job) -> None:
+        if old is None or new.claim is None or new.claim == old.claim:
+            return
+        holders = [p.name for p in self._world.processes if p.holds and p.alive]
+        check(not holders, f"run {new.run} was claimed while {holders} were alive and held a claim")
+        for process in self._world.processes:
+            process.holds = False
+
+
+class SimImages(MemoryImages):
+    """The bucket."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
+        await asyncio.sleep(self._world.dice.uniform(0.01, 0.2))
+        with self._world.effect(f"images.put {key[-24:]}"):
+            if self._world.chance(0.01):
+                raise StorageFailed("no")
+            check(key not in self.stored_pictures, f"{key} was overwritten")
+            await super().put(key, jpeg, facts)
+
+    async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
+        await asyncio.sleep(0.05)
+        return self.keys(case_id, job_id)
+
+    def keys(self, case_id: str, job_id: str) -> Sequence[str]:
+        with self._world.effect("images.keys"):
+            if self._world.chance(0.02):
+                raise StorageFailed("no")
+            return super().keys(case_id, job_id)
+
+
+@dataclass
+class SimWorkers:
+    """Lambda's asynchronous queue: at least once, sometimes late, sometimes twice, sometimes never."""
+
+    world: World
+
+    def invoke(self, order: WorkOrder) -> None:
+        world = self.world
+        with world.effect(f"workers.invoke run {order.run}"):
+            if world.chance(0.05):
+                raise InvokeRefused("TooManyRequestsException")
+            if world.chance(0.05):
+                return
+            loop = asyncio.get_running_loop()
+            for _ in range(2 if world.chance(0.1) else 1):
+                late = world.dice.uniform(0, 200) if world.chance(0.1) else world.dice.uniform(0, 1)
+                loop.call_later(late, world.spawn, order)
+
+
+@dataclass
+class SimChannel:
+    """The network between worker and webhook."""
+
+    world: World
+
+    async def send(self, snapshot: Snapshot, url: str) -> None:
+        world, process = self.world, CURRENT.get()
+        assert process is not None
+        with world.effect(f"send {snapshot.kind} {snapshot.sequence}"):
+            pass
+        await asyncio.sleep(world.dice.uniform(0.01, 0.3) if not world.chance(0.02) else 9.0)
+        if world.chance(0.05):
+            raise Undeliverable("the request was lost", retryable=True)
+        if world.chance(0.05):
+            asyncio.get_running_loop().call_later(world.dice.uniform(0, 60), self._again, process, snapshot)
+        if world.chance(0.02):
+            asyncio.get_running_loop().call_later(world.dice.uniform(0, 30), self._again, process, snapshot)
+            raise Undeliverable("timed out, and arrives later", retryable=True)
+        self._deliver(process, snapshot)
+        if world.chance(0.05):
+            raise Undeliverable("the answer was lost", retryable=True)
+        if snapshot.kind == "claim":
+            process.claimed = True
+
+    def _deliver(self, process: Process, snapshot: Snapshot) -> None:
+        self.world.webhook(snapshot)
+        if snapshot.kind == "claim" and not process.stored_at_claim:
+            process.holds = process.alive
+            process.stored_at_claim = frozenset(self.world.images.stored_pictures)
+        if snapshot.kind in ("end", "continue", "stopped"):
+            process.holds = False
+
+    def _again(self, process: Process, snapshot: Snapshot) -> None:
+        try:
+            with suppress(DarkroomError):
+                self._deliver(process, snapshot)
+        except Violation as violation:
+            self.world.violations.append(violation)
+
+
+@dataclass
+class SimProvider:
+    """Slow, overloaded, throttled, hanging; and sometimes it refuses for good."""
+
+    world: World
+
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
+        world, process = self.world, CURRENT.get()
+        assert process is not None
+        shot = next(s for s in process.order.case.shots if s.prompt == prompt)
+        with world.effect(f"generate {shot.id}"):
+            world.requests += 1
+        check(process.claimed, "a request was made before the claim was acknowledged")
+        order = process.order
+        keys = {image_key(order.case.case_id, order.job_id, shot, run) for run in range(1, order.run + 1)}
+        check(not keys & process.stored_at_claim, f"{shot.id} was stored before the run began, and asked for")
+        await asyncio.sleep(min(world.dice.lognormvariate(1.8, 0.6), 50))
+        if shot.id in world.refused:
+            raise Refused("IMAGE_SAFETY")
+        if world.chance(0.03):
+            await asyncio.sleep(10_000)
+        if world.chance(0.05):
+            raise Overloaded("503")
+        if world.chance(0.03):
+            raise Throttled("429", retry_after=world.dice.choice([None, 5.0, 48.0, 90.0]))
+        return RawImage(data=b"raw", mime="image/png", model="sim")
