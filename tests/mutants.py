@@ -65,7 +65,7 @@ def flips(path: str) -> Iterator[Mutant]:
 def removals() -> Iterator[Mutant]:
     """One mutant for each named condition of a write: the constants whose name is in capitals."""
     text = (PACKAGE / CONDITIONS).read_text()
-    for name, condition in re.findall(r'^([A-Z_]+) = "(.*(?:\(pk\)|:).*)"$', text, re.MULTILINE):
+    for name, condition in re.findall(r'^([A-Z][A-Z_]+) = "(.*(?:\(pk\)|:).*)"$', text, re.MULTILINE):
         always = f"{ALWAYS} OR {condition}"  # DynamoDB wants every value of the condition to be used
         source = text.replace(f'{name} = "{condition}"', f'{name} = "{always}"')
         yield Mutant(CONDITIONS, f"{name} removed", source)

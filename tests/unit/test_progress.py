@@ -243,3 +243,24 @@ def test_a_shot_that_had_its_tries_stays_failed_in_the_next_run() -> None:
     first = a_snapshot(CASE, SnapshotKind.CONTINUE, 2, done=(IDS[0],), failed=(IDS[1],))
     job = applied(a_job(CASE), CLAIM, first, replace(CLAIM, run=2))
     assert set(job.failures) == {IDS[1]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (SnapshotKind.CLAIM, "generating"),
+        (SnapshotKind.HEARTBEAT, "generating"),
+        (SnapshotKind.CONTINUE, "generating"),
+        (SnapshotKind.STOPPED, "cancelled"),
+        (SnapshotKind.END, "partial"),
+    ],
+)
+def test_a_snapshot_says_how_the_job_stands_to_its_worker(kind: SnapshotKind, status: str) -> None:
+    assert a_snapshot(CASE, kind, 2, done=(IDS[0],)).status == status
+
+
+def test_the_last_error_stays_until_the_job_is_completed() -> None:
+    job = replace(a_job(CASE), last_error="the worker was lost")
+    job = applied(job, CLAIM, progress(2, IDS[0]))
+    assert job.last_error == "the worker was lost"
+    assert applied(job, a_snapshot(CASE, SnapshotKind.END, 3, done=IDS)).last_error is None

@@ -225,3 +225,17 @@ def test_a_sweep_does_no_more_than_its_limit_and_the_next_goes_on() -> None:
     assert len(world.sweep().rearmed) == 2
     assert len(world.sweep().rearmed) == 1
     assert world.sweep().rearmed == []
+
+
+def test_a_picture_in_storage_wins_over_a_failure_that_was_reported() -> None:
+    world = a_world()
+    failed = a_snapshot(CASE, SnapshotKind.PROGRESS, 2, failed=("evidence-1", "evidence-2"))
+    for snapshot in (a_snapshot(CASE, SnapshotKind.CLAIM, 1), failed):
+        world.jobs.save(apply(world.jobs.get("case-1"), snapshot, now=NOW, timing=TIMING))
+    keys = keys_of(CASE, "evidence-1")
+    world.images.stored_pictures = dict.fromkeys(keys.values(), b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    job = world.jobs.get("case-1")
+    assert (set(job.images), set(job.failures)) == ({"evidence-1"}, {"evidence-2"})
+    assert set(world.workers.orders[0].failed) == {"evidence-2"}
