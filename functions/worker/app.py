@@ -14,6 +14,7 @@ from darkroom.adapters.http_snapshots import HttpSnapshots
 from darkroom.adapters.pillow_developer import PillowDeveloper
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
+from darkroom.domain.timing import Timing
 from darkroom.settings import WorkerSettings
 from darkroom.usecases.develop_case import DevelopCase
 from darkroom.usecases.make_shot import MakeShot, RetryPolicy
@@ -50,7 +51,7 @@ DEVELOP = DevelopCase(
     clock=_clock,
     new_id=lambda: uuid.uuid4().hex,
     jitter=random.random,
-    reports=ReportPolicy(),
+    reports=ReportPolicy(heartbeat_s=Timing().heartbeat / 1000),
     batch_sizes=SETTINGS.batch_sizes,
     concurrency=SETTINGS.concurrency,
     shot_timeout_s=SETTINGS.shot_timeout_seconds,

@@ -176,3 +176,9 @@ def test_a_continuation_arms_the_next_run(functions: Functions, job: dict[str, A
     found = stored(functions)
     assert (found["status"], found["run"], found["retryCount"]) == ("pending", 2, 0)
     assert deliver(functions, go_on).json["code"] == "superseded"
+
+
+def test_a_huge_snapshot_is_refused(functions: Functions, job: dict[str, Any]) -> None:
+    huge = snapshot(job, evidenceImages={f"e-{i}": "k" * 100 for i in range(3000)}, completedImages=3000)
+    assert deliver(functions, huge).status == 413
+    assert stored(functions)["version"] == 1

@@ -155,6 +155,13 @@ def test_the_worker_is_never_retried_by_lambda_and_its_losses_are_kept() -> None
     assert name_of(asynchronous["DestinationConfig"]["OnFailure"]["Destination"]) == "WorkerFailures.Arn"
 
 
+def test_a_lost_event_raises_an_alarm() -> None:
+    alarm = RESOURCES["WorkerFailuresAlarm"]["Properties"]
+    [dimension] = alarm["Dimensions"]
+    assert name_of(dimension["Value"]) == "WorkerFailures.QueueName"
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_bucket_is_listed_only_where_pictures_are(function: str) -> None:
     statements = [s for policy in FUNCTIONS[function]["Policies"] for s in policy["Statement"]]
