@@ -92,6 +92,8 @@ class World:
     requests: int = 0
     calls: int = 0
     depth: int = 0
+    speaking: Process | None = None
+    """The worker whose snapshot the webhook is merging."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     violations: list[BaseException] = field(default_factory=list)
 
@@ -152,9 +154,11 @@ class World:
 
     def _somebody_is_faster(self) -> None:
         self.depth += 1
+        speaking, self.speaking = self.speaking, None
         try:
             self.dice.choice([self.sweep, self.sweep, self.user])()
         finally:
+            self.speaking = speaking
             self.depth -= 1
 
     def spawn(self, order: WorkOrder) -> None:
@@ -261,10 +265,11 @@ class World:
         )
         self.attempt("sweep", use_case)
 
-    def webhook(self, snapshot: Snapshot) -> None:
+    def webhook(self, snapshot: Snapshot, sender: Process) -> None:
         """Deliver to the webhook function; raises what the worker hears."""
         use_case = RecordProgress(jobs=self.jobs, workers=SimWorkers(self), clock=self.clock(), timing=TIMING)
         token = CURRENT.set(None)
+        self.speaking = sender
         try:
             use_case(snapshot, webhook_url=URL)
         except Killed:
@@ -276,6 +281,7 @@ class World:
         except RequestError as error:
             raise Undeliverable(type(error).__name__, retryable=False) from None
         finally:
+            self.speaking = None
             CURRENT.reset(token)
 
     # ---- the user ----
@@ -340,12 +346,16 @@ class SimJobs(MemoryJobs):
             return super().due(now, limit)
 
     def _watch_claims(self, old: Job | None, new: Job) -> None:
+        speaking = self._world.speaking
+        if speaking is not None and new.lease_until is None:
+            speaking.holds = False  # its last word was taken: it asks for nothing more
         if old is None or new.claim is None or new.claim == old.claim:
             return
         holders = [p.name for p in self._world.processes if p.holds and p.alive]
         check(not holders, f"run {new.run} was claimed while {holders} were alive and held a claim")
-        for process in self._world.processes:
-            process.holds = False
+        assert speaking is not None
+        speaking.holds = True
+        speaking.stored_at_claim = frozenset(self._world.images.stored_pictures)
 
 
 class SimImages(MemoryImages):
@@ -419,12 +429,7 @@ class SimChannel:
             process.claimed = True
 
     def _deliver(self, process: Process, snapshot: Snapshot) -> None:
-        self.world.webhook(snapshot)
-        if snapshot.kind == "claim" and not process.stored_at_claim:
-            process.holds = process.alive
-            process.stored_at_claim = frozenset(self.world.images.stored_pictures)
-        if snapshot.kind in ("end", "continue", "stopped"):
-            process.holds = False
+        self.world.webhook(snapshot, process)
 
     def _again(self, process: Process, snapshot: Snapshot) -> None:
         try:
