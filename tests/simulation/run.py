@@ -6,7 +6,6 @@ import sys
 import time
 from dataclasses import dataclass
 
-
 from tests.builders import a_case
 from tests.simulation.invariants import Violation, check, check_end
 from tests.simulation.world import World
