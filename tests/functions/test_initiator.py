@@ -187,3 +187,25 @@ def test_replace_is_true_or_false(functions: Functions) -> None:
 def test_what_is_unknown_can_be_neither_cancelled_nor_retried(functions: Functions) -> None:
     assert ask(functions, "DELETE", PATH).status == 404
     assert ask(functions, "POST", f"{PATH}/retry").status == 404
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"isBase64Encoded": True, "body": "!!!"},
+        {"isBase64Encoded": True, "body": "/w=="},
+        {"body": None},
+        {"body": "\ud800"},
+        {"body": "[" * 100_000},
+    ],
+)
+def test_a_body_that_is_none_is_bad_input(functions: Functions, changes: dict[str, Any]) -> None:
+    answer = functions.call("initiator", event("initiator") | changes)
+    assert (answer.status, answer.json["code"]) == (400, "invalid_input")
+    assert written() == 0
+
+
+@pytest.mark.parametrize("case_id", ["a" * 3000, "a\ud800", "x:y", "%20", "caf\u00e9"])
+def test_a_case_id_that_cannot_exist_is_not_found(functions: Functions, case_id: str) -> None:
+    for method, path in (("DELETE", "image-job"), ("POST", "image-job/retry")):
+        assert ask(functions, method, f"/api/cases/{case_id}/{path}").status == 404

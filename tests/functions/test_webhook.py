@@ -110,6 +110,12 @@ def test_an_unsigned_body_is_not_even_parsed(functions: Functions, job: dict[str
     ("changes", "field"),
     [
         ({"sequence": 0}, "sequence"),
+        ({"sequence": 10**40}, "sequence"),
+        ({"run": 10**40}, "run"),
+        ({"costUsd": 1e308}, "costUsd"),
+        ({"costUsd": float("inf")}, "costUsd"),
+        ({"wastedUsd": float("nan")}, "wastedUsd"),
+        ({"wastedUsd": -1}, "wastedUsd"),
         ({"kind": "gossip"}, "kind"),
         ({"completedImages": 2}, "completedImages"),
         ({"status": "completed"}, "status"),

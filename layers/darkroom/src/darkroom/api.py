@@ -126,9 +126,12 @@ def _flag(name: str, text: str) -> bool:
 
 
 def body_bytes(event: APIGatewayProxyEventV2, limit: int) -> bytes:
-    """The raw body; raises BodyTooLarge over `limit` bytes."""
+    """The raw body; raises BodyTooLarge over `limit` bytes, InvalidInput when it cannot be decoded."""
     text = event.body or ""
-    body = base64.b64decode(text) if event.is_base64_encoded else text.encode()
+    try:
+        body = base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode()
+    except ValueError:  # binascii.Error and UnicodeEncodeError: the second would quote the body
+        raise errors.InvalidInput("the body cannot be decoded") from None
     if len(body) > limit:
         raise errors.BodyTooLarge(f"the body has {len(body)} bytes; at most {limit} are allowed")
     return body

@@ -12,15 +12,18 @@ from darkroom.domain.work import WorkOrder
 from darkroom.usecases.develop_case import Ending, RunReport
 from darkroom.wire.model import FailureView, Id, Internal, Wire, micro_usd, usd
 
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
 
 class ImageProgressUpdate(Internal):
     """A worker's snapshot: everything the run knows; images as storage keys."""
 
     case_id: Id
     job_id: Id
-    run: Annotated[int, Field(ge=1)]
+    run: Count
     claim: Id
-    sequence: Annotated[int, Field(ge=1)]
+    sequence: Count
     kind: SnapshotKind
     status: Status
     completed_images: int
@@ -29,8 +32,8 @@ class ImageProgressUpdate(Internal):
     location_images: dict[str, str]
     failed_ids: list[str]
     errors: dict[str, FailureView]
-    cost_usd: Annotated[float, Field(ge=0)] = 0
-    wasted_usd: Annotated[float, Field(ge=0)] = 0
+    cost_usd: Dollars = 0
+    wasted_usd: Dollars = 0
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
