@@ -28,9 +28,11 @@ SWEEP = SweepJobs(
 )
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = asdict(SWEEP())
     LOGGER.info("swept", extra=report)
     if report["stuck"]:
         LOGGER.warning("jobs_stuck", extra={"count": len(report["stuck"]), "case_ids": report["stuck"]})
+    if report["failed"]:
+        LOGGER.error("jobs_not_swept", extra={"errors": report["failed"]})
     return report

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
@@ -11,7 +12,7 @@ from darkroom.domain.job import Status
 from tests.builders import a_case, a_job, keys_of
 from tests.functions.conftest import Context, Functions, event
 
-REPORT: dict[str, list[str]] = {"rearmed": [], "ended": [], "refused": [], "stuck": [], "failed": []}
+REPORT: dict[str, Any] = {"rearmed": [], "ended": [], "refused": [], "stuck": [], "failed": {}}
 
 
 def test_an_overdue_job_is_armed_again_and_a_fresh_one_left_alone(functions: Functions) -> None:

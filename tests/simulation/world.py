@@ -140,7 +140,11 @@ class World:
             self._die(f"before {name}")
         if process is None and self.depth == 0 and self.chance(0.05):
             self._somebody_is_faster()
-        yield
+        try:
+            yield
+        except Violation as violation:
+            self.violations.append(violation)  # a sweep goes on after whatever one job raises
+            raise
         self.note(name)
         if self.chance(0.004):
             self._die(f"after {name}")

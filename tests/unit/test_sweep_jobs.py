@@ -179,7 +179,7 @@ def test_storage_that_cannot_be_read_leaves_the_job_for_the_next_sweep() -> None
     world = a_world()
     world.images.error = StorageFailed("no")
     world.until_due(world.jobs.get("case-1"))
-    assert world.sweep().failed == ["case-1"]
+    assert world.sweep().failed == {"case-1": "StorageFailed"}
     world.images.error = None
     assert world.sweep().rearmed == ["case-1"]
 
@@ -239,3 +239,19 @@ def test_a_picture_in_storage_wins_over_a_failure_that_was_reported() -> None:
     job = world.jobs.get("case-1")
     assert (set(job.images), set(job.failures)) == ({"evidence-1"}, {"evidence-2"})
     assert set(world.workers.orders[0].failed) == {"evidence-2"}
+
+
+def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it() -> None:
+    class OneBroken(MemoryJobs):
+        def get(self, case_id: str) -> Job:
+            if case_id == "case-1":
+                raise KeyError("shots")
+            return super().get(case_id)
+
+    world = a_world("case-1", "case-2")
+    broken = OneBroken()
+    broken.jobs, broken.cases = world.jobs.jobs, world.jobs.cases
+    world.jobs = broken
+    world.clock.now += TIMING.grace
+    report = world.sweep()
+    assert (report.failed, report.rearmed) == ({"case-1": "KeyError"}, ["case-2"])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from darkroom.domain.errors import Contention, DarkroomError, InvokeRefused, JobNotFound
+from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound
 from darkroom.domain.job import Job
 from darkroom.domain.sweeping import is_due, is_stuck, sweep
 from darkroom.domain.timing import Timing
@@ -20,8 +20,8 @@ class SweepReport:
     """Re-armed, but the worker could not be started; they come due again."""
     stuck: list[str] = field(default_factory=list)
     """Were generating for over ten minutes when they were found."""
-    failed: list[str] = field(default_factory=list)
-    """Could not be looked after this time; the others were."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Could not be looked after this time, by the kind of error; the others were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class SweepJobs:
                 continue  # somebody else moved the job since the index was read: it is theirs
             except InvokeRefused:
                 report.refused.append(case_id)
-            except DarkroomError:
-                report.failed.append(case_id)
+            except Exception as error:  # noqa: BLE001 - one broken job must not hide those behind it
+                report.failed[case_id] = type(error).__name__
         return report
 
     def _look_after(self, case_id: str, report: SweepReport) -> None:
