@@ -76,6 +76,7 @@ openapi: .venv/.ready ## write the API description from the handlers
 lock: $(UV_FILE) ## pin the dependencies again; UPGRADE=1 takes the newest
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml -o $(LAYER)
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev -c $(LAYER) -o requirements-dev.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev --group bench -c requirements-dev.txt -o requirements-bench.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group emulator -o requirements-emulator.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group sam -o requirements-sam.txt
 LOCK_FLAGS := -q --universal --generate-hashes --python-version 3.13 --custom-compile-command "make lock" --no-emit-index-url $(if $(UPGRADE),--upgrade)
@@ -97,6 +98,12 @@ clean: ## remove everything made here
 .tools/emulator/.ready: requirements-emulator.txt .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/emulator
 	$(UV) pip install -q --python .tools/emulator/bin/python --require-hashes -r requirements-emulator.txt
+	touch $@
+
+.tools/bench/.ready: requirements-bench.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
+	$(UV) venv -q --clear .tools/bench
+	$(UV) pip install -q --python .tools/bench/bin/python --require-hashes -r requirements-bench.txt
+	$(UV) pip install -q --python .tools/bench/bin/python --no-deps -e layers/darkroom
 	touch $@
 
 .tools/sam/.ready: requirements-sam.txt .python-version $(UV_FILE)
