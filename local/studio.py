@@ -45,6 +45,10 @@ class Config:
     """Name of a shot → what its 1st, 2nd, ... request gets: a fault or "ok"; then no faults."""
     quota_per_minute: int | None = None
     """At most this many starts in any 60 seconds; more get a 429 with RetryInfo."""
+    minute: float = 60.0
+    """How many seconds the quota's minute has; fewer let a bench hurry."""
+    retry_delay: float = 1.0
+    """How many seconds an injected 429 asks to wait."""
     key: str | None = None
     """The only API key accepted; None accepts every one."""
 
@@ -97,7 +101,7 @@ class Studio:
             latency, fault = self.config.latency(dice), self.config.fault(name, nth, dice)
             if (wait := self._quota_wait()) > 0:
                 return "429", wait
-            return fault, latency if fault != "429" else 1.0
+            return fault, latency if fault != "429" else self.config.retry_delay
 
     def end(self, outcome: str) -> None:
         """Count how a request ended."""
@@ -119,10 +123,10 @@ class Studio:
 
     def _quota_wait(self) -> float:
         quota, now = self.config.quota_per_minute, time.monotonic()
-        while self._starts and self._starts[0] <= now - 60:
+        while self._starts and self._starts[0] <= now - self.config.minute:
             self._starts.popleft()
         if quota is not None and len(self._starts) >= quota:
-            return self._starts[0] + 60 - now
+            return self._starts[0] + self.config.minute - now
         self._starts.append(now)
         return 0.0
 

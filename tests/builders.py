@@ -3,7 +3,12 @@
 from darkroom.domain.case import Case, Shot, ShotKind, image_key
 from darkroom.domain.job import Failure, Job, open_job
 from darkroom.domain.progress import Snapshot, SnapshotKind
+from darkroom.domain.hedging import HedgePolicy
+from darkroom.domain.quota import Limits
 from darkroom.domain.timing import Timing
+from darkroom.ports import ImageProvider
+from darkroom.usecases.admit import Source
+from darkroom.usecases.hedge import Latencies
 
 NOW = 1_800_000_000_000
 TIMING = Timing()
@@ -56,4 +61,21 @@ def a_snapshot(
         location_images={i: k for i, k in keys.items() if kinds[i] is ShotKind.LOCATION},
         failures={i: Failure(code="overloaded", message="too busy", retryable=True) for i in failed},
         cost_micro_usd=cost,
+    )
+
+
+PRICE = 33_600
+
+
+def a_source(
+    provider: ImageProvider, name: str = "fake/model", limits: Limits | None = None, price: int = PRICE
+) -> Source:
+    """A provider whose requests are expected to take 8 s, and 20 s at the 95th percentile."""
+    return Source(
+        name=name,
+        provider=provider,
+        limits=limits or Limits(),
+        price_micro_usd=price,
+        latencies=Latencies(policy=HedgePolicy()),
+        day_until=lambda now: (now // 86_400_000 + 1) * 86_400_000,
     )

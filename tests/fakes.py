@@ -8,8 +8,9 @@ from darkroom.domain.case import Case, job_prefix
 from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound, ShotError
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
+from darkroom.domain.quota import Account, Purse, Quota
 from darkroom.domain.work import WorkOrder
-from darkroom.ports import RawImage
+from darkroom.ports import Kept, RawImage
 
 
 @dataclass
@@ -23,6 +24,16 @@ class ManualClock:
 
     def pass_seconds(self, seconds: float) -> None:
         self.now += round(seconds * 1000)
+
+
+@dataclass
+class LoopClock:
+    """Goes with the event loop's time."""
+
+    start: int = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.start + round(asyncio.get_running_loop().time() * 1000)
 
 
 @dataclass
@@ -96,6 +107,56 @@ class RecordedWorkers:
         self.orders.append(order)
 
 
+@dataclass
+class MemoryQuota:
+    """See QuotaStore."""
+
+    accounts: dict[str, tuple[int, Quota]] = field(default_factory=dict)
+    purses: dict[str, tuple[int, int]] = field(default_factory=dict)
+    lost_writes: int = 0
+    """How many of the next saves somebody else wins."""
+    error: ShotError | None = None
+    loads: int = 0
+    saves: int = 0
+
+    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+        self.loads += 1
+        await asyncio.sleep(0)
+        if self.error:
+            raise self.error
+        version, quota = self.accounts.get(source, (0, Quota()))
+        spent = {name: self.purses.get(name, (0, 0)) for name in purses}
+        account = Account(
+            quota=quota,
+            purses=tuple(Purse(name=n, limit=limit, spent=spent[n][1]) for n, limit in purses.items()),
+        )
+        return Kept(source=source, account=account, versions=(version, *(v for v, _ in spent.values())))
+
+    async def save(self, kept: Kept, account: Account) -> None:
+        self.saves += 1
+        await asyncio.sleep(0)
+        if self.error:
+            raise self.error
+        if self.lost_writes:
+            self.lost_writes -= 1
+            raise Contention("another worker was faster")
+        quota_version, *purse_versions = kept.versions
+        changed = [
+            (purse, version)
+            for old, purse, version in zip(kept.account.purses, account.purses, purse_versions, strict=True)
+            if old != purse
+        ]
+        moved = account.quota != kept.account.quota
+        if (moved and self.accounts.get(kept.source, (0, Quota()))[0] != quota_version) or any(
+            self.purses.get(purse.name, (0, 0))[0] != version for purse, version in changed
+        ):
+            raise Contention("another worker was faster")
+        if moved:
+            self.accounts[kept.source] = quota_version + 1, account.quota
+        for purse, version in changed:
+            self.purses[purse.name] = version + 1, purse.spent
+
+
 type Answer = Callable[[Snapshot], None]
 
 
@@ -166,8 +227,10 @@ class InstantDeveloper:
 
     error: ShotError | None = None
     when: list[float] = field(default_factory=list)
+    facts: list[Mapping[str, str]] = field(default_factory=list)
 
-    async def develop(self, raw: RawImage) -> bytes:
+    async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
+        self.facts.append(facts)
         self.when.append(asyncio.get_running_loop().time())
         if self.error:
             raise self.error

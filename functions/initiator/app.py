@@ -55,7 +55,8 @@ def submit(body: SubmitRequest, replace: bool = False) -> Response[str]:
 @api.with_body(app, SETTINGS.max_body_bytes)
 def retry(caseId: str, body: RetryRequest) -> Response[str]:  # noqa: N803 - a name of the wire
     seen = api.seen(app.current_event)
-    job = RETRY(caseId, body.descriptions(), webhook_url=webhook_url(), seen=seen)
+    more, changed = body.max_cost_micro_usd, body.descriptions()
+    job = RETRY(caseId, changed, webhook_url=webhook_url(), seen=seen, max_cost_micro_usd=more)
     return answer("job_retried", job, HTTPStatus.ACCEPTED)
 
 

@@ -9,15 +9,17 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import observability
 from darkroom.adapters import aws, http
-from darkroom.adapters.gemini import Gemini
+from darkroom.adapters.dynamodb_quota import DynamoDBQuota
 from darkroom.adapters.http_snapshots import HttpSnapshots
 from darkroom.adapters.pillow_developer import PillowDeveloper
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
+from darkroom.adapters.sources import sources
 from darkroom.domain.timing import Timing
 from darkroom.settings import WorkerSettings
 from darkroom.usecases.develop_case import DevelopCase
-from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+from darkroom.usecases.make_shot import MakeShot
+from darkroom.usecases.race import RacePolicy
 from darkroom.usecases.report_run import ReportPolicy
 from darkroom.wire.messages import WorkerEvent, WorkerResult
 from darkroom.wire.model import parse
@@ -35,18 +37,16 @@ def _clock() -> int:
 
 DEVELOP = DevelopCase(
     make_shot=MakeShot(
-        provider=Gemini(
-            CLIENT,
-            base_url=SETTINGS.provider_url,
-            model=SETTINGS.provider_model,
-            thinking=SETTINGS.provider_thinking,
-            key=secret(SETTINGS.provider_secret),
-        ),
         developer=PillowDeveloper(size=SETTINGS.image_size, quality=SETTINGS.image_quality),
         images=S3Images(aws.s3(), SETTINGS.bucket_name),
         jitter=random.random,
-        retry=RetryPolicy(),
+        policy=RacePolicy(
+            request_timeout=SETTINGS.request_timeout_seconds, shot_timeout=SETTINGS.shot_timeout_seconds
+        ),
+        fallback_on=SETTINGS.fallback_codes,
     ),
+    sources=sources(SETTINGS, CLIENT),
+    quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, _clock),
     channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), _clock),
     clock=_clock,
     new_id=lambda: uuid.uuid4().hex,
@@ -54,9 +54,10 @@ DEVELOP = DevelopCase(
     reports=ReportPolicy(heartbeat_s=Timing().heartbeat / 1000),
     batch_sizes=SETTINGS.batch_sizes,
     concurrency=SETTINGS.concurrency,
-    shot_timeout_s=SETTINGS.shot_timeout_seconds,
     reserve_s=SETTINGS.reserve_seconds,
-    price_micro_usd=round(SETTINGS.image_price_usd * 1_000_000),
+    hedge_share=SETTINGS.hedge_share,
+    strict_batches=SETTINGS.strict_batches,
+    daily_budget_micro_usd=SETTINGS.daily_budget_micro_usd,
 )
 
 

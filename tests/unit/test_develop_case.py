@@ -8,18 +8,22 @@ from darkroom.domain.case import Case, ShotKind
 from darkroom.domain.errors import Cancelled, Overloaded, Refused, StorageFailed, Superseded, Undeliverable
 from darkroom.domain.job import Failure
 from darkroom.domain.progress import Snapshot, SnapshotKind
+from darkroom.domain.quota import Limits
 from darkroom.domain.work import WorkOrder, work_order
-from darkroom.ports import RawImage
+from darkroom.ports import Clock, RawImage
 from darkroom.usecases.develop_case import DevelopCase, Ending, RunReport
-from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+from darkroom.usecases.make_shot import MakeShot
+from darkroom.usecases.race import RacePolicy
 from darkroom.usecases.report_run import ReportPolicy
 
-from tests.builders import NOW, a_case, a_job, keys_of
+from tests.builders import NOW, PRICE, a_case, a_job, a_source, keys_of
 from tests.fakes import (
     Ids,
     InstantDeveloper,
     ManualClock,
+    LoopClock,
     MemoryImages,
+    MemoryQuota,
     RecordedSnapshots,
     ScriptedProvider,
 )
@@ -35,7 +39,12 @@ class Darkroom:
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     channel: RecordedSnapshots = field(default_factory=RecordedSnapshots)
     images: MemoryImages = field(default_factory=MemoryImages)
-    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    clock: Clock = field(default_factory=lambda: LoopClock(NOW))
+    quota: MemoryQuota = field(default_factory=MemoryQuota)
+    limits: Limits = field(default_factory=Limits)
+    hedge_share: float = 0.5
+    strict_batches: bool = False
+    daily_budget: int | None = None
     concurrency: int = 14
     time_s: float = 300.0
     seconds: float = 0.0
@@ -53,12 +62,13 @@ class Darkroom:
     def _worker(self) -> DevelopCase:
         return DevelopCase(
             make_shot=MakeShot(
-                provider=self.provider,
                 developer=InstantDeveloper(when=self.picture_times),
                 images=self.images,
                 jitter=lambda: 0.5,
-                retry=RetryPolicy(),
+                policy=RacePolicy(),
             ),
+            sources=[a_source(self.provider, limits=self.limits)],
+            quota=self.quota,
             channel=self.channel,
             clock=self.clock,
             new_id=Ids("claim"),
@@ -66,9 +76,10 @@ class Darkroom:
             reports=ReportPolicy(),
             batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
             concurrency=self.concurrency,
-            shot_timeout_s=60,
             reserve_s=15,
-            price_micro_usd=33_600,
+            hedge_share=self.hedge_share,
+            strict_batches=self.strict_batches,
+            daily_budget_micro_usd=self.daily_budget,
         )
 
     @property
@@ -134,7 +145,7 @@ def test_a_run_that_another_worker_has_claimed_is_left_alone() -> None:
 def test_an_event_that_waited_too_long_is_dropped_unclaimed() -> None:
     room = Darkroom()
     order = an_order()
-    room.clock.now = order.claim_before
+    room.clock = ManualClock(order.claim_before)
     report = room.develop(order)
     assert (report.ending, room.channel.tried, room.provider.asked) == (Ending.EXPIRED, [], [])
 
@@ -165,14 +176,89 @@ def test_a_case_fails_when_all_pictures_fail() -> None:
     assert (room.last.status, len(room.last.failures)) == ("failed", 14)
 
 
-def test_two_pictures_that_hang_cost_their_deadline_and_nothing_else() -> None:
+def test_two_pictures_that_hang_are_asked_for_again_and_come() -> None:
+    room = Darkroom()
+    room.provider.replies = {"Evidence no 3": [9e9, 2.0], "Location no 1": [9e9, 2.0]}
+    report = room.develop(an_order())
+    assert (len(report.ledger.images), room.last.status) == (14, "completed")
+    assert room.seconds < 22
+    assert len(room.provider.cancelled) == 2
+    assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (16 * PRICE, 2 * PRICE)
+
+
+def test_two_pictures_that_hang_for_ever_cost_their_deadline_and_nothing_else() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 3": [9e9], "Location no 1": [9e9]}
     report = room.develop(an_order())
     assert (len(report.ledger.images), room.last.status) == (12, "partial")
     assert {f.code for f in room.last.failures.values()} == {"timed_out"}
-    assert 60 <= room.seconds < 61
-    assert len(room.provider.cancelled) == 2
+    assert 60 < room.seconds <= 121
+    assert room.provider.in_flight == 0
+
+
+def test_strict_batches_wait_for_one_another() -> None:
+    room = Darkroom(strict_batches=True)
+    room.provider.replies = {"Evidence no 1.": [5.0], "": [1.0]}
+    room.develop(an_order())
+    assert room.provider.most_in_flight == 5
+    assert 7 <= room.seconds < 8
+
+
+def test_without_hedging_no_request_is_doubled() -> None:
+    room = Darkroom(hedge_share=0)
+    room.provider.replies = {"Evidence no 1.": [50.0]}
+    room.develop(an_order())
+    assert len(room.provider.asked) == 14
+
+
+def test_a_case_larger_than_the_quota_makes_exactly_its_requests_and_none_too_soon() -> None:
+    room = Darkroom(limits=Limits(per_minute=10))
+    room.develop(an_order())
+    assert (len(room.provider.asked), len(room.last.images)) == (14, 14)
+    assert 60 < room.seconds < 65
+
+
+def test_a_run_that_the_quota_makes_wait_ends_and_says_until_when() -> None:
+    room = Darkroom(limits=Limits(per_minute=4))
+    room.provider.seconds = 0.2
+    report = room.develop(an_order())
+    assert (report.ending, room.last.kind) == (Ending.WAITING, SnapshotKind.CONTINUE)
+    assert len(room.last.images) == 4
+    assert room.last.waiting_until is not None
+    assert NOW + 60_000 < room.last.waiting_until < NOW + 63_000
+    assert room.seconds < 2.5, "nobody is billed for waiting"
+
+
+def test_a_wait_for_the_quota_beyond_the_deadline_ends_the_shots() -> None:
+    room = Darkroom(limits=Limits(per_day=4))
+    report = room.develop(replace(an_order(), deadline_at=NOW + 3_600_000))
+    assert (report.ending, len(report.ledger.images)) == (Ending.ENDED, 4)
+    assert {f.code for f in room.last.failures.values()} == {"quota_exhausted"}
+
+
+def test_a_job_never_costs_more_than_its_caller_allows() -> None:
+    room = Darkroom()
+    room.provider.replies = {"Evidence no 1.": [Overloaded("busy"), 1.0]}
+    case = replace(a_case(), max_cost_micro_usd=10 * PRICE)
+    room.develop(an_order(case))
+    assert (len(room.last.images), room.last.cost_micro_usd) == (10, 10 * PRICE)
+    assert {f.code for f in room.last.failures.values()} == {"budget_exhausted"}
+    assert room.quota.purses["job:job-1"][1] == 10 * PRICE
+
+
+def test_what_a_lost_run_reserved_counts_as_spent() -> None:
+    room = Darkroom()
+    room.quota.purses["job:job-1"] = (1, 8 * PRICE)
+    room.develop(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)))
+    assert len(room.provider.asked) == 2
+
+
+def test_all_jobs_of_a_day_together_cost_no_more_than_the_deployment_allows() -> None:
+    room = Darkroom(daily_budget=20 * PRICE)
+    room.develop(an_order(a_case(case_id="case-1")))
+    room.develop(an_order(a_case(case_id="case-2")))
+    assert len(room.images.stored_pictures) == 20
+    assert len(room.last.images) == 6
 
 
 def test_a_defect_of_ours_in_one_shot_leaves_the_others_unharmed() -> None:
@@ -189,18 +275,19 @@ def test_a_defect_of_ours_in_one_shot_leaves_the_others_unharmed() -> None:
 
 def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_end() -> None:
     room = Darkroom()
-    # Batches end at 10, 20 and 30 s; the first picture comes at 3 s.
+    # Batches end at 9, 18 and 27 s; the first picture comes at 3 s, a single one at 26 s.
     room.provider.replies = {
         "Evidence no 1.": [3.0],
-        **{f"Evidence no {i}.": [10.0] for i in (2, 3, 4, 5)},
-        **{f"Evidence no {i}.": [20.0] for i in (6, 7, 8, 9, 10)},
-        "Location": [30.0],
+        **{f"Evidence no {i}.": [9.0] for i in (2, 3, 4, 5)},
+        **{f"Evidence no {i}.": [18.0] for i in (6, 7, 8, 9, 10)},
+        "Location no 1": [26.0],
+        "Location": [27.0],
     }
     room.develop(an_order())
-    told = [(s.kind.value, len(s.images)) for s in room.channel.arrived]
-    assert told[:4] == [("claim", 0), ("progress", 1), ("progress", 5), ("progress", 10)]
-    assert told[-1] == ("end", 14)
-    assert [s.sequence for s in room.channel.arrived] == list(range(1, len(told) + 1))
+    told = [(s.kind.value, len(s.images)) for s in room.channel.arrived if s.kind != "heartbeat"]
+    assert told == [("claim", 0), ("progress", 1), ("progress", 5), ("progress", 10), ("progress", 11), ("end", 14)]
+    sequences = [s.sequence for s in room.channel.arrived]
+    assert sequences == list(range(1, len(sequences) + 1))
 
 
 def test_no_batch_waits_for_the_one_before() -> None:
@@ -288,7 +375,7 @@ def test_the_price_is_counted_per_picture_on_top_of_what_was_spent_before() -> N
     room.provider.replies = {"Evidence no 1.": [Overloaded("busy"), 1.0]}
     order = replace(an_order(), spent_micro_usd=100_000)
     room.develop(order)
-    assert room.last.cost_micro_usd == 100_000 + 14 * 33_600
+    assert room.last.cost_micro_usd == 100_000 + 14 * PRICE
 
 
 def test_a_quiet_worker_asks_every_ten_seconds_whether_to_go_on() -> None:
@@ -308,7 +395,7 @@ def test_a_cancelled_worker_stops_within_a_heartbeat_and_says_what_it_has_made()
     report = room.develop(an_order())
     assert report.ending is Ending.CANCELLED
     assert (room.last.kind, set(room.last.images)) == (SnapshotKind.STOPPED, {"evidence-1"})
-    assert room.last.cost_micro_usd == 33_600
+    assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (14 * PRICE, 13 * PRICE)
     assert len(room.provider.cancelled) == 13
     assert room.seconds < 12
 

@@ -1,11 +1,14 @@
-"""One picture: its deadline, its retries, what is billed."""
+"""One picture: its deadline, its retries, its second requests, its other providers, what is billed."""
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from darkroom.domain.errors import (
     BadImage,
+    BudgetExhausted,
+    ModelRetired,
     NoImage,
     Overloaded,
     QuotaExhausted,
@@ -15,13 +18,18 @@ from darkroom.domain.errors import (
     Throttled,
     TimedOut,
 )
-from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+from darkroom.domain.quota import Limits, Turn
+from darkroom.usecases.admit import Admission, Postponed, Requests
+from darkroom.usecases.hedge import Hedger
+from darkroom.usecases.make_shot import MakeShot
+from darkroom.usecases.race import RacePolicy
 
-from tests.builders import a_case
-from tests.fakes import InstantDeveloper, MemoryImages, Reply, ScriptedProvider
+from tests.builders import PRICE, a_case, a_source
+from tests.fakes import InstantDeveloper, LoopClock, MemoryImages, MemoryQuota, Reply, ScriptedProvider
 from tests.virtual_time import run
 
 SHOT = a_case().shots[0]
+POLICY = RacePolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
 
 
 class Attempt:
@@ -31,28 +39,70 @@ class Attempt:
         self,
         replies: Sequence[Reply],
         *,
-        timeout_s: float = 60,
+        run_s: float = 300,
+        hedges: int = 0,
+        others: int = 9,
         bad: ShotError | None = None,
         unstored: ShotError | None = None,
+        fallback: Sequence[Reply] | None = None,
+        limits: Limits | None = None,
+        quota: MemoryQuota | None = None,
+        purses: dict[str, int] | None = None,
     ) -> None:
         self.provider = ScriptedProvider(replies={"": list(replies)})
+        self.fallback = ScriptedProvider(replies={"": list(fallback or [])})
         self.images = MemoryImages(error=unstored)
+        self.developer = InstantDeveloper(bad)
+        self.quota = quota or MemoryQuota()
         self.billed: list[bool] = []
-        self.error: ShotError | None = None
+        self.error: ShotError | Postponed | None = None
+        self.model = ""
+        sources = [a_source(self.provider, limits=limits)]
+        if fallback is not None:
+            sources.append(a_source(self.fallback, "other/model"))
         make = MakeShot(
-            provider=self.provider,
-            developer=InstantDeveloper(bad),
+            developer=self.developer,
             images=self.images,
             jitter=lambda: 0.5,
-            retry=RetryPolicy(base_s=1, cap_s=20),
+            policy=POLICY,
+            fallback_on=frozenset({"overloaded", "model_retired", "quota_exhausted"}),
         )
 
         async def timed() -> float:
+            loop = asyncio.get_running_loop()
+            requests = Requests(slots=asyncio.Semaphore(4))
+            admissions = [
+                Admission(
+                    source=source,
+                    store=self.quota,
+                    clock=LoopClock(),
+                    jitter=lambda: 0.5,
+                    purses=purses or {},
+                    requests=requests,
+                    deadline_at=LoopClock().start + 86_400_000,
+                    turn=Turn.NEW,
+                )
+                for source in sources
+            ]
+            hedger = Hedger(1.0, hedges)
+            hedger.unfinished = 1 + others
             try:
-                await make(SHOT, key="the-key", timeout_s=timeout_s, billed=self.billed.append)
-            except ShotError as error:
+                self.model = await make(
+                    SHOT,
+                    case_id="case-1",
+                    key="the-key",
+                    admissions=admissions,
+                    hedger=hedger,
+                    left_s=lambda: run_s - loop.time(),
+                    billed=lambda price, useful: self.billed.append(useful),
+                )
+            except (ShotError, Postponed) as error:
                 self.error = error
-            return asyncio.get_running_loop().time()
+            self.in_flight = requests.now
+            ended = loop.time()
+            for admission in admissions:
+                await admission.close()
+            return ended
 
         self.seconds = run(timed())
 
@@ -65,15 +115,20 @@ def test_a_picture_is_made_developed_and_stored_with_its_facts() -> None:
         "model": "fake-model",
         "prompt-digest": SHOT.digest,
     }
-    assert (attempt.billed, attempt.seconds) == ([True], 2.0)
+    assert attempt.developer.facts == [
+        {"case": "case-1", "shot": "evidence-1", "prompt": SHOT.prompt, "model": "fake-model"}
+    ]
+    assert (attempt.billed, attempt.seconds, attempt.model) == ([True], 2.0, "fake-model")
 
 
-def test_a_picture_that_never_comes_ends_at_the_deadline_and_its_request_is_cancelled() -> None:
-    attempt = Attempt([9999.0], timeout_s=60)
+def test_a_picture_that_never_comes_ends_at_the_deadline_and_its_requests_are_cancelled() -> None:
+    attempt = Attempt([9999.0])
     assert isinstance(attempt.error, TimedOut)
-    assert attempt.seconds == 60
-    assert attempt.provider.cancelled == [SHOT.prompt]
+    assert attempt.seconds == 120
+    assert attempt.provider.cancelled == [SHOT.prompt] * 2
     assert attempt.images.stored_pictures == {}
+    assert attempt.billed == [False, False], "what timed out may have been billed"
+    assert attempt.in_flight == 0
 
 
 @pytest.mark.parametrize("error", [Overloaded("busy"), Throttled("slow down"), NoImage("STOP")])
@@ -81,9 +136,12 @@ def test_what_may_pass_is_tried_again(error: ShotError) -> None:
     attempt = Attempt([error, 1.0])
     assert attempt.error is None
     assert len(attempt.provider.asked) == 2
+    assert attempt.billed == [True]
 
 
-@pytest.mark.parametrize("error", [Refused("SAFETY"), QuotaExhausted("per day")])
+@pytest.mark.parametrize(
+    "error", [Refused("SAFETY"), QuotaExhausted("per day"), ModelRetired("404"), BudgetExhausted("no")]
+)
 def test_what_will_not_pass_is_asked_once(error: ShotError) -> None:
     attempt = Attempt([error, 1.0])
     assert attempt.error is error
@@ -92,20 +150,107 @@ def test_what_will_not_pass_is_asked_once(error: ShotError) -> None:
 
 def test_waits_double_with_jitter_until_the_tries_are_used_up() -> None:
     attempt = Attempt([Overloaded("busy")])
-    assert len(attempt.provider.asked) == Overloaded.max_tries == 4
-    assert attempt.seconds == 0.5 + 1.0 + 2.0
+    assert len(attempt.provider.asked) == Overloaded.max_tries == 6
+    assert attempt.seconds == 0.5 + 1.0 + 2.0 + 4.0 + 8.0
 
 
 def test_the_servers_own_delay_is_honoured() -> None:
-    attempt = Attempt([Throttled("slow down", retry_after=17.0), 1.0])
+    attempt = Attempt([Overloaded("busy", retry_after=17.0), 1.0])
     assert attempt.error is None
     assert attempt.seconds == 18.0
 
 
 def test_a_delay_that_does_not_fit_the_deadline_is_not_waited_for() -> None:
-    error = Throttled("slow down", retry_after=61.0)
+    error = Overloaded("busy", retry_after=115.0)
     attempt = Attempt([error, 1.0])
     assert (attempt.error, attempt.seconds) == (error, 0.0)
+
+
+def test_a_rate_limit_pauses_everybody_and_the_wait_does_not_count() -> None:
+    attempt = Attempt([Throttled("slow down", retry_after=48.0), 100.0, 50.0])
+    assert attempt.error is None
+    assert attempt.seconds == 48 + 60 + 0.5 * 2 + 50
+    _, quota = attempt.quota.accounts["fake/model"]
+    assert quota.paused_until == LoopClock().start + 48_000
+
+
+def test_a_rate_limit_that_lasts_too_long_leaves_the_shot_to_another_run() -> None:
+    attempt = Attempt([Throttled("slow down", retry_after=90.0), 1.0])
+    assert isinstance(attempt.error, Postponed)
+    assert attempt.error.until == LoopClock().start + 90_000
+    assert attempt.seconds == 0.0
+
+
+def test_a_request_that_the_run_has_no_time_for_is_not_started() -> None:
+    attempt = Attempt([1.0], run_s=59)
+    assert isinstance(attempt.error, Postponed)
+    assert (attempt.error.until, attempt.provider.asked) == (None, [])
+
+
+def test_a_shot_that_the_end_of_the_run_cuts_short_is_left_to_another() -> None:
+    attempt = Attempt([9999.0], run_s=70, hedges=1)
+    assert isinstance(attempt.error, Postponed)
+    assert attempt.seconds == 70
+    assert attempt.in_flight == 0
+
+
+def test_a_late_request_gets_a_second_one_and_the_first_picture_wins() -> None:
+    attempt = Attempt([9999.0, 3.0], hedges=7)
+    assert attempt.error is None
+    assert attempt.seconds == pytest.approx(23.0)  # the expected p95, then the second request's 3 s
+    assert attempt.provider.cancelled == [SHOT.prompt]
+    assert sorted(attempt.billed) == [False, True]
+
+
+def test_the_last_shot_of_a_case_is_late_sooner() -> None:
+    attempt = Attempt([9999.0, 3.0], hedges=7, others=0)
+    assert 15 < attempt.seconds < 17
+
+
+def test_the_first_request_may_still_win() -> None:
+    attempt = Attempt([22.0, 9999.0], hedges=7)
+    assert (attempt.seconds, attempt.billed) == (22.0, [True, False])
+
+
+def test_second_requests_are_capped() -> None:
+    attempt = Attempt([9999.0], hedges=2)
+    assert len(attempt.provider.asked) == 2 + 2, "two extra requests, and a new try after the time-out"
+
+
+def test_a_second_request_that_fails_leaves_the_first_alone() -> None:
+    attempt = Attempt([40.0, Overloaded("busy"), 9999.0], hedges=2)
+    assert (attempt.error, attempt.seconds) == (None, 40.0)
+
+
+def test_a_refusal_of_the_second_request_ends_the_first() -> None:
+    error = Refused("SAFETY")
+    attempt = Attempt([9999.0, error], hedges=2)
+    assert attempt.error is error
+    assert attempt.seconds == pytest.approx(20.0)
+    assert attempt.in_flight == 0
+
+
+def test_a_second_request_needs_a_start_from_the_quota() -> None:
+    attempt = Attempt([9999.0, 3.0], hedges=7, limits=Limits(per_minute=1))
+    assert attempt.seconds > 60
+    assert len(attempt.provider.asked) == 2
+
+
+def test_a_second_request_needs_money() -> None:
+    attempt = Attempt([9999.0, 3.0], hedges=7, purses={"job:1": PRICE})
+    assert len(attempt.provider.asked) == 1
+    assert isinstance(attempt.error, BudgetExhausted)
+
+
+def test_what_was_not_billed_is_given_back() -> None:
+    attempt = Attempt([Overloaded("busy"), Overloaded("busy"), 1.0], purses={"job:1": PRICE})
+    assert attempt.error is None
+    assert attempt.quota.purses["job:1"][1] == PRICE
+
+
+def test_a_refused_picture_costs_nothing() -> None:
+    attempt = Attempt([Refused("SAFETY")], purses={"job:1": PRICE})
+    assert (attempt.billed, attempt.quota.purses["job:1"][1]) == ([], 0)
 
 
 def test_a_picture_that_cannot_be_decoded_is_billed_as_waste_and_asked_for_once_more() -> None:
@@ -119,3 +264,31 @@ def test_a_picture_that_cannot_be_stored_is_not_made_again() -> None:
     assert isinstance(attempt.error, StorageFailed)
     assert len(attempt.provider.asked) == 1
     assert attempt.billed == [True]
+
+
+@pytest.mark.parametrize("error", [ModelRetired("404"), QuotaExhausted("per day"), Overloaded("busy")])
+def test_another_provider_is_asked_where_it_can_help(error: ShotError) -> None:
+    attempt = Attempt([error], fallback=[2.0])
+    assert attempt.error is None
+    assert len(attempt.provider.asked) == error.max_tries
+    assert attempt.fallback.asked == [SHOT.prompt]
+    assert set(attempt.quota.accounts) <= {"fake/model", "other/model"}
+
+
+def test_what_one_provider_refuses_no_other_is_asked_for() -> None:
+    attempt = Attempt([Refused("SAFETY")], fallback=[2.0])
+    assert isinstance(attempt.error, Refused)
+    assert attempt.fallback.asked == []
+
+
+def test_when_the_other_provider_fails_too_its_reason_counts() -> None:
+    attempt = Attempt([ModelRetired("404")], fallback=[Refused("SAFETY")])
+    assert isinstance(attempt.error, Refused)
+
+
+def test_a_defect_is_raised_as_what_it_is_and_leaves_nothing_running() -> None:
+    async def broken() -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Attempt([broken])

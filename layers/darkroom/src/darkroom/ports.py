@@ -7,6 +7,7 @@ from typing import Protocol
 from darkroom.domain.case import Case
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
+from darkroom.domain.quota import Account
 from darkroom.domain.work import WorkOrder
 
 type Clock = Callable[[], int]
@@ -64,6 +65,32 @@ class RawImage:
     model: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """An account as it was stored, and which version of each of its parts."""
+
+    source: str
+    account: Account
+    versions: tuple[int, ...]
+    """Of the quota, then of each purse; 0 when there is none yet."""
+
+
+class QuotaStore(Protocol):
+    """Where all workers' quotas and purses are kept."""
+
+    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+        """The account of `source` with `purses` (name → limit in micro-USD); never a stale one.
+
+        What nobody has stored yet is empty. Raises Contention while it is being written, StorageFailed.
+        """
+
+    async def save(self, kept: Kept, account: Account) -> None:
+        """Replace all that changed or nothing; raises Contention when `kept` is not the stored one.
+
+        Raises StorageFailed when it is not known whether it was stored.
+        """
+
+
 class ImageProvider(Protocol):
     """Makes pictures."""
 
@@ -74,8 +101,8 @@ class ImageProvider(Protocol):
 class Developer(Protocol):
     """Turns what a provider answered into what a player sees."""
 
-    async def develop(self, raw: RawImage) -> bytes:
-        """A JPEG of the size and quality of this deployment; raises BadImage."""
+    async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
+        """A JPEG of the size and quality of this deployment that tells `facts`; raises BadImage."""
 
 
 class ImageStore(Protocol):

@@ -6,7 +6,13 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
 from darkroom.domain.case import ShotKind
+from darkroom.domain.errors import ShotError
+from darkroom.domain.hedging import HedgePolicy
+from darkroom.domain.quota import Limits
 from darkroom.domain.timing import Timing
+
+
+_FLAGS = {"true": True, "false": False}
 
 
 class MissingSetting(RuntimeError):
@@ -31,8 +37,8 @@ class Settings:
                 continue
             assert isinstance(kind, type)
             try:
-                values[item.name] = kind(text)
-            except ValueError as error:
+                values[item.name] = _FLAGS[text] if kind is bool else kind(text)
+            except (KeyError, ValueError) as error:
                 raise MissingSetting(f"{name} must be of type {kind.__name__}") from error
         return cls(**values)
 
@@ -103,22 +109,54 @@ class SweeperSettings(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings(Settings):
-    """Makes pictures."""
+    """Makes pictures. Where 0 or an empty text means something, its description says what."""
 
+    table_name: str
     bucket_name: str
-    provider_secret: str
     webhook_secret: str
-    provider_url: str = "https://generativelanguage.googleapis.com"
-    provider_model: str = "gemini-nano-banana-2.1"
-    provider_thinking: str = "minimal"
+
+    image_provider: str = "gemini"
+    """`gemini`, `bedrock` or `openai`."""
+    provider_model: str = ""
+    """Empty: the provider's default model."""
+    provider_url: str = ""
+    """Empty: the provider's own address."""
+    fallback_provider: str = ""
+    """Asked when `fallback_on` says that another provider can help; empty: none."""
+    fallback_model: str = ""
+    fallback_on: str = "overloaded,model_retired,quota_exhausted"
+    """Codes of errors, by commas. Without `refused`: what one provider refuses is not shopped around."""
+    gemini_secret: str = ""
+    openai_secret: str = ""
+    gemini_thinking: str = "minimal"
     """How much the model thinks before it draws; empty leaves it to the model."""
-    image_price_usd: float = 0.0336
-    """Of one 1K picture of the default model, list price of 2026-10-06."""
+    openai_quality: str = "medium"
+    bedrock_region: str = "us-west-2"
+
+    image_price_usd: float = 0.0
+    """Of one picture; 0: what adapters/prices.py knows of the model."""
+    daily_budget_usd: float = 0.0
+    """What all jobs together may cost in a day (UTC); 0: no limit."""
+    requests_per_minute: int = 0
+    """Of all workers together to the provider's model; 0: the provider's own answers decide."""
+    requests_per_day: int = 0
+    """The same for a day; 0: the provider's own answers decide."""
+    quota_day_zone: str = "America/Los_Angeles"
+    """Where the provider's day ends at midnight; Google's does there."""
+
     concurrency: int = 14
     evidence_batch: int = 5
     location_batch: int = 4
-    shot_timeout_seconds: float = 60.0
+    strict_batches: bool = False
+    request_timeout_seconds: float = 60.0
+    shot_timeout_seconds: float = 120.0
     reserve_seconds: float = 15.0
+    hedge_share: float = 0.5
+    """At most so many extra requests a shot for those that are late; 0: none."""
+    latency_median_seconds: float = 8.0
+    latency_p95_seconds: float = 20.0
+    """What a worker expects of a request before it has seen any."""
+
     image_size: int = 512
     image_quality: int = 80
 
@@ -126,3 +164,31 @@ class WorkerSettings(Settings):
     def batch_sizes(self) -> dict[ShotKind, int]:
         """Shots in one batch, by kind."""
         return {ShotKind.EVIDENCE: self.evidence_batch, ShotKind.LOCATION: self.location_batch}
+
+    @property
+    def limits(self) -> Limits:
+        """Of the requests to the provider's model."""
+        return Limits(per_minute=self.requests_per_minute or None, per_day=self.requests_per_day or None)
+
+    @property
+    def daily_budget_micro_usd(self) -> int | None:
+        """In millionths of a US dollar; None without limit."""
+        return round(self.daily_budget_usd * 1_000_000) or None
+
+    @property
+    def hedging(self) -> HedgePolicy:
+        """When and how often a late request gets a second one; raises ValueError when it contradicts itself."""
+        return HedgePolicy(
+            share=self.hedge_share,
+            prior_median=self.latency_median_seconds,
+            prior_p95=self.latency_p95_seconds,
+        )
+
+    @property
+    def fallback_codes(self) -> frozenset[str]:
+        """The codes in `fallback_on`; raises MissingSetting when one is no error's."""
+        codes = frozenset(code.strip() for code in self.fallback_on.split(",") if code.strip())
+        known = {error.code for error in ShotError.__subclasses__()}
+        if codes - known:
+            raise MissingSetting(f"FALLBACK_ON: {sorted(codes - known)} are none of {sorted(known)}")
+        return codes

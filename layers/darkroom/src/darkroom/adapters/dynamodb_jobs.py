@@ -174,6 +174,8 @@ def _job_attributes(job: Job) -> dict[str, Any]:
         "lastError": job.last_error,
         "costMicroUsd": job.cost_micro_usd,
         "wastedMicroUsd": job.wasted_micro_usd,
+        "maxCostMicroUsd": job.max_cost_micro_usd,
+        "waitingUntil": job.waiting_until,
     }
 
 
@@ -211,6 +213,8 @@ def _to_job(item: Mapping[str, Any]) -> Job:
         last_error=item.get("lastError"),
         cost_micro_usd=int(item["costMicroUsd"]),
         wasted_micro_usd=int(item["wastedMicroUsd"]),
+        max_cost_micro_usd=number("maxCostMicroUsd"),
+        waiting_until=number("waitingUntil"),
     )
 
 
@@ -221,6 +225,7 @@ def _case_attributes(job: Job, case: Case) -> dict[str, Any]:
         "pk": _case_key(job),
         "caseId": job.case_id,
         "shots": json.dumps(shots, ensure_ascii=False, separators=(",", ":")),
+        "maxCostMicroUsd": case.max_cost_micro_usd,
     }
 
 
@@ -231,6 +236,7 @@ def _to_case(item: Mapping[str, Any]) -> Case:
             Shot(kind=ShotKind(kind), id=shot_id, name=name, description=description)
             for kind, shot_id, name, description in json.loads(item["shots"])
         ),
+        max_cost_micro_usd=int(item["maxCostMicroUsd"]) if "maxCostMicroUsd" in item else None,
     )
 
 

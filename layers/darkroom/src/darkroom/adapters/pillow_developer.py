@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Mapping
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -21,7 +22,7 @@ class PillowDeveloper:
         self._size = size
         self._quality = quality
 
-    async def develop(self, raw: RawImage) -> bytes:
+    async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
         """See Developer."""
         return await asyncio.to_thread(self._develop, raw.data)
 

@@ -58,11 +58,14 @@ class Case:
 
     case_id: str
     shots: tuple[Shot, ...]
+    max_cost_micro_usd: int | None = None
+    """What its pictures may cost together; None leaves it to the deployment."""
 
     @property
     def digest(self) -> str:
-        """Equal exactly when two submissions ask for the same pictures under the same names."""
-        text = json.dumps([[s.kind, s.id, s.name, s.description] for s in self.shots])
+        """Equal exactly when two submissions ask for the same: pictures, names and price."""
+        said = [[s.kind, s.id, s.name, s.description] for s in self.shots]
+        text = json.dumps(said if self.max_cost_micro_usd is None else [self.max_cost_micro_usd, *said])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -30,6 +30,7 @@
         ├── DeadlineExceeded        retryable: no time was left to make it
         ├── RetriesExhausted        retryable: every run of the job was lost
         ├── QuotaExhausted
+        ├── BudgetExhausted         another request would exceed what may be spent
         ├── Refused                 needs another description, not a retry
         ├── InvalidPrompt
         ├── Unauthorized            the key is missing, wrong or not allowed
@@ -189,12 +190,14 @@ class ShotError(DarkroomError):
     """One picture could not be made.
 
     `retryable` says whether the same request may succeed later, `max_tries` how often one run asks
-    at most, `retry_after` what delay in seconds the server named.
+    at most, `billed` whether the provider may charge for the request that ended so, `retry_after`
+    what delay in seconds the server named.
     """
 
     code = "failed"
     retryable: ClassVar[bool] = False
     max_tries: ClassVar[int] = 1
+    billed: ClassVar[bool] = False
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -206,7 +209,7 @@ class Throttled(ShotError):
 
     code = "throttled"
     retryable = True
-    max_tries = 4
+    max_tries = 20
 
 
 class Overloaded(ShotError):
@@ -214,7 +217,7 @@ class Overloaded(ShotError):
 
     code = "overloaded"
     retryable = True
-    max_tries = 4
+    max_tries = 6
 
 
 class TimedOut(ShotError):
@@ -222,6 +225,8 @@ class TimedOut(ShotError):
 
     code = "timed_out"
     retryable = True
+    max_tries = 4
+    billed = True
 
 
 class NoImage(ShotError):
@@ -238,6 +243,7 @@ class BadImage(ShotError):
     code = "bad_image"
     retryable = True
     max_tries = 2
+    billed = True
 
 
 class StorageFailed(ShotError):
@@ -265,6 +271,12 @@ class QuotaExhausted(ShotError):
     """The provider's daily quota is used up or is zero."""
 
     code = "quota_exhausted"
+
+
+class BudgetExhausted(ShotError):
+    """Another request would exceed what may be spent on the job, or by the deployment today."""
+
+    code = "budget_exhausted"
 
 
 class Refused(ShotError):

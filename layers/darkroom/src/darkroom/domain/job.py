@@ -110,6 +110,10 @@ class Job:
     last_error: str | None = None
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
+    max_cost_micro_usd: int | None = None
+    """What the caller allows it to cost."""
+    waiting_until: int | None = None
+    """When the quota has a start for it; None when it does not wait for the quota."""
 
     @property
     def is_open(self) -> bool:
@@ -150,6 +154,7 @@ def open_job(case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
         request_digest=case.digest,
         status=Status.PENDING,
         shots=tuple(job_shot(shot) for shot in case.shots),
+        max_cost_micro_usd=case.max_cost_micro_usd,
         created_at=now,
         armed_at=now,
         due_at=now + timing.grace,
@@ -169,7 +174,7 @@ def rearm(job: Job, *, now: int, due_at: int, hop: int, **changes: object) -> Jo
         armed_at=now,
         due_at=due_at,
         completed_at=None,
-        **changes,
+        **({"waiting_until": None} | changes),
     )
 
 
@@ -183,6 +188,7 @@ def end(job: Job, *, now: int, error: ShotError) -> Job:
         completed_at=now,
         due_at=None,
         lease_until=None,
+        waiting_until=None,
         last_error=str(error),
     )
 

@@ -46,6 +46,8 @@ class Snapshot:
     failures: Mapping[str, Failure] = field(default_factory=dict)
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
+    waiting_until: int | None = None
+    """Of a continuation: the quota has no start before then."""
 
     @property
     def images(self) -> dict[str, str]:
@@ -109,6 +111,7 @@ def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
         due_at=lease_until,
         settled_at_claim=job.settled,
         started_at=job.started_at or now,
+        waiting_until=None,
     )
 
 
@@ -122,8 +125,15 @@ def _stopped(job: Job, snapshot: Snapshot) -> Job:
 
 
 def _continued(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
-    """Re-arm for what is left. A run that ended no shot counts as lost: it might go on for ever."""
+    """Re-arm for what is left. A run that ended no shot counts as lost: it might go on for ever.
+
+    One that the quota sent away does not: nobody is started before the quota has a start for it.
+    """
     merged = _merged(job, snapshot, Status.GENERATING)
+    if snapshot.waiting_until is not None:
+        until = min(snapshot.waiting_until, job.deadline_at)
+        merged = replace(merged, version=job.version)
+        return rearm(merged, now=now, due_at=max(now, until), hop=0, waiting_until=until)
     losses = job.losses + (merged.settled <= job.settled_at_claim)
     merged = replace(merged, version=job.version, losses=losses)
     if losses > timing.max_retries:
@@ -184,6 +194,8 @@ def _check(job: Job, snapshot: Snapshot) -> None:
             is None
         ):
             errors.append(FieldError(shot_id, "must name a picture of this shot and prompt"))
+    if snapshot.waiting_until is not None and snapshot.kind is not SnapshotKind.CONTINUE:
+        errors.append(FieldError("waitingUntil", "must only be in a snapshot that continues"))
     reported = len(images) + len(snapshot.failures)
     if snapshot.kind is SnapshotKind.END and reported < len(digests):
         errors.append(FieldError("kind", "must not be end while shots are open"))

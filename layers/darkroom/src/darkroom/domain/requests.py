@@ -22,13 +22,25 @@ def cancel(job: Job, *, now: int) -> Job:
     """
     if not job.is_open:
         return job
-    return job.moved(Status.CANCELLED, completed_at=now, due_at=None, last_error="cancelled by the caller")
+    return job.moved(
+        Status.CANCELLED,
+        completed_at=now,
+        due_at=None,
+        waiting_until=None,
+        last_error="cancelled by the caller",
+    )
 
 
 def retry(
-    job: Job, case: Case, descriptions: Mapping[str, str], *, now: int, timing: Timing
+    job: Job,
+    case: Case,
+    descriptions: Mapping[str, str],
+    *,
+    now: int,
+    timing: Timing,
+    max_cost_micro_usd: int | None = None,
 ) -> tuple[Job, Case]:
-    """Another run for the shots without a picture, some with another description.
+    """Another run for the shots without a picture, some with another description, or for more money.
 
     Retries and the deadline start anew. Raises JobOpen, StillStopping, NothingToRetry, InvalidInput.
     """
@@ -43,7 +55,8 @@ def retry(
     if wrong:
         raise InvalidInput("only shots without a picture can be retried", wrong)
     shots = tuple(replace(s, description=descriptions.get(s.id, s.description)) for s in case.shots)
-    changed = replace(case, shots=shots)
+    max_cost = case.max_cost_micro_usd if max_cost_micro_usd is None else max_cost_micro_usd
+    changed = replace(case, shots=shots, max_cost_micro_usd=max_cost)
     again = rearm(
         job,
         now=now,
@@ -51,6 +64,7 @@ def retry(
         hop=0,
         shots=tuple(job_shot(shot) for shot in shots),
         revision=job.revision + (changed != case),
+        max_cost_micro_usd=max_cost,
         failures={},
         retry_count=0,
         losses=0,

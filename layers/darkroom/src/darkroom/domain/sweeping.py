@@ -41,12 +41,18 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
     job = replace(job, images=images, failures=failures, losses=losses)
     if job.settled == len(job.shots):
         return job.moved(
-            outcome(total=len(job.shots), done=len(images)), completed_at=now, due_at=None, lease_until=None
+            outcome(total=len(job.shots), done=len(images)),
+            completed_at=now,
+            due_at=None,
+            lease_until=None,
+            waiting_until=None,
         )
     if now >= job.deadline_at:
         return end_job(job, now=now, error=DeadlineExceeded("the job's deadline has passed"))
     if losses > timing.max_retries:
         return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {losses} times"))
+    if job.waiting_until is not None:  # until it is claimed it keeps its place in the quota's queue
+        return rearm(job, now=now, due_at=now + timing.grace, hop=0, waiting_until=job.waiting_until)
     retries = job.retry_count + 1
     due_at = now + timing.grace + timing.backoff(retries, jitter)
     return rearm(job, now=now, due_at=due_at, hop=0, retry_count=retries, last_error=reason)

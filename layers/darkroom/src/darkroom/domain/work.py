@@ -25,6 +25,8 @@ class WorkOrder:
     failed: Mapping[str, Failure]
     """Shots that had their tries in an earlier run; only a caller's retry gives them more."""
     webhook_url: str
+    returning: bool = False
+    """The quota had sent the run before away; it has had its place in the queue."""
 
 
 def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
@@ -43,4 +45,5 @@ def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
         done=job.images,
         failed=job.failures,
         webhook_url=webhook_url,
+        returning=job.waiting_until is not None,
     )

@@ -1,75 +1,72 @@
-"""Make one picture and store it, within its deadline."""
+"""Make one picture and store it: at the first source, or at the next where that can help."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from darkroom.domain.case import Shot
-from darkroom.domain.errors import BadImage, ShotError, TimedOut
-from darkroom.ports import Developer, ImageProvider, ImageStore, Jitter, RawImage
+from darkroom.domain.errors import ShotError, StorageFailed
+from darkroom.ports import Developer, ImageStore, Jitter
+from darkroom.usecases.admit import Admission
+from darkroom.usecases.hedge import Hedger
+from darkroom.usecases.race import Billed, Picture, Race, RacePolicy
 
-
-@dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
-    """Full jitter: the wait before try n+1 is random in [0, base * 2^(n-1)], `cap` seconds at most."""
-
-    base_s: float = 1.0
-    cap_s: float = 20.0
-
-    def wait(self, tries: int, jitter: float) -> float:
-        """Seconds to wait after `tries` failed ones; `jitter` is in [0, 1)."""
-        return jitter * min(self.cap_s, self.base_s * 2.0 ** (tries - 1))
+PUT_TIMEOUT_S = 30.0
+"""Of storing a picture; the storage's own time-outs and retries end before."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MakeShot:
-    """Raises ShotError. The deadline holds by cancellation, so a trickling answer ends at it too."""
+    """Raises ShotError, or Postponed when another run had better make the picture."""
 
-    provider: ImageProvider
     developer: Developer
     images: ImageStore
     jitter: Jitter
-    retry: RetryPolicy
+    policy: RacePolicy
+    fallback_on: frozenset[str] = frozenset()
+    """Codes of errors after which the next source is asked."""
 
     async def __call__(
-        self, shot: Shot, *, key: str, timeout_s: float, billed: Callable[[bool], None]
-    ) -> None:
-        """Store the picture under `key`; calls `billed(useful)` for every answer with a picture."""
-        try:
-            async with asyncio.timeout(timeout_s) as deadline:
-                raw, jpeg = await self._made(shot, deadline, billed)
-                facts = {"shot": shot.id, "model": raw.model, "prompt-digest": shot.digest}
-                await self.images.put(key, jpeg, facts)
-        except TimeoutError as error:
-            raise TimedOut(f"no picture within {timeout_s:.0f} s") from error
-
-    async def _made(
-        self, shot: Shot, deadline: asyncio.Timeout, billed: Callable[[bool], None]
-    ) -> tuple[RawImage, bytes]:
-        tries = 0
-        while True:
-            tries += 1
+        self,
+        shot: Shot,
+        *,
+        case_id: str,
+        key: str,
+        admissions: Sequence[Admission],
+        hedger: Hedger,
+        left_s: Callable[[], float],
+        billed: Billed,
+    ) -> str:
+        """Store the picture under `key`; the model that made it."""
+        facts = {"case": case_id, "shot": shot.id, "prompt": shot.prompt}
+        errors: list[ShotError] = []
+        for admission in admissions:
+            if errors and errors[-1].code not in self.fallback_on:
+                break
+            race = Race(
+                shot=shot,
+                admission=admission,
+                hedger=hedger,
+                developer=self.developer,
+                policy=self.policy,
+                jitter=self.jitter,
+                facts=facts,
+                left_s=left_s,
+                billed=billed,
+            )
             try:
-                raw = await self.provider.generate(shot.prompt, timeout_s=_left(deadline))
-                return raw, await self._developed(raw, billed)
+                picture = await race.run()
             except ShotError as error:
-                wait = max(error.retry_after or 0.0, self.retry.wait(tries, self.jitter()))
-                if tries >= error.max_tries or wait >= _left(deadline):
-                    raise
-                await asyncio.sleep(wait)
+                errors.append(error)
+                continue
+            await self._store(shot, key, picture)
+            return picture.raw.model
+        raise errors[-1]
 
-    async def _developed(self, raw: RawImage, billed: Callable[[bool], None]) -> bytes:
+    async def _store(self, shot: Shot, key: str, picture: Picture) -> None:
+        facts = {"shot": shot.id, "model": picture.raw.model, "prompt-digest": shot.digest}
         try:
-            jpeg = await self.developer.develop(raw)
-        except BadImage:
-            billed(False)
-            raise
-        billed(True)
-        return jpeg
-
-
-def _left(deadline: asyncio.Timeout) -> float:
-    """Seconds until `deadline`, on the event loop's own clock."""
-    when = deadline.when()
-    assert when is not None
-    return max(0.0, when - asyncio.get_running_loop().time())
+            async with asyncio.timeout(PUT_TIMEOUT_S):
+                await self.images.put(key, picture.jpeg, facts)
+        except TimeoutError as error:
+            raise StorageFailed("the picture could not be stored in time") from error

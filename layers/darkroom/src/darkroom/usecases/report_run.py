@@ -1,6 +1,7 @@
 """Tell the webhook how a run stands: one snapshot at a time, always the latest state."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class ReportPolicy:
     base_s: float = 0.5
     cap_s: float = 10.0
     interval_s: float = 2.0
-    """Progress that nobody waits for is collected this long."""
+    """Progress that nobody waits for comes this often at most."""
     heartbeat_s: float = 10.0
     """After so long without a snapshot one is sent that says nothing new."""
 
@@ -71,15 +72,18 @@ class Reporter:
 
     async def run(self) -> None:
         """Send progress and heartbeats until closed; raises Superseded or Cancelled: the run must stop."""
+        spoke_at = -math.inf
         while True:
             await self._pause(self._policy.heartbeat_s, self._news)
             kind = SnapshotKind.PROGRESS if self._news.is_set() else SnapshotKind.HEARTBEAT
             if kind is SnapshotKind.PROGRESS:
-                await self._pause(self._policy.interval_s, self._urgent)
+                since = asyncio.get_running_loop().time() - spoke_at
+                await self._pause(max(0.0, self._policy.interval_s - since), self._urgent)
             if self._closing.is_set():
                 return
             self._news.clear()
             self._urgent.clear()
+            spoke_at = asyncio.get_running_loop().time()
             try:
                 await self._deliver(kind, self._few, lambda wait: self._pause(wait, self._closing))
             except Undeliverable:

@@ -15,7 +15,8 @@ from darkroom.usecases.start_worker import StartWorker
 
 @dataclass(frozen=True, kw_only=True)
 class RetryJob:
-    """Answers the job, pending again. `descriptions` replace those of shots without a picture.
+    """Answers the job, pending again. `descriptions` replace those of shots without a picture, and a
+    `max_cost_micro_usd` the one before.
 
     Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, and StaleVersion when
     `seen` is not the job's state: so a request that is sent twice cannot pay twice.
@@ -27,13 +28,26 @@ class RetryJob:
     timing: Timing
 
     def __call__(
-        self, case_id: str, descriptions: Mapping[str, str], *, webhook_url: str, seen: str | None = None
+        self,
+        case_id: str,
+        descriptions: Mapping[str, str],
+        *,
+        webhook_url: str,
+        seen: str | None = None,
+        max_cost_micro_usd: int | None = None,
     ) -> Job:
         def decide(job: Job) -> tuple[Job, Case | None]:
             if seen is not None and seen != job.tag:
                 raise StaleVersion("the job is not the one that If-Match names")
             case = self.jobs.get_case(job)
-            again, changed = retry(job, case, descriptions, now=self.clock(), timing=self.timing)
+            again, changed = retry(
+                job,
+                case,
+                descriptions,
+                now=self.clock(),
+                timing=self.timing,
+                max_cost_micro_usd=max_cost_micro_usd,
+            )
             return again, None if changed == case else changed
 
         job = change_job(self.jobs, case_id, decide)

@@ -8,9 +8,18 @@ from pydantic_core import PydanticCustomError
 
 from darkroom.domain.case import MAX_SHOTS, Case, Shot, ShotKind
 from darkroom.domain.job import Job, Status
-from darkroom.wire.model import FailureView, Id, Request, Wire, usd
+from darkroom.wire.model import (
+    FailureView,
+    Id,
+    Request,
+    Wire,
+    optional_micro_usd,
+    optional_usd,
+    usd,
+)
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
+MaxCost = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 Description = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
 
 
@@ -32,6 +41,8 @@ class SubmitRequest(Request):
     case_id: Id
     evidence: list[Item] = Field(default=[], max_length=MAX_SHOTS)
     locations: list[Item] = Field(default=[], max_length=MAX_SHOTS)
+    max_cost_usd: MaxCost | None = None
+    """What all its pictures may cost together; a request that would exceed it is not made."""
 
     @model_validator(mode="after")
     def _counts_and_ids(self) -> Self:
@@ -54,6 +65,7 @@ class SubmitRequest(Request):
                 *(item.to_shot(ShotKind.EVIDENCE) for item in self.evidence),
                 *(item.to_shot(ShotKind.LOCATION) for item in self.locations),
             ),
+            max_cost_micro_usd=optional_micro_usd(self.max_cost_usd),
         )
 
 
@@ -67,6 +79,13 @@ class RetryRequest(Request):
     """A retry of the shots without a picture; `shots` gives some of them another description."""
 
     shots: dict[Id, ShotChange] = Field(default={}, max_length=MAX_SHOTS)
+    max_cost_usd: MaxCost | None = None
+    """Of the job from its beginning, in place of the one it was submitted with."""
+
+    @property
+    def max_cost_micro_usd(self) -> int | None:
+        """The new maximum; None keeps the old one."""
+        return optional_micro_usd(self.max_cost_usd)
 
     def descriptions(self) -> dict[str, str]:
         """Shot id → its new description."""
@@ -107,6 +126,8 @@ class JobView(Wire):
     last_error: str | None
     cost_usd: float
     wasted_usd: float
+    max_cost_usd: float | None
+    waiting_until: int | None
 
     @classmethod
     def of(cls, job: Job, image: Callable[[str], str]) -> Self:
@@ -141,6 +162,8 @@ class JobView(Wire):
             last_error=job.last_error,
             cost_usd=usd(job.cost_micro_usd),
             wasted_usd=usd(job.wasted_micro_usd),
+            max_cost_usd=optional_usd(job.max_cost_micro_usd),
+            waiting_until=job.waiting_until,
         )
 
 

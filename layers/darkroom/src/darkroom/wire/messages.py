@@ -10,9 +10,18 @@ from darkroom.domain.job import Status, outcome
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.work import WorkOrder
 from darkroom.usecases.develop_case import Ending, RunReport
-from darkroom.wire.model import FailureView, Id, Internal, Wire, micro_usd, usd
+from darkroom.wire.model import (
+    FailureView,
+    Id,
+    Internal,
+    Wire,
+    micro_usd,
+    optional_micro_usd,
+    usd,
+)
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Moment = Annotated[int, Field(ge=0, le=100_000_000_000_000)]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -34,6 +43,7 @@ class ImageProgressUpdate(Internal):
     errors: dict[str, FailureView]
     cost_usd: Dollars = 0
     wasted_usd: Dollars = 0
+    waiting_until: Moment | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
@@ -54,6 +64,7 @@ class ImageProgressUpdate(Internal):
             errors={i: FailureView.of(failure) for i, failure in snapshot.failures.items()},
             cost_usd=usd(snapshot.cost_micro_usd),
             wasted_usd=usd(snapshot.wasted_micro_usd),
+            waiting_until=snapshot.waiting_until,
         )
 
     def to_snapshot(self) -> Snapshot:
@@ -71,6 +82,7 @@ class ImageProgressUpdate(Internal):
             failures={i: view.to_failure() for i, view in self.errors.items()},
             cost_micro_usd=micro_usd(self.cost_usd),
             wasted_micro_usd=micro_usd(self.wasted_usd),
+            waiting_until=self.waiting_until,
         )
         rules = {
             "completedImages": (self.completed_images, len(snapshot.images)),
@@ -110,6 +122,8 @@ class WorkerEvent(Internal):
     deadline_at: int
     spent_usd: float = 0
     wasted_usd: float = 0
+    max_cost_usd: float | None = None
+    returning: bool = False
     evidence: list[EventItem]
     locations: list[EventItem]
     done: dict[str, str]
@@ -128,6 +142,10 @@ class WorkerEvent(Internal):
             deadline_at=order.deadline_at,
             spent_usd=usd(order.spent_micro_usd),
             wasted_usd=usd(order.wasted_micro_usd),
+            max_cost_usd=None
+            if order.case.max_cost_micro_usd is None
+            else usd(order.case.max_cost_micro_usd),
+            returning=order.returning,
             evidence=_items(order.case, ShotKind.EVIDENCE),
             locations=_items(order.case, ShotKind.LOCATION),
             done=dict(order.done),
@@ -144,6 +162,7 @@ class WorkerEvent(Internal):
                     *(item.to_shot(ShotKind.EVIDENCE) for item in self.evidence),
                     *(item.to_shot(ShotKind.LOCATION) for item in self.locations),
                 ),
+                max_cost_micro_usd=optional_micro_usd(self.max_cost_usd),
             ),
             job_id=self.job_id,
             run=self.run,
@@ -155,6 +174,7 @@ class WorkerEvent(Internal):
             done=self.done,
             failed={i: view.to_failure() for i, view in self.failed.items()},
             webhook_url=self.webhook_url,
+            returning=self.returning,
         )
 
 

@@ -70,6 +70,16 @@ def dump(view: BaseModel) -> str:
     return view.model_dump_json(by_alias=True, exclude_none=True)
 
 
+def optional_usd(micro: int | None) -> float | None:
+    """US dollars, from millionths, if there are any."""
+    return None if micro is None else usd(micro)
+
+
+def optional_micro_usd(usd: float | None) -> int | None:
+    """Millionths of a US dollar, from dollars, if there are any."""
+    return None if usd is None else micro_usd(usd)
+
+
 def usd(micro: int) -> float:
     """US dollars, from millionths."""
     return micro / _MICRO

@@ -1,0 +1,1 @@
+"""Benches: commands that print figures. Nothing here runs in a deployment."""

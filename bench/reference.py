@@ -1,0 +1,38 @@
+"""The algorithm that Darkroom replaces: batches of 5, 5 and 4, each waiting for all of the one before."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from darkroom.domain.case import Case, Shot, ShotKind, batches
+from darkroom.domain.errors import ShotError
+
+BATCHES = {ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4}
+TIMEOUT_S = 60.0
+
+
+async def run(
+    case: Case,
+    make: Callable[[Shot], Awaitable[object]],
+    report: Callable[[], Awaitable[object]],
+    timeout_s: float = TIMEOUT_S,
+) -> list[float]:
+    """Make each shot once, within `timeout_s`; when each picture is reported, on the loop's clock.
+
+    What fails has failed; progress is reported at the end of each batch, and the end at the end.
+    """
+
+    async def made(shot: Shot) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await make(shot)
+        except (TimeoutError, ShotError):
+            return False
+        return True
+
+    seen: list[float] = []
+    for batch in batches(case.shots, BATCHES):
+        results = await asyncio.gather(*(made(shot) for shot in batch))
+        await report()
+        seen += [asyncio.get_running_loop().time()] * sum(results)
+    await report()
+    return seen

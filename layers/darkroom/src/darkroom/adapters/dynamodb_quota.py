@@ -1,0 +1,136 @@
+"""Quotas and purses in DynamoDB, beside the jobs: one item a source, one a purse.
+
+An account with purses is read and written by transactions, so money is reserved by the very write
+that hands out a start. A transaction repeated by botocore carries the same token and counts once.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from darkroom.domain.errors import Contention, StorageFailed
+from darkroom.domain.quota import Account, Purse, Quota
+from darkroom.ports import Clock, Kept
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+FOLLOWS_THE_STORED_ONE = "attribute_not_exists(pk) OR version = :previous"
+"""Nobody has taken a start or a dollar since we looked."""
+
+QUOTA_PREFIX = "quota:"
+PURSE_PREFIX = "purse:"
+"""Both are in the template: the worker may touch items of these names only."""
+
+PURSE_LIFE_S = 30 * 86_400
+_LOST = {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class DynamoDBQuota:
+    """See QuotaStore."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, clock: Clock) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+
+    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+        """See QuotaStore."""
+        keys = [QUOTA_PREFIX + source, *(PURSE_PREFIX + name for name in purses)]
+        try:
+            first, *others = await asyncio.to_thread(self._read, keys)
+        except (BotoCoreError, ClientError) as error:
+            raise _failed(error) from error
+        spent = [int(item.get("spent", 0)) for item in others]
+        account = Account(
+            quota=_to_quota(first),
+            purses=tuple(
+                Purse(name=name, limit=limit, spent=s)
+                for (name, limit), s in zip(purses.items(), spent, strict=True)
+            ),
+        )
+        versions = tuple(int(item.get("version", 0)) for item in (first, *others))
+        return Kept(source=source, account=account, versions=versions)
+
+    async def save(self, kept: Kept, account: Account) -> None:
+        """See QuotaStore."""
+        quota_version, *purse_versions = kept.versions
+        puts = []
+        if account.quota != kept.account.quota:
+            puts.append(self._put(QUOTA_PREFIX + kept.source, _attributes(account.quota), quota_version))
+        before = kept.account.purses
+        for purse, old, version in zip(account.purses, before, purse_versions, strict=True):
+            if purse != old:
+                life = {"spent": purse.spent, "expiresAt": self._clock() // 1000 + PURSE_LIFE_S}
+                puts.append(self._put(PURSE_PREFIX + purse.name, life, version))
+        if not puts:
+            return
+        try:
+            await asyncio.to_thread(self._write, puts)
+        except (BotoCoreError, ClientError) as error:
+            raise _failed(error) from error
+
+    def _read(self, keys: list[str]) -> list[dict[str, Any]]:
+        if len(keys) == 1:
+            [key] = keys
+            answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
+            return [_plain(answer.get("Item", {}))]
+        gets: Any = [{"Get": {"TableName": self._table, "Key": {"pk": {"S": key}}}} for key in keys]
+        found = self._client.transact_get_items(TransactItems=gets)["Responses"]
+        return [_plain(response.get("Item", {})) for response in found]
+
+    def _write(self, puts: list[Any]) -> None:
+        if len(puts) == 1 and puts[0]["Item"]["pk"]["S"].startswith(QUOTA_PREFIX):
+            self._client.put_item(**puts[0])
+        else:
+            self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+
+    def _put(self, key: str, attributes: Mapping[str, Any], version: int) -> dict[str, Any]:
+        item = {"pk": key, "version": version + 1, **attributes}
+        return {
+            "TableName": self._table,
+            "Item": {name: _serialize(value) for name, value in item.items()},
+            "ConditionExpression": FOLLOWS_THE_STORED_ONE,
+            "ExpressionAttributeValues": {":previous": {"N": str(version)}},
+        }
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def _attributes(quota: Quota) -> dict[str, Any]:
+    return {
+        "starts": [number for start in quota.starts for number in start],
+        "lastAt": quota.last_at,
+        "pausedUntil": quota.paused_until,
+        "dayUntil": quota.day_until,
+        "dayStarts": quota.day_starts,
+        "queueUntil": quota.queue_until,
+    }
+
+
+def _to_quota(item: Mapping[str, Any]) -> Quota:
+    starts = [int(number) for number in item.get("starts", [])]
+    return Quota(
+        starts=tuple(zip(starts[::2], starts[1::2], strict=True)),
+        last_at=int(item.get("lastAt", 0)),
+        paused_until=int(item.get("pausedUntil", 0)),
+        day_until=int(item.get("dayUntil", 0)),
+        day_starts=int(item.get("dayStarts", 0)),
+        queue_until=int(item.get("queueUntil", 0)),
+    )
+
+
+def _failed(error: BotoCoreError | ClientError) -> Contention | StorageFailed:
+    code = type(error).__name__
+    if isinstance(error, ClientError):
+        code = error.response.get("Error", {}).get("Code", code)
+    if code in _LOST:
+        return Contention("another worker was faster")
+    return StorageFailed(f"the quota cannot be reached: {code}")

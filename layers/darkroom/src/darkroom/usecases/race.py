@@ -1,0 +1,196 @@
+"""The requests for one shot: tried again when they fail, doubled when late; the first picture wins."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from darkroom.domain.case import Shot
+from darkroom.domain.errors import ShotError, Throttled, TimedOut
+from darkroom.ports import Developer, Jitter, RawImage
+from darkroom.usecases.admit import Admission, Postponed
+from darkroom.usecases.hedge import Hedger
+
+type Billed = Callable[[int, bool], None]
+"""Told of every request that costs something: its price in micro-USD, and whether it was of use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RacePolicy:
+    """Seconds. The wait before try n+1 has full jitter: random in [0, base * 2^(n-1)], `cap` at most."""
+
+    request_timeout: float = 60.0
+    shot_timeout: float = 120.0
+    """All requests and waits of a shot together; waiting for the quota does not count."""
+    hedge_again: float = 1.0
+    """The wait before another extra request when one failed or could not start."""
+    base: float = 0.5
+    cap: float = 20.0
+
+    def wait(self, tries: int, jitter: float) -> float:
+        """Seconds to wait after `tries` failed ones; `jitter` is in [0, 1)."""
+        return jitter * min(self.cap, self.base * 2.0 ** (tries - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What came, and what was made of it."""
+
+    raw: RawImage
+    jpeg: bytes
+
+
+@dataclass(kw_only=True)
+class Race:
+    """Of one shot at one source. Deadlines hold by cancellation, so a trickling answer ends at them too."""
+
+    shot: Shot
+    admission: Admission
+    hedger: Hedger
+    developer: Developer
+    policy: RacePolicy
+    jitter: Jitter
+    facts: dict[str, str]
+    left_s: Callable[[], float]
+    """How long the run can still wait for a picture."""
+    billed: Billed
+    _running: set[asyncio.Task[Picture]] = field(default_factory=set)
+    _late: asyncio.Future[None] | None = None
+    _deadline: float = 0.0
+    _began: float = 0.0
+    _failed: int = 0
+
+    async def run(self) -> Picture:
+        """The first picture; raises ShotError, or Postponed when another run had better make it."""
+        self._deadline = _now() + self.policy.shot_timeout
+        try:
+            while True:
+                if not self._running:
+                    await self._enter()
+                if picture := await self._next():
+                    return picture
+        finally:
+            self.hedger.rest(self.shot.id)
+            for loser in self._running:
+                loser.cancel()
+            for result in await asyncio.gather(*self._running, return_exceptions=True):
+                if isinstance(result, Picture):  # it came in the very moment the race ended
+                    self._bill(useful=False)
+
+    async def _enter(self) -> None:
+        """Start the only request, as soon as it may."""
+        began = _now()
+        try:
+            async with asyncio.timeout(max(0.0, self.left_s() - self.policy.request_timeout)):
+                await self.admission.enter()
+        except TimeoutError:
+            raise Postponed from None
+        if self.left_s() < self.policy.request_timeout:
+            self.admission.leave(billed=False)
+            raise Postponed
+        self._deadline += _now() - began
+        self._began = self._began or _now()
+        self._launch()
+
+    def _launch(self) -> None:
+        self._running.add(asyncio.create_task(self._request()))
+        self._watch()
+
+    def _watch(self, grace_s: float | None = None) -> None:
+        latencies = self.admission.source.latencies
+        self._late = self.hedger.watch(
+            self.shot.id, latencies, began=self._began, failed=self._failed > 0, grace_s=grace_s
+        )
+
+    async def _request(self) -> Picture:
+        source, began = self.admission.source, _now()
+        useful = False
+        billed = True  # also of a request that is cancelled: the provider may have made the picture
+        try:
+            async with asyncio.timeout(self.policy.request_timeout):
+                raw = await source.provider.generate(self.shot.prompt, timeout_s=self.policy.request_timeout)
+                jpeg = await self.developer.develop(raw, {**self.facts, "model": raw.model})
+        except TimeoutError as error:
+            raise TimedOut(f"no picture within {self.policy.request_timeout:.0f} s") from error
+        except ShotError as error:
+            billed = error.billed
+            raise
+        else:
+            useful = True
+        finally:
+            self.admission.leave(billed=billed)
+            if billed and not useful:
+                self._bill(useful=False)
+        source.latencies.seen.append(_now() - began)
+        return Picture(raw=raw, jpeg=jpeg)
+
+    async def _next(self) -> Picture | None:
+        """Wait for what happens next, and do what it asks for; the picture, when it is there."""
+        assert self._late is not None
+        left = min(self._deadline - _now(), self.left_s())
+        events: set[asyncio.Future[Any]] = {*self._running, self._late}
+        done, _ = await asyncio.wait(events, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            if self.left_s() <= 0:
+                raise Postponed
+            raise TimedOut(f"no picture within {self.policy.shot_timeout:.0f} s")
+        pictures, errors = self._ended()
+        if pictures:
+            for picture in pictures:
+                self._bill(useful=picture is pictures[0])
+            return pictures[0]
+        for error in errors:
+            await self._failure(error)
+        if self._running and self._late.done():
+            await self._hedge()
+        return None
+
+    def _ended(self) -> tuple[list[Picture], list[ShotError]]:
+        pictures, errors = [], []
+        for task in [task for task in self._running if task.done()]:
+            self._running.discard(task)
+            try:
+                pictures.append(task.result())
+            except ShotError as error:
+                errors.append(error)
+        return pictures, errors
+
+    async def _failure(self, error: ShotError) -> None:
+        """Wait before the next try; raises `error` when there is none, or another request may yet win."""
+        self._failed += 1
+        if not error.retryable:
+            raise error
+        wait = self.policy.wait(self._failed, self.jitter())
+        if isinstance(error, Throttled):
+            pause = wait if error.retry_after is None else error.retry_after
+            await self.admission.throttled(pause)
+            wait = 0  # `enter` waits for the end of everybody's pause
+        elif error.retry_after is not None:
+            wait = max(wait, error.retry_after)
+        if self._running:
+            self._watch(self.policy.hedge_again)
+            return
+        if self._failed >= error.max_tries or not self._fits(wait):
+            raise error
+        self.hedger.rest(self.shot.id)
+        await asyncio.sleep(wait)
+
+    async def _hedge(self) -> None:
+        """Send a second request if there is time, allowance, quota and money for it."""
+        if self.hedger.left > 0 and self._fits(0) and await self.admission.enter_now():
+            self.hedger.left -= 1
+            self._launch()
+        else:
+            self._watch(self.policy.hedge_again)
+
+    def _bill(self, *, useful: bool) -> None:
+        self.billed(self.admission.source.price_micro_usd, useful)
+
+    def _fits(self, wait: float) -> bool:
+        """Whether half of all requests that start after `wait` would be done in time."""
+        left = min(self._deadline - _now(), self.left_s())
+        return wait + self.admission.source.latencies.learned.median < left
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,261 @@
+"""Many workers and one quota, in virtual time: nothing is exceeded, nobody starves, nobody waits idly."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, ShotError, StorageFailed
+from darkroom.domain.quota import Limits, Turn
+from darkroom.usecases.admit import CONTENTION_TRIES, Admission, Postponed, Requests
+
+from tests.builders import PRICE, a_source
+from tests.fakes import LoopClock, MemoryQuota, ScriptedProvider
+from tests.virtual_time import run
+
+DAY = 86_400_000
+
+
+@dataclass
+class Fleet:
+    """Workers that share a quota; each makes some requests of one second."""
+
+    limits: Limits
+    quota: MemoryQuota = field(default_factory=MemoryQuota)
+    purses: dict[str, int] = field(default_factory=dict)
+    starts: list[float] = field(default_factory=list)
+    ended: dict[str, float] = field(default_factory=dict)
+    errors: list[Exception] = field(default_factory=list)
+
+    def worker(self, concurrency: int = 14, deadline_s: float = 86_400, turn: Turn = Turn.NEW) -> Admission:
+        return Admission(
+            source=a_source(ScriptedProvider(), limits=self.limits),
+            store=self.quota,
+            clock=LoopClock(),
+            jitter=lambda: 0.5,
+            purses=self.purses,
+            requests=Requests(slots=asyncio.Semaphore(concurrency)),
+            deadline_at=LoopClock().start + round(deadline_s * 1000),
+            turn=turn,
+        )
+
+    async def request(self, admission: Admission, seconds: float = 1.0, billed: bool = True) -> None:
+        try:
+            await admission.enter()
+        except (ShotError, Postponed) as error:
+            self.errors.append(error)
+            return
+        self.starts.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(seconds)
+        admission.leave(billed=billed)
+
+    async def case(self, name: str, shots: int, **options: float) -> None:
+        """A case that comes back whenever the quota sends it away."""
+        left, turn, loop = shots, Turn.NEW, asyncio.get_running_loop()
+        while left:
+            before, admission = len(self.errors), self.worker(turn=turn)
+            await asyncio.gather(*(self.request(admission, **options) for _ in range(left)))
+            away = [e for e in self.errors[before:] if isinstance(e, Postponed)]
+            left, turn = len(away), Turn.RETURNING
+            if away:
+                del self.errors[before:]
+                assert away[0].until is not None
+                await asyncio.sleep(away[0].until / 1000 - LoopClock().start / 1000 - loop.time())
+        self.ended[name] = loop.time()
+
+    def most_in_a_minute(self) -> int:
+        return max(sum(at <= other <= at + 60 for other in self.starts) for at in self.starts)
+
+
+def test_a_run_asks_once_for_all_its_starts() -> None:
+    fleet = Fleet(Limits(per_minute=100))
+    run(fleet.case("one", 14))
+    assert (fleet.quota.loads, fleet.quota.saves) == (1, 1)
+    assert fleet.starts == [0.0] * 14
+
+
+def test_without_a_limit_nothing_is_written() -> None:
+    fleet = Fleet(Limits())
+    run(fleet.case("one", 14))
+    assert fleet.quota.saves == 0
+
+
+def test_thirty_workers_at_once_never_exceed_the_quota_and_all_end() -> None:
+    fleet = Fleet(Limits(per_minute=50))
+
+    async def all_cases() -> None:
+        await asyncio.gather(*(fleet.case(f"case-{n}", 14) for n in range(30)))
+
+    run(all_cases())
+    assert len(fleet.starts) == 30 * 14
+    assert fleet.most_in_a_minute() <= 50
+    assert max(fleet.ended.values()) < 1.3 * 60 * 30 * 14 / 50
+
+
+def test_a_big_case_does_not_starve_a_small_one() -> None:
+    fleet = Fleet(Limits(per_minute=10))
+
+    async def both() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fleet.case("big", 100))
+            await asyncio.sleep(5)
+            group.create_task(fleet.case("small", 4))
+
+    run(both())
+    assert fleet.ended["small"] < 200
+    assert fleet.ended["big"] < 1.2 * 60 * 104 / 10
+
+
+def test_a_worker_that_dies_wastes_its_starts_and_mints_none() -> None:
+    fleet = Fleet(Limits(per_minute=10))
+
+    async def dies() -> None:
+        doomed = asyncio.gather(*(fleet.request(fleet.worker(), seconds=99) for _ in range(4)))
+        await asyncio.sleep(1)
+        doomed.cancel()
+        await asyncio.gather(doomed, return_exceptions=True)
+        await fleet.case("next", 10)
+
+    run(dies())
+    assert fleet.most_in_a_minute() <= 10
+
+
+def test_a_throttled_worker_makes_all_others_wait() -> None:
+    fleet = Fleet(Limits())
+
+    async def throttled() -> None:
+        await fleet.worker().throttled(30)
+        await fleet.case("other", 3)
+
+    run(throttled())
+    assert fleet.starts == [30.0] * 3
+
+
+def test_a_worker_that_waits_for_its_start_hears_of_a_pause_meanwhile() -> None:
+    fleet = Fleet(Limits(per_minute=1))
+
+    async def paused() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fleet.case("waiting", 2, seconds=3.0))
+            await asyncio.sleep(30)
+            await fleet.worker().throttled(50)
+
+    run(paused())
+    assert fleet.starts[0] == 0
+    assert fleet.starts[1] >= 80
+
+
+def test_requests_that_are_throttled_together_write_one_pause() -> None:
+    fleet = Fleet(Limits())
+
+    async def throttled() -> None:
+        admission = fleet.worker()
+        await asyncio.gather(*(admission.throttled(10 + n / 100) for n in range(14)))
+
+    run(throttled())
+    assert fleet.quota.saves == 1
+
+
+def test_while_requests_run_the_next_start_is_waited_for_and_then_not() -> None:
+    fleet = Fleet(Limits(per_minute=2))
+    admission_errors: list[float] = []
+
+    async def slow_then_wait() -> None:
+        admission = fleet.worker()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(fleet.request(admission, seconds=0.5))
+        admission_errors.append(asyncio.get_running_loop().time())
+
+    run(slow_then_wait())
+    assert [type(e) for e in fleet.errors] == [Postponed]
+    assert admission_errors == [0.5], "the run ended when nothing was in flight any more"
+
+
+def test_a_wait_beyond_the_deadline_is_the_end() -> None:
+    fleet = Fleet(Limits(per_day=1))
+
+    async def two() -> None:
+        admission = fleet.worker(deadline_s=60)
+        await fleet.request(admission)
+        await fleet.request(admission)
+
+    run(two())
+    assert [type(e) for e in fleet.errors] == [QuotaExhausted]
+
+
+def test_who_cannot_pay_waits_for_what_may_be_given_back() -> None:
+    fleet = Fleet(Limits(), purses={"job:1": 2 * PRICE})
+
+    async def three() -> None:
+        admission = fleet.worker()
+        await asyncio.gather(
+            fleet.request(admission, seconds=9.0),
+            fleet.request(admission, seconds=5.0, billed=False),
+            fleet.request(admission),
+        )
+        await fleet.request(admission)
+
+    run(three())
+    assert fleet.starts == [0.0, 0.0, 5.0]
+    assert [type(e) for e in fleet.errors] == [BudgetExhausted]
+    assert fleet.quota.purses["job:1"][1] == 2 * PRICE
+
+
+def test_what_two_runs_may_spend_together_is_never_exceeded() -> None:
+    fleet = Fleet(Limits(), purses={"day:1": 20 * PRICE})
+
+    async def both() -> None:
+        await asyncio.gather(*(fleet.case(f"case-{n}", 14) for n in range(2)))
+
+    run(both())
+    assert len(fleet.starts) == 20
+    assert len(fleet.errors) == 8
+
+
+def test_a_quota_that_everybody_wants_at_once_is_tried_again() -> None:
+    fleet = Fleet(Limits(per_minute=100), quota=MemoryQuota(lost_writes=5))
+    run(fleet.case("one", 14))
+    assert len(fleet.starts) == 14
+
+
+@pytest.mark.parametrize(
+    "quota", [MemoryQuota(lost_writes=CONTENTION_TRIES * 20), MemoryQuota(error=StorageFailed("no"))]
+)
+def test_without_the_quota_nothing_starts(quota: MemoryQuota) -> None:
+    fleet = Fleet(Limits(per_minute=100), quota=quota)
+    run(fleet.case("one", 2))
+    assert fleet.starts == []
+    assert {type(e) for e in fleet.errors} == {StorageFailed}
+
+
+def test_what_is_given_back_and_could_not_be_stored_counts_as_spent() -> None:
+    fleet = Fleet(Limits(), purses={"job:1": 5 * PRICE})
+
+    async def lost() -> None:
+        admission = fleet.worker()
+        await fleet.request(admission, billed=False)
+        fleet.quota.error = StorageFailed("no")
+        await admission.close()
+        fleet.quota.error = None
+        await admission.close()
+
+    run(lost())
+    assert fleet.quota.purses["job:1"][1] == PRICE
+
+
+def test_cancelled_waits_leave_no_trace() -> None:
+    fleet = Fleet(Limits(per_minute=1), purses={"job:1": 5 * PRICE})
+
+    async def cancelled() -> int:
+        admission = fleet.worker()
+        tasks = [asyncio.create_task(fleet.request(admission, seconds=300)) for _ in range(5)]
+        await asyncio.sleep(10)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        admission.leave(billed=True)  # of the one that had started
+        await admission.close()
+        return admission.requests.now
+
+    assert run(cancelled()) == 0
+    assert fleet.quota.purses["job:1"][1] == PRICE
