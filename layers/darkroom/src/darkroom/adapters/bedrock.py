@@ -64,8 +64,9 @@ class Bedrock:
 
     boto3 blocks and cannot be interrupted. A cancelled `generate` returns at once, and a request
     that no thread has begun is withdrawn. One that has begun runs on, and may be billed, until it
-    is answered or the client's own time-outs end it (see aws.bedrock). Its thread keeps its place
-    in the pool for so long; spare threads let new requests begin meanwhile.
+    is answered or the client's own time-outs end it; those bound silence, so an answer that trickles
+    takes longer (see aws.bedrock). Its thread keeps its place in the pool for so long; spare threads
+    let new requests begin meanwhile, and when those hang too, new ones wait for their deadline.
     """
 
     def __init__(self, client: "BedrockRuntimeClient", *, model: str, concurrency: int) -> None:
