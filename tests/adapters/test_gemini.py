@@ -1,73 +1,43 @@
 """The Gemini adapter against recorded and quoted answers (tests/bodies), over httpx.MockTransport."""
 
-import asyncio
 import base64
 import json
-import re
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from darkroom.adapters import gemini, http
+from darkroom.adapters import gemini
 from darkroom.adapters.gemini import Gemini
-from darkroom.domain.errors import (
-    BadImage,
-    InvalidPrompt,
-    ModelRetired,
-    NoImage,
-    Overloaded,
-    QuotaExhausted,
-    Refused,
-    ShotError,
-    Throttled,
-    Unauthorized,
-)
+from darkroom.domain.errors import BadImage, NoImage, Refused, ShotError
 from darkroom.ports import RawImage
 
-BODIES = Path(__file__).parent.parent / "bodies"
-PROMPT = "a brass key"
+from tests import recorded
+from tests.recorded import KEY, PROMPT, body_of
 
 
-def body_of(name: str) -> bytes:
-    """A recorded body; what was elided as `<base64 N chars>` has its length again."""
-    text = (BODIES / name).read_text()
-    return re.sub(r"<base64 (\d+) chars>", lambda m: "QUJD" * (int(m[1]) // 4), text).encode()
+def provider(client: httpx.AsyncClient, thinking: str = "minimal") -> Gemini:
+    return Gemini(
+        client,
+        base_url="https://gemini.example",
+        model="gemini-nano-banana-2.1",
+        thinking=thinking,
+        key=lambda: KEY,
+    )
 
 
-def generate(
-    answer: Callable[[httpx.Request], httpx.Response], key: str = "the-key", thinking: str = "minimal"
-) -> RawImage:
-    async def ask() -> RawImage:
-        async with http.client(1, httpx.MockTransport(answer)) as client:
-            provider = Gemini(
-                client,
-                base_url="https://gemini.example",
-                model="gemini-nano-banana-2.1",
-                thinking=thinking,
-                key=lambda: key,
-            )
-            return await provider.generate(PROMPT, timeout_s=41.2)
-
-    return asyncio.run(ask())
+def answering(status: int, body: bytes) -> RawImage:
+    return recorded.generate(recorded.answer(status, body), provider)
 
 
-def answering(status: int, body: bytes, headers: dict[str, str] | None = None) -> RawImage:
-    return generate(lambda request: httpx.Response(status, content=body, headers=headers))
-
-
-def failing(status: int, body: bytes, headers: dict[str, str] | None = None) -> ShotError:
-    with pytest.raises(ShotError) as raised:
-        answering(status, body, headers)
-    return raised.value
+def failing(status: int, body: bytes) -> ShotError:
+    return recorded.failure(recorded.answer(status, body), provider)
 
 
 def a_part(data: bytes = b"picture", mime: str = "image/jpeg", **more: Any) -> dict[str, Any]:
     return {"inlineData": {"mimeType": mime, "data": base64.b64encode(data).decode()}, **more}
 
 
-def an_answer(*parts: Any, reason: str = "STOP") -> bytes:
+def an_answer(*parts: Any, reason: Any = "STOP") -> bytes:
     content = {"role": "model", "parts": list(parts)}
     return json.dumps({"candidates": [{"content": content, "finishReason": reason}]}).encode()
 
@@ -79,11 +49,11 @@ def test_the_request_is_the_documented_one() -> None:
         seen.append(request)
         return httpx.Response(200, content=an_answer(a_part()))
 
-    generate(answer)
+    recorded.generate(answer, provider)
     [request] = seen
     assert request.method == "POST"
     assert str(request.url) == "https://gemini.example/v1beta/models/gemini-nano-banana-2.1:generateContent"
-    assert request.headers["x-goog-api-key"] == "the-key"
+    assert request.headers["x-goog-api-key"] == KEY
     assert request.headers["x-server-timeout"] == "42"
     assert json.loads(request.content) == {
         "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
@@ -100,13 +70,36 @@ def test_thinking_can_be_left_to_the_model() -> None:
         assert "thinkingConfig" not in json.loads(request.content)["generationConfig"]
         return httpx.Response(200, content=an_answer(a_part()))
 
-    generate(answer, thinking="")
+    recorded.generate(answer, lambda client: provider(client, thinking=""))
 
 
 def test_a_recorded_answer_gives_its_picture_mime_and_model() -> None:
     image = answering(200, body_of("gemini_200_flash_lite_image.json"))
     assert len(image.data) == 1_041_948 // 4 * 3
     assert (image.mime, image.model) == ("image/jpeg", "gemini-3.1-flash-lite-image")
+
+
+def test_an_answer_of_vertex_with_other_fields_is_read_the_same() -> None:
+    image = answering(200, body_of("vertex_200_flash_lite_image.json"))
+    assert len(image.data) == 192_412 // 4 * 3
+
+
+def test_fields_nobody_asked_for_are_no_matter() -> None:
+    answer = json.loads(an_answer(a_part(thoughtSignature="QUJD" * 100)))
+    answer["candidates"][0] |= {"finishMessage": "done", "safetyRatings": None, "index": 0}
+    answer |= {
+        "createTime": "2026-08-19T14:34:52Z",
+        "modelStatus": {},
+        "promptFeedback": {"safetyRatings": []},
+    }
+    answer["usageMetadata"] = {"trafficType": "ON_DEMAND", "thoughtsTokenCount": 240}
+    assert answering(200, json.dumps(answer).encode()).data == b"picture"
+
+
+@pytest.mark.parametrize("version", [None, 7, {}, "not a name but a sentence"])
+def test_without_a_version_the_model_is_the_one_asked_for(version: Any) -> None:
+    answer = json.loads(an_answer(a_part())) | {"modelVersion": version}
+    assert answering(200, json.dumps(answer).encode()).model == "gemini-nano-banana-2.1"
 
 
 def test_the_mime_type_is_the_parts_own() -> None:
@@ -152,8 +145,37 @@ def test_every_refusal_is_final(reason: str) -> None:
     assert reason in str(failure)
 
 
-@pytest.mark.parametrize("reason", ["NO_IMAGE", "OTHER", "MALFORMED_RESPONSE", "MAX_TOKENS", "A_NEW_ONE"])
-def test_every_other_reason_may_pass(reason: str) -> None:
+@pytest.mark.parametrize(
+    "reason",
+    ["SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY", "JAILBREAK", {"a": 1}, "a b c"],
+)
+def test_whatever_blocks_the_prompt_is_final(reason: Any) -> None:
+    body = json.dumps({"promptFeedback": {"blockReason": reason}}).encode()
+    assert isinstance(failing(200, body), Refused)
+
+
+@pytest.mark.parametrize("unset", ["BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", "", None])
+def test_an_unset_block_reason_blocks_nothing(unset: str | None) -> None:
+    answer = json.loads(an_answer(a_part())) | {"promptFeedback": {"blockReason": unset}}
+    assert answering(200, json.dumps(answer).encode()).data == b"picture"
+
+
+@pytest.mark.parametrize(
+    "reason", ["SAFETY", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", ["SAFETY"], {}, None]
+)
+def test_a_picture_is_a_picture_whatever_the_finish_reason(reason: Any) -> None:
+    assert answering(200, an_answer(a_part(), reason=reason)).data == b"picture"
+
+
+def test_the_first_finish_reason_that_is_set_counts() -> None:
+    candidates = [{"finishReason": "FINISH_REASON_UNSPECIFIED"}, {}, {"finishReason": "SAFETY"}]
+    assert isinstance(failing(200, json.dumps({"candidates": candidates}).encode()), Refused)
+
+
+@pytest.mark.parametrize(
+    "reason", ["NO_IMAGE", "OTHER", "MALFORMED_RESPONSE", "MAX_TOKENS", "A_NEW_ONE", ["SAFETY"], {}, 7]
+)
+def test_every_other_reason_may_pass(reason: Any) -> None:
     assert isinstance(failing(200, an_answer(reason=reason)), NoImage)
 
 
@@ -166,6 +188,11 @@ def test_every_other_reason_may_pass(reason: str) -> None:
         b'{"candidates": [null]}',
         b'{"candidates": [{}]}',
         b'{"candidates": [{"content": null}]}',
+        b'{"candidates": [{"content": {}}]}',
+        b'{"candidates": [{"content": {"parts": null}}]}',
+        b'{"candidates": [{"content": {"parts": []}}]}',
+        b'{"promptFeedback": null, "candidates": [7]}',
+        b'{"error": {"code": 500}}',
         b'{"candidates": [{"content": {"parts": {}}}]}',
     ],
 )
@@ -187,112 +214,3 @@ def test_answers_with_parts_missing_are_answers_without_a_picture(body: bytes) -
 )
 def test_an_answer_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
     assert isinstance(failing(200, body), BadImage)
-
-
-def test_the_recorded_rate_limit_names_its_delay() -> None:
-    failure = failing(429, body_of("gemini_429_paid_tier_retryinfo.json"))
-    assert isinstance(failure, Throttled)
-    assert failure.retry_after == 48.0
-
-
-def test_a_bare_rate_limit_names_none() -> None:
-    failure = failing(429, body_of("gemini_429_bare.json"))
-    assert isinstance(failure, Throttled)
-    assert failure.retry_after is None
-
-
-def with_details(*details: dict[str, Any], message: str = "quota") -> bytes:
-    error = {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED", "details": details}
-    return json.dumps({"error": error}).encode()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        with_details({"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}),
-        with_details({"violations": [{"quotaId": "PerMinute", "quotaValue": "0"}]}),
-        with_details(message="Quota exceeded for metric: x, limit: 0, model: y"),
-    ],
-)
-def test_a_daily_or_zero_quota_is_final(body: bytes) -> None:
-    assert isinstance(failing(429, body), QuotaExhausted)
-
-
-@pytest.mark.parametrize(
-    ("delay", "seconds"),
-    [("0.250s", 0.25), ("7s", 7.0), ("soon", None), ("-1s", None), ("infs", None), ("nans", None)],
-)
-def test_delays_are_durations_or_nothing(delay: str, seconds: float | None) -> None:
-    failure = failing(429, with_details({"retryDelay": delay}))
-    assert failure.retry_after == seconds
-
-
-def test_a_proxys_retry_after_header_counts_too() -> None:
-    assert failing(503, b"", {"retry-after": "9"}).retry_after == 9.0
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "error"),
-    [
-        (400, body_of("gemini_400_api_key_invalid.json"), Unauthorized),
-        (400, body_of("gemini_400_unknown_field.json"), InvalidPrompt),
-        (400, b'{"error": {"status": "FAILED_PRECONDITION"}}', Unauthorized),
-        (401, b"", Unauthorized),
-        (403, b'{"error": {"status": "PERMISSION_DENIED"}}', Unauthorized),
-        (404, body_of("gemini_404.json"), ModelRetired),
-        (408, b"", Overloaded),
-        (413, b"", InvalidPrompt),
-        (500, body_of("gemini_500.json"), Overloaded),
-        (502, b"<html>", Overloaded),
-        (503, body_of("gemini_503.json"), Overloaded),
-        (504, b'{"error": {"status": "DEADLINE_EXCEEDED"}}', Overloaded),
-        (529, b"", Overloaded),
-        (302, b"", InvalidPrompt),
-    ],
-)
-def test_every_status_has_its_error(status: int, body: bytes, error: type[ShotError]) -> None:
-    assert type(failing(status, body)) is error
-
-
-@pytest.mark.parametrize(
-    "name", sorted(p.name for p in BODIES.glob("gemini_*.json") if "_200_" not in p.name)
-)
-def test_no_message_quotes_the_providers_text(name: str) -> None:
-    status = int(name.split("_")[1][:3])
-    text = json.loads(body_of(name))["error"]["message"]
-    assert text not in str(failing(status, body_of(name)))
-
-
-@pytest.mark.parametrize(
-    "error", [httpx.ConnectError("no"), httpx.ReadTimeout("no"), httpx.RemoteProtocolError("no")]
-)
-def test_a_broken_connection_may_be_whole_next_time(error: httpx.TransportError) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        raise error
-
-    with pytest.raises(Overloaded):
-        generate(answer)
-
-
-def test_a_body_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemini, "MAX_ANSWER_BYTES", 10_000)
-    sent = 0
-
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while True:
-            sent += 1000
-            yield b" " * 1000
-
-    with pytest.raises(BadImage):
-        generate(lambda request: httpx.Response(200, content=endless()))
-    assert sent <= 12_000
-
-
-@pytest.mark.parametrize("key", ["", gemini.UNSET_KEY])
-def test_without_a_key_nothing_is_sent(key: str) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        raise AssertionError("a request was sent")
-
-    with pytest.raises(Unauthorized):
-        generate(answer, key=key)

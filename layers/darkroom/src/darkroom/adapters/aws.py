@@ -7,6 +7,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
@@ -50,3 +51,19 @@ def s3() -> "S3Client":
 def secretsmanager() -> "SecretsManagerClient":
     """The Secrets Manager client."""
     return _session().client("secretsmanager", config=_CONFIG)
+
+
+@cache
+def bedrock(region: str, concurrency: int) -> "BedrockRuntimeClient":
+    """A client for models that answer after up to 60 s, with twice `concurrency` connections.
+
+    One try, because the retries are ours; a cancelled request holds its connection until it ends,
+    so there are as many connections as Bedrock has threads.
+    """
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=2 * concurrency,
+    )
+    return _session().client("bedrock-runtime", region_name=region, config=config)

@@ -4,36 +4,17 @@ Shapes and error bodies: ai.google.dev/gemini-api/docs, and recorded answers in 
 answer holds 2 to 4 MB, most of it a thought signature; only the picture is kept and nothing logged.
 """
 
-import asyncio
-import base64
-import binascii
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
-from pydantic_core import from_json
 
-from darkroom.domain.errors import (
-    BadImage,
-    InvalidPrompt,
-    ModelRetired,
-    NoImage,
-    Overloaded,
-    QuotaExhausted,
-    Refused,
-    ShotError,
-    Throttled,
-    Unauthorized,
-)
+from darkroom.adapters import answers
+from darkroom.adapters.answers import as_dict, as_list, as_object, word
+from darkroom.domain.errors import BadImage, NoImage, QuotaExhausted, Refused, ShotError, Unauthorized
 from darkroom.ports import RawImage
-
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
-"""Eight times what was ever seen; a body that never ends stops here."""
-
-UNSET_KEY = "unset"
-"""What the template stores when no key was given."""
 
 REFUSALS = frozenset(
     {
@@ -49,9 +30,11 @@ REFUSALS = frozenset(
         "MODEL_ARMOR",
     }
 )
-"""Finish reasons after which the same prompt gets the same answer."""
+"""Finish reasons after which the same prompt gets the same answer, or most likely does: IMAGE_SAFETY
+and the recitations judge one sampled picture, yet another one costs as much and seldom passes."""
 
-_RETRYABLE_STATUS = frozenset({408, 500, 502, 503, 504})
+_UNSET = ("FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED")
+_BAD_KEY = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
 
 
 class Gemini:
@@ -74,22 +57,14 @@ class Gemini:
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         """See ImageProvider."""
-        key = await asyncio.to_thread(self._key)
-        if not key or key == UNSET_KEY:
-            raise Unauthorized("no API key is configured for the image provider")
-        headers = {"x-goog-api-key": key, "x-server-timeout": str(max(1, math.ceil(timeout_s)))}
-        try:
-            async with self._client.stream(
-                "POST", self._url, json=self._request(prompt), headers=headers
-            ) as response:
-                body = await _read(response)
-        except httpx.TransportError as error:
-            raise Overloaded(f"the provider broke off: {type(error).__name__}") from error
-        except httpx.DecodingError as error:
-            raise BadImage("the provider's answer could not be decompressed") from error
-        if response.status_code != httpx.codes.OK:
-            raise to_error(response.status_code, body, response.headers)
-        return to_image(body, self._model)
+        headers = {
+            "x-goog-api-key": await answers.usable(self._key),
+            "x-server-timeout": str(max(1, math.ceil(timeout_s))),
+        }
+        answer = await answers.post(self._client, self._url, body=self._request(prompt), headers=headers)
+        if answer.status != httpx.codes.OK:
+            raise to_error(answer.status, answer.body, answer.headers)
+        return to_image(answer.body, self._model)
 
     def _request(self, prompt: str) -> dict[str, Any]:
         config: dict[str, Any] = {
@@ -102,38 +77,30 @@ class Gemini:
         return {"contents": contents, "generationConfig": config}
 
 
-async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise BadImage("the provider's answer is too large")
-    return bytes(body)
-
-
 def to_image(body: bytes, model: str) -> RawImage:
     """The picture in the body of a 200; raises the ShotError that its absence means."""
-    answer = _object(body)
+    answer = as_object(body)
     if answer is None:
         raise BadImage("the provider's answer is not JSON")
-    if reason := _dict(answer.get("promptFeedback")).get("blockReason"):
-        raise Refused(f"the provider blocked the prompt: {_word(reason)}")
-    candidates = [_dict(candidate) for candidate in _list(answer.get("candidates"))]
+    if blocked := _reason(as_dict(answer.get("promptFeedback")).get("blockReason")):
+        raise Refused(f"the provider blocked the prompt: {blocked}")
+    candidates = [as_dict(candidate) for candidate in as_list(answer.get("candidates"))]
     if (inline := _last_image(candidates)) is not None:
-        try:
-            data = base64.b64decode(inline["data"], validate=True)
-        except (binascii.Error, KeyError, TypeError, ValueError) as error:
-            raise BadImage("the picture is not valid base64") from error
-        version = answer.get("modelVersion")
+        version = word(answer.get("modelVersion"))
         return RawImage(
-            data=data,
+            data=answers.decoded(inline.get("data")),
             mime=inline["mimeType"],
-            model=_word(version) if isinstance(version, str) else model,
+            model=model if version == "?" else version,
         )
-    reason = next((c["finishReason"] for c in candidates if c.get("finishReason")), "none")
-    if reason in REFUSALS:
-        raise Refused(f"the provider refused: {_word(reason)}")
-    raise NoImage(f"the provider sent no picture: {_word(reason)}")
+    finished = next(filter(None, (_reason(c.get("finishReason")) for c in candidates)), "none")
+    if finished in REFUSALS:
+        raise Refused(f"the provider refused: {finished}")
+    raise NoImage(f"the provider sent no picture: {finished}")
+
+
+def _reason(value: object) -> str:
+    """The name of a reason; empty when none was given."""
+    return word(value) if value and value not in _UNSET else ""
 
 
 def _last_image(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -146,74 +113,35 @@ def _last_image(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _image_parts(candidates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for candidate in candidates:
-        for part in map(_dict, _list(_dict(candidate.get("content")).get("parts"))):
-            mime = _dict(part.get("inlineData")).get("mimeType")
+        for part in map(as_dict, as_list(as_dict(candidate.get("content")).get("parts"))):
+            mime = as_dict(part.get("inlineData")).get("mimeType")
             if isinstance(mime, str) and mime.startswith("image/"):
                 yield part
 
 
 def to_error(status: int, body: bytes, headers: Mapping[str, str]) -> ShotError:
     """What an answer other than 200 means. Its message may quote the prompt, so it is not kept."""
-    problem = _dict((_object(body) or {}).get("error"))
-    details = [_dict(detail) for detail in _list(problem.get("details"))]
-    said = f"{status} {_word(problem.get('status'))}".strip()
-    reasons = {detail.get("reason") for detail in details}
-    if status == 429:
-        return _throttled(problem, details, headers)
-    if status in (401, 403) or reasons & {"API_KEY_INVALID", "API_KEY_EXPIRED"}:
-        return Unauthorized(f"the provider does not accept the API key: {said}")
-    if status == 404:
-        return ModelRetired(f"the provider no longer has the model: {said}")
-    if status in _RETRYABLE_STATUS or status > 504:
-        return Overloaded(f"the provider failed: {said}", retry_after=_retry_after(details, headers))
-    if problem.get("status") == "FAILED_PRECONDITION":
+    problem = as_dict((as_object(body) or {}).get("error"))
+    details = [as_dict(detail) for detail in as_list(problem.get("details"))]
+    said = f"{status} {word(problem.get('status'))}"
+    if status == 429 and _is_used_up(problem, details):
+        return QuotaExhausted("the provider's quota is used up or zero")
+    if any(word(detail.get("reason")) in _BAD_KEY for detail in details):
+        return Unauthorized(f"the provider does not accept the key: {said}")
+    if status == 400 and problem.get("status") == "FAILED_PRECONDITION":
         return Unauthorized(f"the provider needs billing or another region: {said}")
-    return InvalidPrompt(f"the provider does not accept the request: {said}")
+    return answers.by_status(status, said, _delay(details, headers))
 
 
-def _throttled(
-    problem: dict[str, Any], details: list[dict[str, Any]], headers: Mapping[str, str]
-) -> ShotError:
-    violations = [_dict(v) for detail in details for v in _list(detail.get("violations"))]
+def _is_used_up(problem: dict[str, Any], details: list[dict[str, Any]]) -> bool:
+    violations = [as_dict(v) for detail in details for v in as_list(detail.get("violations"))]
     per_day = any("PerDay" in str(v.get("quotaId")) for v in violations)
     # A quota of zero (no billing) is told apart by nothing but its value or this text.
-    zero = any(v.get("quotaValue") == "0" for v in violations) or re.search(
-        r"\blimit: 0\b", str(problem.get("message"))
-    )
-    if per_day or zero:
-        return QuotaExhausted("the provider's quota is used up or zero")
-    return Throttled("the provider's rate limit", retry_after=_retry_after(details, headers))
+    zero = any(str(v.get("quotaValue")) == "0" for v in violations)
+    return per_day or zero or bool(re.search(r"\blimit: 0\b", str(problem.get("message"))))
 
 
-def _retry_after(details: list[dict[str, Any]], headers: Mapping[str, str]) -> float | None:
+def _delay(details: list[dict[str, Any]], headers: Mapping[str, str]) -> float | None:
     """Seconds, from RetryInfo (`"48s"`, `"0.5s"`) or, in answers of a proxy, the header."""
-    given = [str(d["retryDelay"]).removesuffix("s") for d in details if "retryDelay" in d]
-    for text in (*given, headers.get("retry-after", "")):
-        try:
-            seconds = float(text)
-        except ValueError:
-            continue
-        if 0 <= seconds < math.inf:
-            return seconds
-    return None
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        answer = from_json(body)
-    except ValueError:
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _word(value: object) -> str:
-    """A name from the provider's vocabulary; anything longer might be a text it quotes."""
-    return value if isinstance(value, str) and re.fullmatch(r"[\w.:-]{1,64}", value) else "?"
+    given = (answers.seconds(str(d.get("retryDelay")).removesuffix("s")) for d in details)
+    return next((delay for delay in given if delay is not None), answers.retry_after(headers))

@@ -1,0 +1,178 @@
+"""The promises of ImageProvider, kept by the fake and by every adapter over the wire it speaks.
+
+What a cancelled request becomes differs: see test_answers.py, and test_bedrock_cancel.py.
+"""
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+from botocore.awsrequest import AWSResponse
+from darkroom.adapters import aws, http
+from darkroom.adapters.bedrock import Bedrock
+from darkroom.adapters.gemini import Gemini
+from darkroom.adapters.openai import OpenAI
+from darkroom.domain.errors import (
+    BadImage,
+    InvalidPrompt,
+    ModelRetired,
+    NoImage,
+    Overloaded,
+    QuotaExhausted,
+    Refused,
+    ShotError,
+    Throttled,
+    Unauthorized,
+)
+from darkroom.ports import RawImage
+
+from tests.fakes import ScriptedProvider
+from tests.recorded import body_of
+
+PROMPT = "A hand reaches out of the harbour water, holding a pocket watch."
+KEY = "sk-live-0123456789abcdef"
+QUOTING = f"Rejected: {PROMPT} (key {KEY})"
+EVENT = "before-send.bedrock-runtime.InvokeModel"
+
+type Wire = tuple[int, bytes]
+"""An HTTP status and a body."""
+
+
+def google(status: int, name: str, *details: dict[str, Any]) -> Wire:
+    error = {"code": status, "message": QUOTING, "status": name, "details": details}
+    return status, json.dumps({"error": error}).encode()
+
+
+def openai(status: int, code: str) -> Wire:
+    return status, json.dumps({"error": {"message": QUOTING, "type": "x", "code": code}}).encode()
+
+
+def amazon(status: int, name: str) -> Wire:
+    return status, json.dumps({"__type": name, "message": QUOTING}).encode()
+
+
+WIRES: Mapping[str, Mapping[type[ShotError] | None, Wire]] = {
+    "gemini": {
+        None: (200, body_of("gemini_200_flash_lite_image.json")),
+        Throttled: google(429, "RESOURCE_EXHAUSTED"),
+        QuotaExhausted: google(429, "RESOURCE_EXHAUSTED", {"violations": [{"quotaId": "RequestsPerDay"}]}),
+        Overloaded: google(503, "UNAVAILABLE"),
+        Refused: (200, json.dumps({"promptFeedback": {"blockReason": QUOTING}}).encode()),
+        NoImage: (200, json.dumps({"candidates": [{"finishReason": QUOTING}]}).encode()),
+        BadImage: (200, f"<html>{QUOTING}".encode()),
+        InvalidPrompt: google(400, QUOTING),
+        Unauthorized: google(400, "INVALID_ARGUMENT", {"reason": "API_KEY_INVALID"}),
+        ModelRetired: google(404, "NOT_FOUND"),
+    },
+    "openai": {
+        None: (200, body_of("openai_200_gpt-image-1.json")),
+        Throttled: openai(429, "rate_limit_exceeded"),
+        QuotaExhausted: openai(429, "insufficient_quota"),
+        Overloaded: openai(503, QUOTING),
+        Refused: openai(400, "moderation_blocked"),
+        NoImage: (200, json.dumps({"data": [], "note": QUOTING}).encode()),
+        BadImage: (200, f"<html>{QUOTING}".encode()),
+        InvalidPrompt: openai(400, QUOTING),
+        Unauthorized: openai(401, "invalid_api_key"),
+        ModelRetired: openai(404, "model_not_found"),
+    },
+    "bedrock": {
+        None: (200, body_of("bedrock_200_stable_image_core.json")),
+        Throttled: amazon(429, "ThrottlingException"),
+        QuotaExhausted: amazon(400, "ServiceQuotaExceededException"),
+        Overloaded: amazon(503, "ServiceUnavailableException"),
+        Refused: (200, json.dumps({"finish_reasons": [f"Filter reason: {QUOTING}"]}).encode()),
+        NoImage: (200, json.dumps({"finish_reasons": [QUOTING]}).encode()),
+        BadImage: (200, f"<html>{QUOTING}".encode()),
+        InvalidPrompt: amazon(400, "ValidationException"),
+        Unauthorized: amazon(403, "AccessDeniedException"),
+        ModelRetired: amazon(404, "ResourceNotFoundException"),
+    },
+}
+ERRORS = [error for error in WIRES["gemini"] if error]
+ADAPTERS = [*WIRES]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_clients() -> Iterator[None]:
+    yield
+    aws.bedrock.cache_clear()
+
+
+def generate(kind: str, outcome: type[ShotError] | None) -> RawImage:
+    if kind == "fake":
+        provider = ScriptedProvider(replies={"": [outcome("scripted") if outcome else 0.0]})
+        return asyncio.run(provider.generate(PROMPT, timeout_s=60))
+    return over_the_wire(kind, *WIRES[kind][outcome])
+
+
+def over_the_wire(kind: str, status: int, body: bytes) -> RawImage:
+    if kind == "bedrock":
+        return from_bedrock(status, body)
+    return asyncio.run(from_http(kind, status, body))
+
+
+async def from_http(kind: str, status: int, body: bytes) -> RawImage:
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, content=body))
+    async with http.client(1, transport) as client:
+        base = "https://provider.example"
+        provider = (
+            Gemini(client, base_url=base, model="a-model", thinking="", key=lambda: KEY)
+            if kind == "gemini"
+            else OpenAI(client, base_url=base, model="a-model", quality="low", key=lambda: KEY)
+        )
+        return await provider.generate(PROMPT, timeout_s=60)
+
+
+class _Body(io.BytesIO):
+    """What botocore reads a body from: as urllib3 gives it."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def from_bedrock(status: int, body: bytes) -> RawImage:
+    client: Any = aws.bedrock("us-west-2", 1)
+    headers: Any = {"content-type": "application/json", "content-length": str(len(body))}
+    client.meta.events.register(EVENT, lambda **_: AWSResponse("", status, headers, _Body(body)))
+    provider = Bedrock(client, model="a-model", concurrency=1)
+    return asyncio.run(provider.generate(PROMPT, timeout_s=60))
+
+
+@pytest.mark.parametrize("kind", ["fake", *ADAPTERS])
+def test_a_picture_comes_with_its_mime_type_and_model(kind: str) -> None:
+    image = generate(kind, None)
+    assert image.data
+    assert image.mime.startswith("image/")
+    assert image.model
+
+
+@pytest.mark.parametrize("kind", ["fake", *ADAPTERS])
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_failure_is_the_error_it_means(kind: str, error: type[ShotError]) -> None:
+    with pytest.raises(ShotError) as raised:
+        generate(kind, error)
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+@pytest.mark.parametrize("error", ERRORS)
+def test_no_message_quotes_the_prompt_the_key_or_the_provider(kind: str, error: type[ShotError]) -> None:
+    with pytest.raises(ShotError) as raised:
+        generate(kind, error)
+    link: BaseException | None = raised.value
+    while link is not None:
+        for part in (PROMPT, KEY, "Rejected"):
+            assert part not in str(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_an_answer_cut_short_is_a_bad_image(kind: str) -> None:
+    status, body = WIRES[kind][None]
+    with pytest.raises(BadImage):
+        over_the_wire(kind, status, body[:-20])
