@@ -40,7 +40,7 @@ class VirtualStudio:
     throttled: int = 0
     starts: deque[float] = field(default_factory=deque)
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002
         """See ImageProvider."""
         self.asked[prompt] += 1
         chance = dice(self.config, prompt, self.asked[prompt])

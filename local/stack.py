@@ -180,7 +180,7 @@ def _deploy(
     api_url = f"{emulator_url}/_aws/execute-api/{local.api_id}/$default"
     given = {
         "GeminiApiKey": provider.key,
-        "ProviderUrl": provider.url,
+        "GeminiUrl": provider.url,
         "PublicUrl": api_url,
         **parameters,
     }

@@ -1,9 +1,9 @@
 """Cases and jobs for tests, with what a test does not care about filled in."""
 
 from darkroom.domain.case import Case, Shot, ShotKind, image_key
+from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.job import Failure, Job, open_job
 from darkroom.domain.progress import Snapshot, SnapshotKind
-from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.timing import Timing
 from darkroom.ports import ImageProvider

@@ -14,9 +14,9 @@ from darkroom.adapters.http_snapshots import HttpSnapshots
 from darkroom.adapters.pillow_developer import PillowDeveloper
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
-from darkroom.adapters.sources import sources
 from darkroom.domain.timing import Timing
 from darkroom.settings import WorkerSettings
+from darkroom.sources import sources
 from darkroom.usecases.develop_case import DevelopCase
 from darkroom.usecases.make_shot import MakeShot
 from darkroom.usecases.race import RacePolicy

@@ -3,9 +3,11 @@
 import asyncio
 import io
 import zlib
+from xml.etree import ElementTree as ET
 
 import pytest
 from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters.xmp import AI_MADE
 from darkroom.domain.errors import BadImage
 from darkroom.ports import RawImage
 from PIL import Image
@@ -17,10 +19,21 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     return target.getvalue()
 
 
-def developed(data: bytes, size: int = 512) -> Image.Image:
+FACTS = {
+    "case": "case-1",
+    "shot": "evidence-1",
+    "prompt": "a <brass> key & \x00 two 🔑",
+    "model": "model-2.1",
+}
+
+
+def jpeg_of(data: bytes, size: int = 512, facts: dict[str, str] = FACTS) -> bytes:
     developer = PillowDeveloper(size=size, quality=80)
-    jpeg = asyncio.run(developer.develop(RawImage(data=data, mime="image/png", model="m")))
-    image = Image.open(io.BytesIO(jpeg))
+    return asyncio.run(developer.develop(RawImage(data=data, mime="image/png", model="m"), facts))
+
+
+def developed(data: bytes, size: int = 512) -> Image.Image:
+    image = Image.open(io.BytesIO(jpeg_of(data, size)))
     image.load()
     return image
 
@@ -64,11 +77,74 @@ def test_what_is_transparent_becomes_white() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "RGB"])
 def test_every_mode_becomes_rgb(mode: str) -> None:
-    form = "TIFF" if mode == "CMYK" else "PNG"
+    form = "JPEG" if mode == "CMYK" else "PNG"
     assert developed(encoded(Image.new(mode, (64, 64)), form)).mode == "RGB"
 
 
-@pytest.mark.parametrize("form", ["JPEG", "WEBP", "GIF", "BMP"])
+def test_sixteen_bits_keep_their_brightness() -> None:
+    grey = developed(encoded(Image.new("I;16", (64, 64), 0x8000)))
+    assert near(grey, (256, 256), (128, 128, 128))
+
+
+def test_colours_for_print_become_colours_for_screens() -> None:
+    cyan = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
+    assert near(developed(encoded(cyan, "JPEG", quality=95)), (256, 256), (0, 255, 255))
+
+
+def test_a_palette_with_a_transparent_colour_becomes_white_there() -> None:
+    image = Image.new("P", (64, 64), 1)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    assert near(developed(encoded(image, "PNG", transparency=1)), (256, 256), (255, 255, 255))
+    assert near(developed(encoded(image, "PNG")), (256, 256), (0, 0, 255))
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_of_moving_pictures_the_first_counts(form: str) -> None:
+    first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
+    moving = encoded(first, form, save_all=True, append_images=[second], duration=100)
+    assert near(developed(moving), (256, 256), (255, 0, 0))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (2048, 1536)])
+def test_every_orientation_is_set_upright(orientation: int, size: tuple[int, int]) -> None:
+    upright = Image.new("RGB", size, "red")
+    upright.paste((0, 0, 255), (0, 0, size[0], size[1] // 2))
+    upright.paste((0, 255, 0), (0, 0, size[0] // 2, size[1] // 2))
+    undone = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that makes each orientation
+    stored = upright.transpose(Image.Transpose(undone[orientation])) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = developed(encoded(stored, "JPEG", exif=exif, quality=95))
+    assert near(image, (100, 100), (0, 255, 0))
+    assert near(image, (400, 100), (0, 0, 255))
+    assert near(image, (100, 400), (254, 0, 0))
+
+
+def test_a_picture_tells_what_it_shows_and_what_made_it_and_nothing_of_where_it_came_from() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "taken by Jane"
+    exif[0x8825] = {1: "N"}
+    source = encoded(Image.new("RGB", (64, 64)), "JPEG", exif=exif, comment=b"Jane", xmp=b"<Jane/>")
+    jpeg = jpeg_of(source)
+    image = Image.open(io.BytesIO(jpeg))
+    assert (dict(image.getexif()), b"Jane" in jpeg) == ({}, False)
+    about = ET.fromstring(image.info["xmp"])
+    said = {e.tag.partition("}")[2]: e.text for e in about.iter() if e.text}
+    assert said == {
+        "identifier": "case-1/evidence-1",
+        "li": "a <brass> key &  two 🔑",
+        "CreatorTool": "model-2.1",
+        "DigitalSourceType": AI_MADE,
+    }
+
+
+def test_the_longest_prompt_fits() -> None:
+    jpeg = jpeg_of(encoded(Image.new("RGB", (64, 64))), facts={**FACTS, "prompt": "&🔑" * 6_000})
+    assert Image.open(io.BytesIO(jpeg)).size == (512, 512)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "GIF"])
 def test_other_formats_are_read(form: str) -> None:
     assert developed(encoded(Image.new("RGB", (64, 64), "red"), form)).size == (512, 512)
 
@@ -82,6 +158,8 @@ def test_other_formats_are_read(form: str) -> None:
         encoded(Image.effect_noise((256, 256), 50), "PNG")[:5000],
         encoded(Image.effect_noise((256, 256), 50), "JPEG")[:5000],
         b"\x89PNG\r\n\x1a\n" + b"\0" * 64,
+        encoded(Image.new("RGB", (64, 64)), "BMP"),  # no image model sends it
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     ],
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:

@@ -120,9 +120,7 @@ def test_saving_what_did_not_change_writes_nothing(store: QuotaStore) -> None:
     ],
 )
 def test_what_dynamodb_refuses_has_a_name(code: str, error: type[Exception]) -> None:
-    client = boto3.client(
-        "dynamodb", "eu-central-1", aws_access_key_id="test", aws_secret_access_key="test"
-    )
+    client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="test", aws_secret_access_key="test")
     with Stubber(client) as stub:
         stub.add_client_error("put_item", code)
         kept = Kept(source="a/b", account=Account(), versions=(0,))

@@ -19,15 +19,15 @@ from tests.contract.test_job_store import create_table
 
 EVENTS = package.ROOT / "events"
 SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-SECRETS = {"webhook": SECRET, "link": "a link secret", "provider": "the-key"}
+SECRETS = {"webhook": SECRET, "link": "a link secret", "gemini": "the-key", "openai": "a-key"}
 VALUES = {
     "TABLE_NAME": "jobs",
     "BUCKET_NAME": "pictures",
     "WORKER_FUNCTION": "the-worker",
     "WEBHOOK_SECRET": "webhook",
     "LINK_SECRET": "link",
-    "PROVIDER_SECRET": "provider",
-    "PROVIDER_MODEL": "gemini-nano-banana-2.1",
+    "GEMINI_SECRET": "gemini",
+    "OPENAI_SECRET": "openai",
     "PUBLIC_URL": "",
     "WEBHOOK_URL": "https://api.example.com/api/webhook/image-progress",
     "GRACE_SECONDS": "90",
@@ -77,6 +77,12 @@ class Answer:
         return json.loads(self.text)
 
 
+def _default(template: dict[str, Any], value: Any) -> str:
+    """What the variable is given when its parameter has its default."""
+    parameter = value.get("Ref") if isinstance(value, dict) else None
+    return str(template["Parameters"].get(parameter, {}).get("Default", ""))
+
+
 @dataclass
 class Functions:
     """The functions, each imported afresh in this test's environment."""
@@ -88,8 +94,10 @@ class Functions:
         if name not in self.loaded:
             template = cloudformation.load(package.ROOT / "template.yaml")
             given = template["Resources"][f"{name.capitalize()}Function"]["Properties"]["Environment"]
-            for variable in given["Variables"]:
-                self.setenv(variable, variables.get(variable, VALUES.get(variable, "")))
+            for variable, value in given["Variables"].items():
+                self.setenv(
+                    variable, variables.get(variable, VALUES.get(variable, _default(template, value)))
+                )
             self.loaded[name] = importlib.import_module(f"functions.{name}.app")
             for handler in logging.getLogger(name).handlers:
                 if isinstance(handler, logging.StreamHandler):

@@ -56,7 +56,7 @@ def develop(functions: Functions, config: studio.Config, **changes: Any) -> dict
     functions.load("webhook")
     handler = type("Bound", (Webhook,), {"functions": functions})
     with serving(studio.Server(config)) as provider, serving(HTTPServer(("127.0.0.1", 0), handler)) as api:
-        worker = functions.load("worker", PROVIDER_URL=provider)
+        worker = functions.load("worker", GEMINI_URL=provider)
         order = event("worker") | {"jobId": job["jobId"], "webhookUrl": f"{api}/api/webhook/image-progress"}
         result: dict[str, Any] = worker.handler(order | changes, Context())
         functions.forget("worker")
@@ -100,7 +100,7 @@ def test_the_same_event_twice_is_paid_for_once(functions: Functions) -> None:
 
 
 def test_without_a_key_every_picture_says_so(functions: Functions) -> None:
-    clients.secretsmanager().put_secret_value(SecretId="provider", SecretString="unset")
+    clients.secretsmanager().put_secret_value(SecretId="gemini", SecretString="unset")
     result = develop(functions, FAST)
     assert (result["success"], result["status"]) == (False, "failed")
     job = functions.call("reader", event("reader")).json

@@ -51,7 +51,9 @@ def check_write(old: Job | None, new: Job) -> None:
 def check_end(job: Job, stored: Iterable[str], refused: frozenset[str]) -> None:
     """After the faults have stopped and a caller has retried once: everything that could be made is there."""
     check(not job.is_open, "the job has not ended")
-    missing = set(job.missing)
+    broke = {shot_id for shot_id, failure in job.failures.items() if failure.code == "budget_exhausted"}
+    check(job.max_cost_micro_usd is not None or not broke, "a job without a budget has exhausted it")
+    missing = set(job.missing) - broke
     possible = {shot.id for shot in job.shots} - refused
     check(not missing & possible, f"missing although the provider could: {sorted(missing & possible)}")
     found = adopted(job.shots, stored, case_id=job.case_id, job_id=job.job_id)

@@ -4,9 +4,9 @@ import argparse
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tests.builders import a_case
+from tests.builders import PRICE, a_case
 from tests.simulation.invariants import Violation, check, check_end
 from tests.simulation.world import World
 from tests.virtual_time import run
@@ -53,6 +53,8 @@ def simulate(seed: int) -> Outcome:
 async def _live(world: World) -> None:
     dice = world.dice
     case = a_case() if dice.random() < 0.55 else a_case(dice.randint(0, 4), dice.randint(1, 3))
+    if dice.random() < 0.2:
+        case = replace(case, max_cost_micro_usd=dice.randint(1, 2 * len(case.shots)) * PRICE)
     world.refused = {s.id for s in case.shots if dice.random() < 0.04}
     while not world.submit(case):
         await asyncio.sleep(1)  # a caller without an answer asks again

@@ -6,6 +6,7 @@ a process may die before or after each effect of each call: nothing of it runs a
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ from darkroom.domain.errors import (
     Overloaded,
     Refused,
     RequestError,
+    ShotError,
     StorageFailed,
     Superseded,
     Throttled,
@@ -27,12 +29,14 @@ from darkroom.domain.errors import (
 )
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
+from darkroom.domain.quota import Account, Limits, Quota
 from darkroom.domain.timing import Timing
 from darkroom.domain.work import WorkOrder
-from darkroom.ports import RawImage
+from darkroom.ports import Kept, RawImage
 from darkroom.usecases.cancel_job import CancelJob
 from darkroom.usecases.develop_case import DevelopCase
-from darkroom.usecases.make_shot import MakeShot, RetryPolicy
+from darkroom.usecases.make_shot import MakeShot
+from darkroom.usecases.race import RacePolicy
 from darkroom.usecases.record_progress import RecordProgress
 from darkroom.usecases.report_run import ReportPolicy
 from darkroom.usecases.retry_job import RetryJob
@@ -40,12 +44,14 @@ from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
 
-from tests.fakes import InstantDeveloper, MemoryImages, MemoryJobs
+from tests.builders import PRICE, a_source
+from tests.fakes import InstantDeveloper, MemoryImages, MemoryJobs, MemoryQuota
 from tests.simulation.invariants import Violation, check, check_write
 
 START = 1_800_000_000_000
 TIMING = Timing()
 URL = "https://sim/hook"
+CLOCKS_DIFFER_S = 6
 
 
 class Killed(BaseException):
@@ -90,6 +96,11 @@ class World:
     refused: set[str] = field(default_factory=set)
     """Shots that the provider will never make."""
     requests: int = 0
+    limits: Limits = field(init=False)
+    starts: list[float] = field(default_factory=list)
+    billed: Counter[str] = field(default_factory=Counter)
+    accounts: dict[str, tuple[int, Quota]] = field(default_factory=dict)
+    purses: dict[str, tuple[int, int]] = field(default_factory=dict)
     calls: int = 0
     depth: int = 0
     speaking: Process | None = None
@@ -102,8 +113,19 @@ class World:
         self.intensity = self.dice.choice([0.3, 1.0, 1.0, 4.0])
         self.worker_seconds = self.dice.choice([95.0, 140.0, 300.0])
         self.concurrency = self.dice.choice([1, 3, 14])
+        self.limits = Limits(per_minute=self.dice.choice([None, None, 30, 6]))
         self.jobs = SimJobs(self)
         self.images = SimImages(self)
+
+    def started(self, order: WorkOrder) -> None:
+        """A request has reached the provider."""
+        now, limit = asyncio.get_running_loop().time(), self.limits.per_minute
+        self.starts.append(now)
+        recent = sum(at > now - 60 + CLOCKS_DIFFER_S for at in self.starts)
+        check(limit is None or recent <= limit, f"{recent} starts in a minute, {limit} are allowed")
+        self.billed[order.job_id] += PRICE
+        budget = order.case.max_cost_micro_usd
+        check(budget is None or self.billed[order.job_id] <= budget, "more was spent than the caller allows")
 
     # ---- time, chance, record ----
 
@@ -204,12 +226,13 @@ class World:
     def _develop(self, clock: Callable[[], int]) -> DevelopCase:
         return DevelopCase(
             make_shot=MakeShot(
-                provider=SimProvider(self),
                 developer=InstantDeveloper(),
                 images=self.images,
                 jitter=self.dice.random,
-                retry=RetryPolicy(),
+                policy=RacePolicy(),
             ),
+            sources=[a_source(SimProvider(self), limits=self.limits)],
+            quota=SimQuota(self),
             channel=SimChannel(self),
             clock=clock,
             new_id=self.new_id,
@@ -217,9 +240,8 @@ class World:
             reports=ReportPolicy(),
             batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
             concurrency=self.concurrency,
-            shot_timeout_s=60,
             reserve_s=15,
-            price_micro_usd=33_600,
+            hedge_share=0.5,
         )
 
     def attempt(self, name: str, action: Callable[[], object]) -> bool:
@@ -388,6 +410,32 @@ class SimImages(MemoryImages):
             return super().keys(case_id, job_id)
 
 
+class SimQuota(MemoryQuota):
+    """The quota's items: contended, sometimes out of reach."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(accounts=world.accounts, purses=world.purses)
+        self._world = world
+
+    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+        await asyncio.sleep(self._world.dice.uniform(0.005, 0.05))
+        with self._world.effect("quota.load"):
+            if self._world.chance(0.002):
+                raise StorageFailed("no")
+            return await super().load(source, purses)
+
+    async def save(self, kept: Kept, account: Account) -> None:
+        await asyncio.sleep(self._world.dice.uniform(0.005, 0.05))
+        with self._world.effect("quota.save"):
+            if self._world.chance(0.05):
+                raise Contention("another worker was faster")
+            if self._world.chance(0.002):
+                raise StorageFailed("no")
+            await super().save(kept, account)
+            if self._world.chance(0.002):
+                raise StorageFailed("it was stored, and nobody knows")
+
+
 @dataclass
 class SimWorkers:
     """Lambda's asynchronous queue: at least once, sometimes late, sometimes twice, sometimes never."""
@@ -455,17 +503,22 @@ class SimProvider:
         shot = next(s for s in process.order.case.shots if s.prompt == prompt)
         with world.effect(f"generate {shot.id}"):
             world.requests += 1
+            world.started(process.order)
         check(process.claimed, "a request was made before the claim was acknowledged")
         order = process.order
         keys = {image_key(order.case.case_id, order.job_id, shot, run) for run in range(1, order.run + 1)}
         check(not keys & process.stored_at_claim, f"{shot.id} was stored before the run began, and asked for")
         await asyncio.sleep(min(world.dice.lognormvariate(1.8, 0.6), 50))
-        if shot.id in world.refused:
-            raise Refused("IMAGE_SAFETY")
         if world.chance(0.03):
             await asyncio.sleep(10_000)
-        if world.chance(0.05):
-            raise Overloaded("503")
-        if world.chance(0.03):
-            raise Throttled("429", retry_after=world.dice.choice([None, 5.0, 48.0, 90.0]))
+        try:
+            if shot.id in world.refused:
+                raise Refused("IMAGE_SAFETY")
+            if world.chance(0.05):
+                raise Overloaded("503")
+            if world.chance(0.03):
+                raise Throttled("429", retry_after=world.dice.choice([None, 5.0, 48.0, 90.0]))
+        except ShotError:
+            world.billed[process.order.job_id] -= PRICE  # what fails is not billed
+            raise
         return RawImage(data=b"raw", mime="image/png", model="sim")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from darkroom import api, settings
+from darkroom.adapters import dynamodb_quota
 from darkroom.domain import errors
 from darkroom.domain.timing import Timing
 
@@ -32,8 +33,12 @@ ALLOWED = {
     "worker": {
         ("s3:PutObject", f"{BUCKET}.Arn}}/cases/*"),
         ("s3:ListBucket", f"{BUCKET}.Arn"),
-        ("secretsmanager:GetSecretValue", "ProviderSecret"),
+        ("dynamodb:GetItem", TABLE),
+        ("dynamodb:PutItem", TABLE),
+        ("secretsmanager:GetSecretValue", "GeminiSecret"),
+        ("secretsmanager:GetSecretValue", "OpenAiSecret"),
         ("secretsmanager:GetSecretValue", "WebhookSecret"),
+        ("bedrock:InvokeModel", "::foundation-model/${BedrockModel}"),
     },
     "webhook": {
         ("dynamodb:GetItem", TABLE),
@@ -64,13 +69,23 @@ def as_list(value: Any) -> list[Any]:
 def name_of(resource: Any) -> str:
     """A resource as one string: the text of a Sub, the path of a GetAtt, the target of a Ref."""
     if isinstance(resource, dict):
-        [inner] = resource.values()
+        [(kind, inner)] = resource.items()
+        if kind == "Fn::If":
+            return name_of(inner[1])
         return ".".join(inner) if isinstance(inner, list) else str(inner)
     return str(resource)
 
 
+def statements_of(function: str) -> list[dict[str, Any]]:
+    """All there may be; those under a condition are left out when it does not hold."""
+    given = [s for policy in FUNCTIONS[function]["Policies"] for s in policy["Statement"]]
+    for statement in given:
+        assert "Fn::If" not in statement or statement["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+    return [s["Fn::If"][1] if "Fn::If" in s else s for s in given]
+
+
 def granted(function: str) -> set[tuple[str, str]]:
-    statements = [s for policy in FUNCTIONS[function]["Policies"] for s in policy["Statement"]]
+    statements = statements_of(function)
     assert all(s["Effect"] == "Allow" for s in statements)
     return {
         (action, name_of(resource))
@@ -101,8 +116,30 @@ def test_a_function_is_given_the_settings_it_reads_and_no_others(function: str) 
     given = FUNCTIONS[function]["Environment"]["Variables"]
     known = {name.upper() for name in kind.__dataclass_fields__}
     assert given.keys() <= known
-    numbers = {n: "300" for n in given if n.endswith("SECONDS")}
-    kind.load({name: "3" if name == "MAX_RETRIES" else "text" for name in given} | numbers)
+    kind.load({name: value_of(value) for name, value in given.items()})
+
+
+def value_of(value: Any) -> str:
+    """What a variable is given when every parameter has its default."""
+    name = name_of(value)
+    return str(TEMPLATE["Parameters"].get(name, {"Default": "text"})["Default"])
+
+
+def test_the_providers_secrets_exist_only_for_those_that_are_used() -> None:
+    variables = FUNCTIONS["worker"]["Environment"]["Variables"]
+    for provider, prefix in (("Gemini", "GEMINI"), ("OpenAi", "OPENAI")):
+        condition = f"Uses{provider}"
+        assert RESOURCES[f"{provider}Secret"]["Condition"] == condition
+        assert variables[f"{prefix}_SECRET"]["Fn::If"] == [condition, {"Ref": f"{provider}Secret"}, ""]
+
+
+def test_the_worker_may_touch_the_quota_and_the_purses_but_no_job() -> None:
+    [statement] = [s for s in statements_of("worker") if "dynamodb:PutItem" in as_list(s["Action"])]
+    prefixes = [f"{dynamodb_quota.QUOTA_PREFIX}*", f"{dynamodb_quota.PURSE_PREFIX}*"]
+    assert statement["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -164,8 +201,7 @@ def test_a_lost_event_raises_an_alarm() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_bucket_is_listed_only_where_pictures_are(function: str) -> None:
-    statements = [s for policy in FUNCTIONS[function]["Policies"] for s in policy["Statement"]]
-    for statement in statements:
+    for statement in statements_of(function):
         if "s3:ListBucket" in as_list(statement["Action"]):
             assert statement["Condition"] == {"StringLike": {"s3:prefix": "cases/*"}}
 

@@ -48,12 +48,12 @@ class Fleet:
         await asyncio.sleep(seconds)
         admission.leave(billed=billed)
 
-    async def case(self, name: str, shots: int, **options: float) -> None:
+    async def case(self, name: str, shots: int, seconds: float = 1.0) -> None:
         """A case that comes back whenever the quota sends it away."""
         left, turn, loop = shots, Turn.NEW, asyncio.get_running_loop()
         while left:
             before, admission = len(self.errors), self.worker(turn=turn)
-            await asyncio.gather(*(self.request(admission, **options) for _ in range(left)))
+            await asyncio.gather(*(self.request(admission, seconds) for _ in range(left)))
             away = [e for e in self.errors[before:] if isinstance(e, Postponed)]
             left, turn = len(away), Turn.RETURNING
             if away:

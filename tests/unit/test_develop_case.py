@@ -11,7 +11,8 @@ from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.quota import Limits
 from darkroom.domain.work import WorkOrder, work_order
 from darkroom.ports import Clock, RawImage
-from darkroom.usecases.develop_case import DevelopCase, Ending, RunReport
+from darkroom.usecases.develop_case import DevelopCase
+from darkroom.usecases.ledger import Ending, RunReport
 from darkroom.usecases.make_shot import MakeShot
 from darkroom.usecases.race import RacePolicy
 from darkroom.usecases.report_run import ReportPolicy
@@ -20,8 +21,8 @@ from tests.builders import NOW, PRICE, a_case, a_job, a_source, keys_of
 from tests.fakes import (
     Ids,
     InstantDeveloper,
-    ManualClock,
     LoopClock,
+    ManualClock,
     MemoryImages,
     MemoryQuota,
     RecordedSnapshots,
@@ -285,7 +286,14 @@ def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_
     }
     room.develop(an_order())
     told = [(s.kind.value, len(s.images)) for s in room.channel.arrived if s.kind != "heartbeat"]
-    assert told == [("claim", 0), ("progress", 1), ("progress", 5), ("progress", 10), ("progress", 11), ("end", 14)]
+    assert told == [
+        ("claim", 0),
+        ("progress", 1),
+        ("progress", 5),
+        ("progress", 10),
+        ("progress", 11),
+        ("end", 14),
+    ]
     sequences = [s.sequence for s in room.channel.arrived]
     assert sequences == list(range(1, len(sequences) + 1))
 

@@ -68,7 +68,8 @@ def test_no_sixty_seconds_hold_more_starts_than_the_limit(
     per_minute: int, asks: list[tuple[int, int, bool, int]], pause: int
 ) -> None:
     """Whoever asks, whenever, for however many; starts are used up to their slack late."""
-    limits, account, now, used = Limits(per_minute=per_minute), Account(), NOW, []
+    limits, account, now = Limits(per_minute=per_minute), Account(), NOW
+    used: list[int] = []
     for number, (wait, wanted, hedge, late) in enumerate(asks):
         now += wait
         account, grant = take(account, limits, ask(wanted, now, hedge=hedge))
@@ -83,7 +84,8 @@ def test_no_sixty_seconds_hold_more_starts_than_the_limit(
 
 @given(per_day=st.integers(1, 50), asks=st.lists(st.integers(1, 20), max_size=30))
 def test_no_day_holds_more_starts_than_the_limit(per_day: int, asks: list[int]) -> None:
-    limits, account, used, now = Limits(per_day=per_day), Account(), [], NOW
+    limits, account, now = Limits(per_day=per_day), Account(), NOW
+    used: list[int] = []
     for wanted in asks:
         now += 3_600_000
         account, grant = take(account, limits, ask(wanted, now))

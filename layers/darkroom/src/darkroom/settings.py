@@ -11,7 +11,6 @@ from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.timing import Timing
 
-
 _FLAGS = {"true": True, "false": False}
 
 
@@ -117,21 +116,21 @@ class WorkerSettings(Settings):
 
     image_provider: str = "gemini"
     """`gemini`, `bedrock` or `openai`."""
-    provider_model: str = ""
-    """Empty: the provider's default model."""
-    provider_url: str = ""
-    """Empty: the provider's own address."""
     fallback_provider: str = ""
     """Asked when `fallback_on` says that another provider can help; empty: none."""
-    fallback_model: str = ""
     fallback_on: str = "overloaded,model_retired,quota_exhausted"
     """Codes of errors, by commas. Without `refused`: what one provider refuses is not shopped around."""
     gemini_secret: str = ""
-    openai_secret: str = ""
+    gemini_url: str = "https://generativelanguage.googleapis.com"
+    gemini_model: str = "gemini-nano-banana-2.1"
     gemini_thinking: str = "minimal"
     """How much the model thinks before it draws; empty leaves it to the model."""
+    openai_secret: str = ""
+    openai_url: str = "https://api.openai.com"
+    openai_model: str = "gpt-image-2"
     openai_quality: str = "medium"
     bedrock_region: str = "us-west-2"
+    bedrock_model: str = "stability.stable-image-core-v1:1"
 
     image_price_usd: float = 0.0
     """Of one picture; 0: what adapters/prices.py knows of the model."""
@@ -177,7 +176,7 @@ class WorkerSettings(Settings):
 
     @property
     def hedging(self) -> HedgePolicy:
-        """When and how often a late request gets a second one; raises ValueError when it contradicts itself."""
+        """When and how often a late request gets a second one; raises ValueError for nonsense."""
         return HedgePolicy(
             share=self.hedge_share,
             prior_median=self.latency_median_seconds,

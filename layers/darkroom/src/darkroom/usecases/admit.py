@@ -40,6 +40,11 @@ class Source:
     day_until: Callable[[int], int]
     """When the provider's day ends that the given time lies in, in epoch milliseconds."""
 
+    @property
+    def model(self) -> str:
+        """The model that is asked for."""
+        return self.name.partition("/")[2]
+
 
 @dataclass(kw_only=True)
 class Requests:
@@ -72,6 +77,12 @@ class Admission:
     _scarce: bool = False
     """The quota has made this run wait: it makes no extra requests any more."""
     _wait_until: int | None = None
+    _next_at: int = 0
+
+    @property
+    def waits_until(self) -> int | None:
+        """When the quota has the next start for this run, in epoch milliseconds; None: now."""
+        return self._next_at if self._next_at > self.clock() else None
 
     async def enter(self) -> None:
         """Return when a request may start; `leave` must follow.
@@ -147,7 +158,7 @@ class Admission:
 
     async def _reached(self, at: int) -> bool:
         """Whether, when its time has come, the start may still be used."""
-        ahead = at - self.clock()
+        ahead, self._next_at = at - self.clock(), at
         if ahead > 0:
             await asyncio.sleep(ahead / 1000)
         if ahead > self.source.limits.slack:  # meanwhile another worker may have been throttled
@@ -174,7 +185,7 @@ class Admission:
                 self._scarce |= len(grant.starts) < self._waiting
                 self._granted.extend(grant.starts)
                 return
-            self._scarce = True
+            self._scarce, self._next_at = True, grant.next_at
             if idle:
                 raise self._refusal(grant)
             await self._news(None if grant.broke else grant.next_at)

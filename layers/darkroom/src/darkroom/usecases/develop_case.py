@@ -1,11 +1,9 @@
 """Run a work order: claim it, make its pictures, report as they come, end."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from darkroom.domain.adoption import adopted
 from darkroom.domain.case import Shot, ShotKind, batches, image_key
@@ -17,6 +15,7 @@ from darkroom.domain.work import WorkOrder
 from darkroom.ports import Clock, Jitter, NewId, QuotaStore, SnapshotChannel
 from darkroom.usecases.admit import Admission, Postponed, Requests, Source
 from darkroom.usecases.hedge import Hedger
+from darkroom.usecases.ledger import Ending, Ledger, RunReport
 from darkroom.usecases.make_shot import MakeShot
 from darkroom.usecases.report_run import Reporter, ReportPolicy
 
@@ -24,66 +23,6 @@ DAY_MS = 86_400_000
 
 type Remaining = Callable[[], float]
 """Seconds until this worker is killed."""
-
-
-class Ending(StrEnum):
-    """How a run went. Only `ENDED` means the job has reached its own end."""
-
-    EXPIRED = "expired"
-    """The event came too late to be claimed; nothing was spent."""
-    UNCLAIMED = "unclaimed"
-    """The claim was not acknowledged; nothing was spent."""
-    SUPERSEDED = "superseded"
-    """Another run or worker owns the job."""
-    CANCELLED = "cancelled"
-    """The caller cancelled the job."""
-    CONTINUED = "continued"
-    """The time was over; another run makes what is left."""
-    WAITING = "waiting"
-    """The quota has no start for a while; another run goes on then."""
-    UNREPORTED = "unreported"
-    """The final snapshot did not arrive; the sweeper takes over when the lease ends."""
-    ENDED = "ended"
-
-
-@dataclass(kw_only=True)
-class Ledger:
-    """What a run has achieved so far; the only thing of a run that changes."""
-
-    images: dict[str, str]
-    cost_micro_usd: int
-    wasted_micro_usd: int
-    failures: dict[str, Failure] = field(default_factory=dict)
-    defects: list[Exception] = field(default_factory=list)
-    """What no adapter was expected to raise; the shot failed, the rest of the case went on."""
-    models: Counter[str] = field(default_factory=Counter)
-    """How many pictures each model made, by its own account."""
-    requests: int = 0
-    """How many of this run's may cost something."""
-    postponed: list[int | None] = field(default_factory=list)
-    """Of each shot left to another run: when the quota has a start for it, None if it was time that ended."""
-
-    @property
-    def waiting_until(self) -> int | None:
-        """When the next run can go on; None when nothing but time was wanting."""
-        until = [at for at in self.postponed if at is not None]
-        return min(until) if until and len(until) == len(self.postponed) else None
-
-    def billed(self, micro_usd: int, useful: bool) -> None:
-        """A request may cost so much."""
-        self.requests += 1
-        self.cost_micro_usd += micro_usd
-        self.wasted_micro_usd += 0 if useful else micro_usd
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunReport:
-    """What the worker answers and logs."""
-
-    ending: Ending
-    ledger: Ledger
-    seconds: float
-    undelivered: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +59,7 @@ class DevelopCase:
             failures=dict(order.failed),
             cost_micro_usd=order.spent_micro_usd,
             wasted_micro_usd=order.wasted_micro_usd,
+            asked=frozenset(source.model for source in self.sources),
         )
         reporter = self._reporter(order, ledger)
         ending = await self._run(order, ledger, reporter, remaining_s)
@@ -170,42 +110,20 @@ class DevelopCase:
     ) -> None:
         settled = {*ledger.images, *ledger.failures}
         todo = [shot for shot in order.case.shots if shot.id not in settled]
-        admissions = self._admissions(order)
-        hedger = Hedger(self.hedge_share, len(todo))
-        first = asyncio.Event()
-
-        async def make(shot: Shot) -> None:
-            await self._make(order, shot, ledger, admissions, hedger, remaining_s)
-            hedger.finished(shot.id)
-            if hedger.unfinished:  # else the last snapshot says it
-                reporter.mark(urgent=shot.id in ledger.images and not first.is_set())
-            if shot.id in ledger.images:
-                first.set()
-
-        async def make_batch(batch: Sequence[Shot]) -> None:
-            async with asyncio.TaskGroup() as shots:
-                for shot in batch:
-                    shots.create_task(make(shot))
-            if hedger.unfinished:
-                reporter.mark(urgent=True)
-
-        told_to_stop: list[BaseException] = []
+        making = _Making(
+            order=order,
+            ledger=ledger,
+            reporter=reporter,
+            make_shot=self.make_shot,
+            admissions=self._admissions(order),
+            hedger=Hedger(self.hedge_share, len(todo)),
+            left_s=lambda: remaining_s() - self.reserve_s,
+        )
         try:
-            async with asyncio.TaskGroup() as everything:
-                everything.create_task(reporter.run())
-                async with asyncio.TaskGroup() as making:
-                    for batch in batches(todo, self.batch_sizes):
-                        task = making.create_task(make_batch(batch))
-                        if self.strict_batches:
-                            await task
-                reporter.close()
-        except* (Superseded, Cancelled) as group:  # what was in flight has been cancelled
-            told_to_stop.extend(group.exceptions)
+            await making.all(batches(todo, self.batch_sizes), strict=self.strict_batches)
         finally:
-            for admission in admissions:
+            for admission in making.admissions:
                 await admission.close()
-        if told_to_stop:
-            raise told_to_stop[0]
 
     def _admissions(self, order: WorkOrder) -> list[Admission]:
         purses = {}
@@ -227,36 +145,6 @@ class DevelopCase:
             )
             for source in self.sources
         ]
-
-    async def _make(
-        self,
-        order: WorkOrder,
-        shot: Shot,
-        ledger: Ledger,
-        admissions: Sequence[Admission],
-        hedger: Hedger,
-        remaining_s: Remaining,
-    ) -> None:
-        key = image_key(order.case.case_id, order.job_id, shot, order.run)
-        try:
-            model = await self.make_shot(
-                shot,
-                case_id=order.case.case_id,
-                key=key,
-                admissions=admissions,
-                hedger=hedger,
-                left_s=lambda: remaining_s() - self.reserve_s,
-                billed=ledger.billed,
-            )
-            ledger.images[shot.id] = key
-            ledger.models[model] += 1
-        except Postponed as postponed:
-            ledger.postponed.append(postponed.until)
-        except ShotError as error:
-            ledger.failures[shot.id] = Failure.of(error)
-        except Exception as defect:  # noqa: BLE001 - one shot's defect must not take the others down
-            ledger.defects.append(defect)
-            ledger.failures[shot.id] = Failure(code="internal", message="an unexpected error", retryable=True)
 
     def _reporter(self, order: WorkOrder, ledger: Ledger) -> Reporter:
         claim = self.new_id()
@@ -283,3 +171,76 @@ class DevelopCase:
             )
 
         return Reporter(self.channel, order.webhook_url, describe, jitter=self.jitter, policy=self.reports)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Making:
+    """The part of a run in which pictures are made."""
+
+    order: WorkOrder
+    ledger: Ledger
+    reporter: Reporter
+    make_shot: MakeShot
+    admissions: Sequence[Admission]
+    hedger: Hedger
+    left_s: Remaining
+    first: asyncio.Event = field(default_factory=asyncio.Event)
+    """The first picture is there."""
+
+    async def all(self, groups: Sequence[Sequence[Shot]], *, strict: bool) -> None:
+        """Make everything, reporting meanwhile; raises Superseded or Cancelled when told to stop."""
+        told_to_stop: list[BaseException] = []
+        try:
+            async with asyncio.TaskGroup() as everything:
+                everything.create_task(self.reporter.run())
+                async with asyncio.TaskGroup() as making:
+                    for group in groups:
+                        task = making.create_task(self._batch(group))
+                        if strict:
+                            await task
+                self.reporter.close()
+        except* (Superseded, Cancelled) as group:  # what was in flight has been cancelled
+            told_to_stop.extend(group.exceptions)
+        if told_to_stop:
+            raise told_to_stop[0]
+
+    async def _batch(self, batch: Sequence[Shot]) -> None:
+        async with asyncio.TaskGroup() as shots:
+            for shot in batch:
+                shots.create_task(self._shot(shot))
+        self._mark(urgent=True)
+
+    async def _shot(self, shot: Shot) -> None:
+        await self._make(shot)
+        self.hedger.finished(shot.id)
+        made = shot.id in self.ledger.images
+        self._mark(urgent=made and not self.first.is_set())
+        if made:
+            self.first.set()
+
+    def _mark(self, *, urgent: bool) -> None:
+        if self.hedger.unfinished:  # else the final snapshot says it
+            self.reporter.mark(urgent=urgent)
+
+    async def _make(self, shot: Shot) -> None:
+        ledger, order = self.ledger, self.order
+        key = image_key(order.case.case_id, order.job_id, shot, order.run)
+        try:
+            model = await self.make_shot(
+                shot,
+                case_id=order.case.case_id,
+                key=key,
+                admissions=self.admissions,
+                hedger=self.hedger,
+                left_s=self.left_s,
+                billed=ledger.billed,
+            )
+            ledger.images[shot.id] = key
+            ledger.models[model] += 1
+        except Postponed as postponed:
+            ledger.postponed.append(postponed.until)
+        except ShotError as error:
+            ledger.failures[shot.id] = Failure.of(error)
+        except Exception as defect:  # noqa: BLE001 - one shot's defect must not take the others down
+            ledger.defects.append(defect)
+            ledger.failures[shot.id] = Failure(code="internal", message="an unexpected error", retryable=True)

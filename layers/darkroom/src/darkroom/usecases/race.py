@@ -84,7 +84,7 @@ class Race:
             async with asyncio.timeout(max(0.0, self.left_s() - self.policy.request_timeout)):
                 await self.admission.enter()
         except TimeoutError:
-            raise Postponed from None
+            raise Postponed(self.admission.waits_until) from None
         if self.left_s() < self.policy.request_timeout:
             self.admission.leave(billed=False)
             raise Postponed

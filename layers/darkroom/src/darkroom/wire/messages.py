@@ -9,7 +9,7 @@ from darkroom.domain.errors import FieldError, InvalidInput
 from darkroom.domain.job import Status, outcome
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.work import WorkOrder
-from darkroom.usecases.develop_case import Ending, RunReport
+from darkroom.usecases.ledger import Ending, RunReport
 from darkroom.wire.model import (
     FailureView,
     Id,

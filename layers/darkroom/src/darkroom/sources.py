@@ -1,0 +1,81 @@
+"""The providers a worker asks, as its settings choose them."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import httpx
+
+from darkroom.adapters import aws, prices
+from darkroom.adapters.bedrock import Bedrock
+from darkroom.adapters.days import day_ends
+from darkroom.adapters.gemini import Gemini
+from darkroom.adapters.openai import OpenAI
+from darkroom.adapters.secrets import secret
+from darkroom.domain.quota import Limits
+from darkroom.ports import ImageProvider
+from darkroom.settings import MissingSetting, WorkerSettings
+from darkroom.usecases.admit import Source
+from darkroom.usecases.hedge import Latencies
+
+type _Made = tuple[str, str, ImageProvider]
+"""Model, quality, provider."""
+
+
+def sources(settings: WorkerSettings, client: httpx.AsyncClient) -> list[Source]:
+    """The provider, then the one to fall back on; raises MissingSetting for one that does not exist.
+
+    Limits and an own price are those of the first: what the other allows, its answers say.
+    """
+    first = _source(settings, client, settings.image_provider, settings.limits, settings.image_price_usd)
+    if not settings.fallback_provider:
+        return [first]
+    return [first, _source(settings, client, settings.fallback_provider, Limits(), 0.0)]
+
+
+def _source(
+    settings: WorkerSettings, client: httpx.AsyncClient, name: str, limits: Limits, price_usd: float
+) -> Source:
+    if name not in _MAKERS:
+        raise MissingSetting(f"IMAGE_PROVIDER and FALLBACK_PROVIDER must be one of {sorted(_MAKERS)}")
+    model, quality, provider = _MAKERS[name](settings, client)
+    listed = prices.price(name, model, quality)
+    return Source(
+        name=f"{name}/{model}",
+        provider=provider,
+        limits=limits,
+        price_micro_usd=round(Decimal(repr(price_usd)) * 1_000_000) or listed.micro_usd,
+        latencies=Latencies(policy=settings.hedging),
+        day_until=day_ends(settings.quota_day_zone),
+    )
+
+
+def _gemini(settings: WorkerSettings, client: httpx.AsyncClient) -> _Made:
+    model = settings.gemini_model
+    provider = Gemini(
+        client,
+        base_url=settings.gemini_url,
+        model=model,
+        thinking=settings.gemini_thinking,
+        key=secret(settings.gemini_secret),
+    )
+    return model, "", provider
+
+
+def _openai(settings: WorkerSettings, client: httpx.AsyncClient) -> _Made:
+    model, quality = settings.openai_model, settings.openai_quality
+    key = secret(settings.openai_secret)
+    provider = OpenAI(client, base_url=settings.openai_url, model=model, quality=quality, key=key)
+    return model, quality, provider
+
+
+def _bedrock(settings: WorkerSettings, _: httpx.AsyncClient) -> _Made:
+    model, concurrency = settings.bedrock_model, settings.concurrency
+    runtime = aws.bedrock(settings.bedrock_region, concurrency)
+    return model, "", Bedrock(runtime, model=model, concurrency=concurrency)
+
+
+_MAKERS: Mapping[str, Callable[[WorkerSettings, httpx.AsyncClient], _Made]] = {
+    "gemini": _gemini,
+    "openai": _openai,
+    "bedrock": _bedrock,
+}

@@ -1,0 +1,68 @@
+"""What a run achieves, and how it ends."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from darkroom.domain.job import Failure
+
+
+class Ending(StrEnum):
+    """How a run went. Only `ENDED` means the job has reached its own end."""
+
+    EXPIRED = "expired"
+    """The event came too late to be claimed; nothing was spent."""
+    UNCLAIMED = "unclaimed"
+    """The claim was not acknowledged; nothing was spent."""
+    SUPERSEDED = "superseded"
+    """Another run or worker owns the job."""
+    CANCELLED = "cancelled"
+    """The caller cancelled the job."""
+    CONTINUED = "continued"
+    """The time was over; another run makes what is left."""
+    WAITING = "waiting"
+    """The quota has no start for a while; another run goes on then."""
+    UNREPORTED = "unreported"
+    """The final snapshot did not arrive; the sweeper takes over when the lease ends."""
+    ENDED = "ended"
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """What a run has achieved so far; the only thing of a run that changes."""
+
+    images: dict[str, str]
+    cost_micro_usd: int
+    wasted_micro_usd: int
+    failures: dict[str, Failure] = field(default_factory=dict)
+    defects: list[Exception] = field(default_factory=list)
+    """What no adapter was expected to raise; the shot failed, the rest of the case went on."""
+    asked: frozenset[str] = frozenset()
+    """The models that may be asked."""
+    models: Counter[str] = field(default_factory=Counter)
+    """How many pictures each model made, by its own account."""
+    requests: int = 0
+    """How many of this run's may cost something."""
+    postponed: list[int | None] = field(default_factory=list)
+    """Of each shot left to another run: when the quota has a start for it, None if it was time that ended."""
+
+    @property
+    def waiting_until(self) -> int | None:
+        """When the next run can go on; None when nothing but time was wanting."""
+        return min((at for at in self.postponed if at is not None), default=None)
+
+    def billed(self, micro_usd: int, useful: bool) -> None:
+        """A request may cost so much."""
+        self.requests += 1
+        self.cost_micro_usd += micro_usd
+        self.wasted_micro_usd += 0 if useful else micro_usd
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """What the worker answers and logs."""
+
+    ending: Ending
+    ledger: Ledger
+    seconds: float
+    undelivered: int = 0
