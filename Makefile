@@ -43,6 +43,12 @@ simulate: .venv/.ready ## run SEEDS=n random worlds of faults, or SEED=k with it
 mutants: .venv/.ready ## break each state rule in turn: a test must notice
 	@$(PY) -m tests.mutants
 
+.PHONY: bench
+bench: .venv/.ready .tools/bench/.ready ## measure the worker against the algorithm it replaces, and the picture path
+	@$(PY) -m bench.speed $(ARGS)
+	@echo
+	@.tools/bench/bin/python -m bench.encode
+
 .PHONY: check
 check: .venv/.ready .tools/sam/.ready ## format, lint, types, import contracts, template lint, tests
 	$(PY) -m ruff format --check .

@@ -1,20 +1,21 @@
-"""What is measured of one case, and what many of them come to."""
+"""What is measured of one case."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Of one case; seconds since the worker was allowed to begin."""
+    """Of one case; seconds since the worker was allowed to begin, money in micro-USD."""
 
     seen: list[float]
     """When each picture was reported."""
     ended: float
     """When nothing was going on any more."""
-    requests: int
-    throttled: int
-    cost_micro_usd: int = 0
-    wasted_micro_usd: int = 0
+    requests: int = 0
+    throttled: int = 0
+    cpu: float = 0.0
+    cost: int = 0
+    wasted: int = 0
 
     @property
     def first(self) -> float:

@@ -3,32 +3,21 @@
 import asyncio
 import random
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from darkroom.domain.case import Case, ShotKind
+from darkroom.domain.case import Case
 from darkroom.domain.errors import Overloaded, Throttled
 from darkroom.domain.hedging import HedgePolicy
-from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.quota import Limits
-from darkroom.domain.work import WorkOrder
 from darkroom.ports import RawImage
-from darkroom.usecases.admit import Source
-from darkroom.usecases.develop_case import DevelopCase
-from darkroom.usecases.hedge import Latencies
-from darkroom.usecases.make_shot import MakeShot
-from darkroom.usecases.race import RacePolicy
-from darkroom.usecases.report_run import ReportPolicy
 
 from bench import reference
 from bench.figures import Figures
 from bench.scenarios import MEDIAN_S, P95_S, Scenario, a_case, dice
+from bench.worker import START, WEBHOOK_S, Setup, develop
 from local.studio import Config
-from tests.fakes import Ids, InstantDeveloper, MemoryImages, MemoryQuota, RecordedSnapshots
+from tests.fakes import InstantDeveloper
 from tests.virtual_time import run
-
-PRICE_MICRO_USD = 33_600
-WEBHOOK_S = 0.05
-START = 1_800_000_000_000
 
 
 @dataclass
@@ -40,7 +29,7 @@ class VirtualStudio:
     throttled: int = 0
     starts: deque[float] = field(default_factory=deque)
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - cancelled, not told
         """See ImageProvider."""
         self.asked[prompt] += 1
         chance = dice(self.config, prompt, self.asked[prompt])
@@ -53,7 +42,7 @@ class VirtualStudio:
         await asyncio.sleep(86_400 if fault == "hang" else latency)
         if fault == "503":
             raise Overloaded("503")
-        return RawImage(data=b"", mime="image/jpeg", model="studio")
+        return RawImage(data=b"", mime="image/jpeg", model="bench")
 
     def _check_quota(self) -> None:
         quota, now = self.config.quota_per_minute, asyncio.get_running_loop().time()
@@ -65,23 +54,6 @@ class VirtualStudio:
         self.starts.append(now)
 
 
-@dataclass
-class TimedSnapshots(RecordedSnapshots):
-    """See SnapshotChannel: remembers when each picture could be seen."""
-
-    claimed: float = 0.0
-    seen: dict[str, float] = field(default_factory=dict)
-
-    async def send(self, snapshot: Snapshot, url: str) -> None:
-        """See SnapshotChannel."""
-        await super().send(snapshot, url)
-        now = asyncio.get_running_loop().time()
-        if snapshot.kind is SnapshotKind.CLAIM:
-            self.claimed = now
-        for shot_id in snapshot.images:
-            self.seen.setdefault(shot_id, now)
-
-
 def compare(scenario: Scenario, seed: int) -> tuple[Figures, Figures]:
     """One case by the worker, and the same by the reference."""
     config, case = scenario.config(seed), a_case(seed)
@@ -89,61 +61,20 @@ def compare(scenario: Scenario, seed: int) -> tuple[Figures, Figures]:
 
 
 async def _ours(scenario: Scenario, config: Config, case: Case) -> Figures:
-    studio, channel, chance = (
-        VirtualStudio(config),
-        TimedSnapshots(seconds=WEBHOOK_S),
-        random.Random(config.seed),
-    )
-    loop = asyncio.get_running_loop()
-    policy = HedgePolicy(prior_median=MEDIAN_S, prior_p95=P95_S)
-    source = Source(
-        name="studio/virtual",
-        provider=studio,
-        limits=Limits(per_minute=scenario.quota_per_minute),
-        price_micro_usd=PRICE_MICRO_USD,
-        latencies=Latencies(policy=policy),
-        day_until=lambda now: now + 86_400_000,
-    )
-    develop = DevelopCase(
-        make_shot=MakeShot(
-            developer=InstantDeveloper(), images=MemoryImages(), jitter=chance.random, policy=RacePolicy()
+    studio, loop = VirtualStudio(config), asyncio.get_running_loop()
+    figures = await develop(
+        case,
+        Setup(
+            concurrency=scenario.concurrency,
+            limits=Limits(per_minute=scenario.quota_per_minute),
+            hedging=HedgePolicy(prior_median=MEDIAN_S, prior_p95=P95_S),
         ),
-        sources=[source],
-        quota=MemoryQuota(),
-        channel=channel,
+        provider=studio,
+        developer=InstantDeveloper(),
         clock=lambda: START + round(loop.time() * 1000),
-        new_id=Ids(),
-        jitter=chance.random,
-        reports=ReportPolicy(),
-        batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
-        concurrency=scenario.concurrency,
-        reserve_s=15,
-        hedge_share=policy.share,
+        jitter=random.Random(config.seed).random,
     )
-    order = WorkOrder(
-        case=case,
-        job_id="job-1",
-        run=1,
-        hop=0,
-        claim_before=START + 90_000,
-        deadline_at=START + 86_400_000,
-        spent_micro_usd=0,
-        wasted_micro_usd=0,
-        done={},
-        failed={},
-        webhook_url="",
-    )
-    report = await develop(order, lambda: 300 - loop.time())
-    for defect in report.ledger.defects:
-        raise defect
-    return Figures(
-        seen=[at - channel.claimed for at in channel.seen.values()],
-        ended=loop.time() - channel.claimed,
-        requests=studio.asked.total(),
-        throttled=studio.throttled,
-        cost_micro_usd=report.ledger.cost_micro_usd,
-        wasted_micro_usd=report.ledger.wasted_micro_usd,
-    )
+    return replace(figures, requests=studio.asked.total(), throttled=studio.throttled)
 
 
 async def _reference(config: Config, case: Case) -> Figures:

@@ -28,3 +28,11 @@ def load(path: Path) -> dict[str, Any]:
     """The template at `path`."""
     template: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     return template
+
+
+def variables(template: dict[str, Any], logical_id: str, other: str = "unused") -> dict[str, str]:
+    """What a function's environment holds when every parameter has its default; else `other`."""
+    given = template["Resources"][logical_id]["Properties"]["Environment"]["Variables"]
+    parameters = template["Parameters"]
+    referred = {name: value.get("Ref") if isinstance(value, dict) else None for name, value in given.items()}
+    return {name: str(parameters.get(ref, {}).get("Default", other)) for name, ref in referred.items()}

@@ -40,11 +40,12 @@ def describe(apps: list[Any]) -> str:
 
 def environment() -> dict[str, str]:
     """Enough of the template's variables to import a handler: nothing is called."""
-    resources = cloudformation.load(package.ROOT / "template.yaml")["Resources"].values()
-    functions = [r["Properties"] for r in resources if r["Type"] == "AWS::Serverless::Function"]
-    names = {name for f in functions for name in f["Environment"]["Variables"]}
-    strings = {name: "unused" for name in names if not name.endswith(("_SECONDS", "_RETRIES"))}
-    return {**strings, "AWS_DEFAULT_REGION": "us-east-1"}
+    template = cloudformation.load(package.ROOT / "template.yaml")
+    given = {"AWS_DEFAULT_REGION": "us-east-1"}
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            given |= cloudformation.variables(template, logical_id)
+    return given
 
 
 def main() -> None:

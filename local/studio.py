@@ -4,17 +4,19 @@
 
 It answers as slowly, as unreliably and as largely as the real one, by configuration, and equally
 for the same seed: the nth request for a prompt always gets the same latency and the same fault.
-`GET /_stats` tells what was asked of it, `PUT /_config` replaces the configuration.
+`GET /_stats` tells what was asked of it since `PUT /_config` last replaced the configuration.
 """
 
 import argparse
 import base64
+import functools
 import hashlib
 import json
 import math
 import random
 import re
 import socket
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -90,6 +92,13 @@ class Studio:
         self._now = 0
         self._most = 0
 
+    def configure(self, config: Config) -> None:
+        """Behave otherwise from now on; requests and starts are counted anew."""
+        with self._lock:
+            self.config = config
+            self._requests.clear()
+            self._starts.clear()
+
     def begin(self, prompt: str, name: str) -> tuple[str, float]:
         """Count a request; what befalls it, and after how many seconds (or, for a 429, for how many)."""
         with self._lock:
@@ -110,7 +119,7 @@ class Studio:
             self._outcomes[outcome] += 1
 
     def stats(self) -> dict[str, Any]:
-        """Totals since the start: requests, outcomes, requests by shot, most at once."""
+        """Requests, in all and by shot, since the last configuration; the rest since the start."""
         with self._lock:
             return {
                 "requests": self._requests.total(),
@@ -146,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         """Another configuration."""
         try:
-            self.studio.config = Config(**json.loads(self._body()))
+            self.studio.configure(Config(**json.loads(self._body())))
         except (TypeError, ValueError) as error:
             return self._send(400, _error(400, "INVALID_ARGUMENT", str(error)))
         return self._send(200, self.studio.stats())
@@ -184,29 +193,10 @@ class Handler(BaseHTTPRequestHandler):
             self._wait(86_400)
             return fault
         started = time.monotonic()
-        picture = drawing.draw(kind, name) if fault in ("ok", "trickle", "truncated") else b""
+        answer = self._prepared(fault, kind, name, model)  # before the wait: it takes a while itself
         self._wait(seconds - (time.monotonic() - started))
-        match fault:
-            case "500":
-                self._send(500, _error(500, "INTERNAL", "An internal error has occurred."))
-            case "503":
-                text = "This model is currently experiencing high demand. Please try again later."
-                self._send(503, _error(503, "UNAVAILABLE", text))
-            case "safety":
-                self._send(200, _finished("IMAGE_SAFETY", model))
-            case "no-image":
-                self._send(200, _finished("STOP", model, [{"text": "A dark room, then."}]))
-            case "bad-image":
-                self._send(200, _finished("STOP", model, [_image_part(b"not a picture")]))
-            case _:
-                body = json.dumps(_finished("STOP", model, [_image_part(picture)])).encode()
-                return self._send_picture(fault, body)
-        return fault
-
-    def _send_picture(self, fault: str, body: bytes) -> str:
-        if fault == "truncated":
-            body = body[: len(body) // 2]
-        self._headers(200, len(body))
+        status, body = answer
+        self._headers(status, len(body))
         if fault == "trickle":
             for start in range(0, len(body), 256):
                 self.wfile.write(body[start : start + 256])
@@ -214,6 +204,23 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
         return fault
+
+    def _prepared(self, fault: str, kind: str, name: str, model: str) -> tuple[int, bytes]:
+        match fault:
+            case "500":
+                return 500, _json(_error(500, "INTERNAL", "An internal error has occurred."))
+            case "503":
+                text = "This model is currently experiencing high demand. Please try again later."
+                return 503, _json(_error(503, "UNAVAILABLE", text))
+            case "safety":
+                return 200, _json(_finished("IMAGE_SAFETY", model))
+            case "no-image":
+                return 200, _json(_finished("STOP", model, [{"text": "A dark room, then."}]))
+            case "bad-image":
+                return 200, _json(_finished("STOP", model, [_image_part(b"not a picture")]))
+            case _:
+                body = _picture(kind, name, model)
+                return 200, body[: len(body) // 2] if fault == "truncated" else body
 
     def _wait(self, seconds: float) -> None:
         """Sleep; raises BrokenPipeError as soon as the client hangs up or the studio stops."""
@@ -234,7 +241,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
     def _send(self, status: int, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode()
+        body = _json(answer)
         self._headers(status, len(body))
         self.wfile.write(body)
 
@@ -263,10 +270,24 @@ class Server(ThreadingHTTPServer):
         """Where it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no error of ours; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def server_close(self) -> None:
         """Let every waiting request go."""
         self.studio.stopping.set()
         super().server_close()
+
+
+@functools.lru_cache(maxsize=32)
+def _picture(kind: str, name: str, model: str) -> bytes:
+    return _json(_finished("STOP", model, [_image_part(drawing.draw(kind, name))]))
+
+
+def _json(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode()
 
 
 def _image_part(picture: bytes) -> dict[str, Any]:

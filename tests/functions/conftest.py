@@ -28,12 +28,7 @@ VALUES = {
     "LINK_SECRET": "link",
     "GEMINI_SECRET": "gemini",
     "OPENAI_SECRET": "openai",
-    "PUBLIC_URL": "",
     "WEBHOOK_URL": "https://api.example.com/api/webhook/image-progress",
-    "GRACE_SECONDS": "90",
-    "LEASE_SECONDS": "330",
-    "DEADLINE_SECONDS": "86400",
-    "MAX_RETRIES": "3",
 }
 
 
@@ -77,12 +72,6 @@ class Answer:
         return json.loads(self.text)
 
 
-def _default(template: dict[str, Any], value: Any) -> str:
-    """What the variable is given when its parameter has its default."""
-    parameter = value.get("Ref") if isinstance(value, dict) else None
-    return str(template["Parameters"].get(parameter, {}).get("Default", ""))
-
-
 @dataclass
 class Functions:
     """The functions, each imported afresh in this test's environment."""
@@ -93,11 +82,9 @@ class Functions:
     def load(self, name: str, **variables: str) -> ModuleType:
         if name not in self.loaded:
             template = cloudformation.load(package.ROOT / "template.yaml")
-            given = template["Resources"][f"{name.capitalize()}Function"]["Properties"]["Environment"]
-            for variable, value in given["Variables"].items():
-                self.setenv(
-                    variable, variables.get(variable, VALUES.get(variable, _default(template, value)))
-                )
+            given = cloudformation.variables(template, f"{name.capitalize()}Function", other="")
+            for variable, default in given.items():
+                self.setenv(variable, variables.get(variable, VALUES.get(variable, default)))
             self.loaded[name] = importlib.import_module(f"functions.{name}.app")
             for handler in logging.getLogger(name).handlers:
                 if isinstance(handler, logging.StreamHandler):

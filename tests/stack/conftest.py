@@ -15,7 +15,10 @@ DEADLINE_S = 60.0
 @pytest.fixture(scope="session")
 def running() -> Iterator[stack.Stack]:
     config = studio.Config(latency_median=0.2, latency_p95=0.4)
-    with stack.running(studio_config=config, log=package.ROOT / ".local" / "test-stack.log") as found:
+    log = package.ROOT / ".local" / "test-stack.log"
+    # No second requests, so that each test decides what is asked; a quota that none of them reaches.
+    parameters = {"HedgeShare": "0", "RequestsPerMinute": "5000"}
+    with stack.running(parameters=parameters, studio_config=config, log=log) as found:
         yield found
 
 

@@ -217,3 +217,32 @@ def test_a_demo_of_a_case_that_is_none_says_why(tmp_path: Path) -> None:
     said = demo.communicate(timeout=60)[0]
     assert demo.returncode == 2
     assert "1 to 100 items" in said
+
+
+def test_a_case_costs_no_more_than_its_caller_allows(api: Api) -> None:
+    case = {**a_case("cheap"), "maxCostUsd": 0.07}
+    assert api.call("POST", "/api/generate-case-images", json=case).status_code == 202
+    job = api.ended("cheap")
+    assert (job["status"], job["completedImages"], job["costUsd"], job["maxCostUsd"]) == (
+        "partial",
+        2,
+        0.0672,
+        0.07,
+    )
+    assert {error["code"] for error in job["errors"].values()} == {"budget_exhausted"}
+    again = api.call("POST", "/api/cases/cheap/image-job/retry", json={"maxCostUsd": 5})
+    assert again.status_code == 202
+    assert api.ended("cheap")["status"] == "completed"
+
+
+def test_the_starts_of_all_workers_are_counted_in_one_item(api: Api) -> None:
+    def started() -> int:
+        key = {"pk": {"S": "quota:gemini/gemini-nano-banana-2.1"}}
+        item = api.stack.client("dynamodb").get_item(TableName=api.stack.table, Key=key).get("Item", {})
+        counts = [int(n["N"]) for n in item.get("starts", {"L": []})["L"]][1::2]
+        return sum(counts)
+
+    before = started()
+    api.call("POST", "/api/generate-case-images", json=a_case("counted")).raise_for_status()
+    total = api.ended("counted")["totalImages"]
+    assert started() == before + total

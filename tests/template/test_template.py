@@ -116,13 +116,7 @@ def test_a_function_is_given_the_settings_it_reads_and_no_others(function: str) 
     given = FUNCTIONS[function]["Environment"]["Variables"]
     known = {name.upper() for name in kind.__dataclass_fields__}
     assert given.keys() <= known
-    kind.load({name: value_of(value) for name, value in given.items()})
-
-
-def value_of(value: Any) -> str:
-    """What a variable is given when every parameter has its default."""
-    name = name_of(value)
-    return str(TEMPLATE["Parameters"].get(name, {"Default": "text"})["Default"])
+    kind.load(cloudformation.variables(TEMPLATE, f"{function.capitalize()}Function"))
 
 
 def test_the_providers_secrets_exist_only_for_those_that_are_used() -> None:

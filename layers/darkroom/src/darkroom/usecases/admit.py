@@ -182,7 +182,7 @@ class Admission:
             grant = await self._ask(self._waiting, idle=idle)
             if grant.starts:
                 self.turn = Turn.GOING_ON
-                self._scarce |= len(grant.starts) < self._waiting
+                self._scarce |= len(grant.starts) < self._waiting or grant.starts[0] < grant.starts[-1]
                 self._granted.extend(grant.starts)
                 return
             self._scarce, self._next_at = True, grant.next_at
