@@ -23,10 +23,16 @@ RULES = (
     "domain/requests.py",
     "domain/sweeping.py",
     "domain/adoption.py",
+    "domain/quota.py",
 )
-CONDITIONS = "adapters/dynamodb_jobs.py"
+CONDITIONS = ("adapters/dynamodb_jobs.py", "adapters/dynamodb_quota.py")
 ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
-TESTS = ("tests/unit", "tests/contract/test_job_store.py", "tests/simulation")
+TESTS = (
+    "tests/unit",
+    "tests/contract/test_job_store.py",
+    "tests/contract/test_quota_store.py",
+    "tests/simulation",
+)
 FLIPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
@@ -64,11 +70,12 @@ def flips(path: str) -> Iterator[Mutant]:
 
 def removals() -> Iterator[Mutant]:
     """One mutant for each named condition of a write: the constants whose name is in capitals."""
-    text = (PACKAGE / CONDITIONS).read_text()
-    for name, condition in re.findall(r'^([A-Z][A-Z_]+) = "(.*(?:\(pk\)|:).*)"$', text, re.MULTILINE):
-        always = f"{ALWAYS} OR {condition}"  # DynamoDB wants every value of the condition to be used
-        source = text.replace(f'{name} = "{condition}"', f'{name} = "{always}"')
-        yield Mutant(CONDITIONS, f"{name} removed", source)
+    for path in CONDITIONS:
+        text = (PACKAGE / path).read_text()
+        for name, condition in re.findall(r'^([A-Z][A-Z_]+) = "(.*(?:\(pk\)|= :).*)"$', text, re.MULTILINE):
+            always = f"{ALWAYS} OR {condition}"  # DynamoDB wants every value of the condition to be used
+            source = text.replace(f'{name} = "{condition}"', f'{name} = "{always}"')
+            yield Mutant(path, f"{name} removed", source)
 
 
 def is_caught(mutant: Mutant) -> bool:

@@ -192,7 +192,7 @@ def job_answer(
     tag = f'"{job.tag}.{form}"'
     headers: Headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if job.is_open:
-        headers["Retry-After"] = "2"
+        headers["Retry-After"] = "2" if job.waiting_until is None else "15"
     known = event.headers.get("if-none-match", "").split(",")
     if tag in (one.strip().removeprefix("W/") for one in known):
         return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
