@@ -1,0 +1,111 @@
+"""A case in which the provider answers each shot in another wrong way: every error stays on its shot."""
+
+import asyncio
+import base64
+import io
+import json
+import random
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx
+from darkroom.adapters import http
+from darkroom.adapters.gemini import Gemini
+from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.domain.case import ShotKind
+from darkroom.domain.hedging import HedgePolicy
+from darkroom.domain.work import work_order
+from darkroom.usecases.develop_case import DevelopCase
+from darkroom.usecases.ledger import RunReport
+from darkroom.usecases.make_shot import MakeShot
+from darkroom.usecases.race import RacePolicy
+from darkroom.usecases.report_run import ReportPolicy
+from PIL import Image
+
+from tests.builders import a_case, a_job, a_source
+from tests.fakes import Ids, ManualClock, MemoryImages, MemoryQuota, RecordedSnapshots
+
+
+def picture(size: tuple[int, int], form: str) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", size, "red").save(target, form)
+    return target.getvalue()
+
+
+def bomb() -> bytes:
+    chunk = b"IHDR" + (20_000).to_bytes(4) * 2 + bytes([8, 2, 0, 0, 0])
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
+    return head + (0).to_bytes(4) + b"IDAT" + zlib.crc32(b"IDAT").to_bytes(4)
+
+
+def answer(data: bytes | str, mime: str = "image/png", reason: str = "STOP") -> httpx.Response:
+    text = data if isinstance(data, str) else base64.b64encode(data).decode()
+    part = {"inlineData": {"mimeType": mime, "data": text}}
+    return httpx.Response(200, json={"candidates": [{"content": {"parts": [part]}, "finishReason": reason}]})
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b" " * 1_000_000
+
+
+GOOD = picture((64, 64), "PNG")
+TRAPS = {
+    "Evidence no 1.": (lambda: httpx.Response(200, text="<html>busy</html>"), "bad_image"),
+    "Evidence no 2.": (lambda: httpx.Response(200, text='{"candidates": [{"cont'), "bad_image"),
+    "Evidence no 3.": (lambda: httpx.Response(200, content=endless()), "bad_image"),
+    "Evidence no 4.": (lambda: answer("not base64!"), "bad_image"),
+    "Evidence no 5.": (lambda: answer(picture((1, 1), "PNG")), None),
+    "Evidence no 6.": (lambda: answer(bomb()), "bad_image"),
+    "Evidence no 7.": (lambda: answer(picture((64, 64), "JPEG"), mime="image/png"), None),
+    "Evidence no 8.": (lambda: answer(GOOD[:60]), "bad_image"),
+    "Evidence no 9.": (lambda: httpx.Response(200, json={"candidates": []}), "no_image"),
+    "Evidence no 10.": (lambda: httpx.Response(502, text="<html>Bad Gateway</html>"), "overloaded"),
+    "Location no 1.": (
+        lambda: httpx.Response(200, json={"promptFeedback": {"blockReason": "SAFETY"}}),
+        "refused",
+    ),
+    "Location no 2.": (lambda: httpx.Response(404, json={"error": {"code": 404}}), "model_retired"),
+    "Location no 3.": (lambda: answer(b"\x00" * 999), "bad_image"),
+    "Location no 4.": (lambda: answer(GOOD), None),
+}
+"""Part of the prompt → what comes, and the code of the error, None for a picture."""
+
+
+def test_every_wrong_answer_is_an_error_of_its_shot_alone() -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        prompt = json.loads(request.content)["contents"][0]["parts"][0]["text"]
+        return next(make for part, (make, _) in TRAPS.items() if part in prompt)()
+
+    async def develop() -> RunReport:
+        async with http.client(14, httpx.MockTransport(respond)) as client:
+            gemini = Gemini(client, base_url="https://g.example", model="m", thinking="", key=lambda: "k")
+            images = MemoryImages()
+            worker = DevelopCase(
+                make_shot=MakeShot(
+                    developer=PillowDeveloper(size=64, quality=80),
+                    images=images,
+                    jitter=random.Random(1).random,
+                    policy=RacePolicy(base=0.01),
+                ),
+                sources=[a_source(gemini)],
+                quota=MemoryQuota(),
+                channel=RecordedSnapshots(),
+                clock=ManualClock(),
+                new_id=Ids(),
+                jitter=random.Random(2).random,
+                reports=ReportPolicy(),
+                batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
+                concurrency=14,
+                reserve_s=15,
+                hedge_share=HedgePolicy().share,
+            )
+            case = a_case()
+            return await worker(work_order(a_job(case), case, webhook_url="u"), lambda: 300.0)
+
+    report = asyncio.run(develop())
+    names = {shot.id: f"{shot.name}." for shot in a_case().shots}
+    codes = {names[shot_id]: failure.code for shot_id, failure in report.ledger.failures.items()}
+    codes |= {names[shot_id]: None for shot_id in report.ledger.images}
+    assert codes == {part: code for part, (_, code) in TRAPS.items()}
+    assert report.ledger.defects == []
