@@ -6,7 +6,7 @@ import io
 import json
 import random
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 from darkroom.adapters import http
@@ -50,7 +50,7 @@ async def endless() -> AsyncIterator[bytes]:
 
 
 GOOD = picture((64, 64), "PNG")
-TRAPS = {
+TRAPS: dict[str, tuple[Callable[[], httpx.Response], str | None]] = {
     "Evidence no 1.": (lambda: httpx.Response(200, text="<html>busy</html>"), "bad_image"),
     "Evidence no 2.": (lambda: httpx.Response(200, text='{"candidates": [{"cont'), "bad_image"),
     "Evidence no 3.": (lambda: httpx.Response(200, content=endless()), "bad_image"),
@@ -105,7 +105,9 @@ def test_every_wrong_answer_is_an_error_of_its_shot_alone() -> None:
 
     report = asyncio.run(develop())
     names = {shot.id: f"{shot.name}." for shot in a_case().shots}
-    codes = {names[shot_id]: failure.code for shot_id, failure in report.ledger.failures.items()}
+    codes: dict[str, str | None] = {
+        names[shot_id]: failure.code for shot_id, failure in report.ledger.failures.items()
+    }
     codes |= {names[shot_id]: None for shot_id in report.ledger.images}
     assert codes == {part: code for part, (_, code) in TRAPS.items()}
     assert report.ledger.defects == []

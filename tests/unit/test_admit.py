@@ -259,3 +259,19 @@ def test_cancelled_waits_leave_no_trace() -> None:
 
     assert run(cancelled()) == 0
     assert fleet.quota.purses["job:1"][1] == PRICE
+
+
+def test_starts_that_are_held_already_are_not_asked_for_again() -> None:
+    fleet = Fleet(Limits(per_minute=3))
+
+    async def one_more() -> int:
+        admission = fleet.worker()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(fleet.request(admission, seconds=30.0))
+            await asyncio.sleep(10)  # one of them holds the start a minute ahead
+            group.create_task(fleet.request(admission, seconds=30.0))
+        return sum(count for _, count in fleet.quota.accounts["fake/model"][1].starts)
+
+    assert run(one_more()) == 3, "of five starts the last three are remembered"
+    assert len(fleet.starts) == 5

@@ -292,3 +292,9 @@ def test_a_defect_is_raised_as_what_it_is_and_leaves_nothing_running() -> None:
 
     with pytest.raises(ZeroDivisionError):
         Attempt([broken])
+
+
+def test_a_second_request_that_starts_as_the_first_ends_gives_back_its_place() -> None:
+    for seconds in (20.0, 20.000001, 20.001):
+        attempt = Attempt([seconds, 9999.0], hedges=2)
+        assert (attempt.error, attempt.in_flight) == (None, 0)

@@ -138,21 +138,25 @@ class Admission:
 
     async def _start(self) -> None:
         """Wait for a start that can be used."""
+        while True:
+            at = await self._next_start()
+            self.requests.now += 1
+            try:
+                if await self._reached(at):
+                    return
+            except BaseException:
+                self._unreserve(1)
+                raise
+            self._unreserve(1)
+
+    async def _next_start(self) -> int:
+        """The time of the next start; asks for as many as are waited for when none is left."""
         self._waiting += 1
         try:
-            while True:
-                async with self._asking:
-                    if not self._granted:
-                        await self._refill()
-                    at = self._granted.popleft()
-                self.requests.now += 1
-                try:
-                    if await self._reached(at):
-                        return
-                except BaseException:
-                    self._unreserve(1)
-                    raise
-                self._unreserve(1)
+            async with self._asking:
+                if not self._granted:
+                    await self._refill()
+                return self._granted.popleft()
         finally:
             self._waiting -= 1
 

@@ -93,7 +93,9 @@ class Race:
         self._launch()
 
     def _launch(self) -> None:
-        self._running.add(asyncio.create_task(self._request()))
+        # Begun at once: a task that is cancelled before it begins would not give back its place.
+        loop = asyncio.get_running_loop()
+        self._running.add(asyncio.Task(self._request(), loop=loop, eager_start=True))
         self._watch()
 
     def _watch(self, grace_s: float | None = None) -> None:
