@@ -122,15 +122,15 @@ def test_a_killed_worker_loses_no_picture_and_pays_for_none_twice(
     api.call("POST", "/api/generate-case-images", json=a_case(case_id)).raise_for_status()
     moment(api, case_id)
     kill_workers(api)
-    saved, paid = stored(api, case_id), asked(api, case_id)
+    saved = stored(api, case_id)
 
-    api.set_studio()
+    api.set_studio()  # and count from nothing
     let_the_lease_end(api, case_id)
     job = api.ended(case_id)
     assert (job["status"], job["completedImages"]) == ("completed", COUNT)
     assert stored(api, case_id) == {f"e-{i}" for i in range(COUNT)}
-    again = asked(api, case_id)
-    assert all(again[shot] == paid[shot] for shot in saved), "an adopted picture was asked for twice"
+    again = {shot for shot, times in asked(api, case_id).items() if times}
+    assert again == {f"e-{i}" for i in range(COUNT)} - saved, "an adopted picture was asked for twice"
 
 
 def test_a_webhook_that_is_away_for_a_while_costs_nothing(api: Api) -> None:
