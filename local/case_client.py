@@ -32,8 +32,9 @@ def read_case(path: Path) -> dict[str, Any]:
 class CaseClient:
     """One API; a context manager, which closes its connections."""
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, api_url: str, token: str) -> None:
         self._http = httpx.Client(timeout=30, trust_env=False, follow_redirects=True)
+        self._authorization = {"Authorization": f"Bearer {token}"}
         self._api_url = api_url
 
     def __enter__(self) -> Self:
@@ -44,7 +45,8 @@ class CaseClient:
 
     def submit(self, case: dict[str, Any]) -> Job:
         """The job of `case`, new or the one there is."""
-        return self._job(self._http.post(f"{self._api_url}/api/generate-case-images", json=case))
+        url = f"{self._api_url}/api/generate-case-images"
+        return self._job(self._http.post(url, json=case, headers=self._authorization))
 
     def follow(self, job: Job) -> Iterator[Job]:
         """`job`, then each changed state of it, until it has ended."""
@@ -54,7 +56,7 @@ class CaseClient:
             time.sleep(POLL_S)
             answer = self._http.get(
                 f"{self._api_url}/api/cases/{job['caseId']}/image-job",
-                headers={"If-None-Match": etag},
+                headers={**self._authorization, "If-None-Match": etag},
             )
             if answer.status_code != httpx.codes.NOT_MODIFIED:
                 job, etag = self._job(answer), answer.headers["etag"]
@@ -69,6 +71,7 @@ class CaseClient:
 
     def _job(self, answer: httpx.Response) -> Job:
         body: Job = answer.json()
-        if answer.is_error:
-            raise Refused(f"{answer.status_code} {body.get('title')}: {body.get('detail')}")
+        if answer.is_error:  # the gateway's own errors have a message only
+            said = f"{body.get('title')}: {body.get('detail')}" if "title" in body else body.get("message")
+            raise Refused(f"{answer.status_code} {said}")
         return body

@@ -34,7 +34,7 @@ def main() -> int:
             who = "Gemini" if key else "the studio, a local stand-in that draws placeholders"
             console.print(f"The API is at {running.api_url}", highlight=False, soft_wrap=True)
             console.print(f"Pictures come from {who}.\n")
-            job = develop(running.api_url, arguments.case, arguments.out, console)
+            job = develop(running.api_url, running.token, arguments.case, arguments.out, console)
     except Refused as refused:
         console.print(f"[red]{refused}[/]", highlight=False)
         return 2

@@ -16,10 +16,10 @@ from local.case_client import OPEN, CaseClient, Job, read_case
 from local.contact_sheet import contact_sheet
 
 
-def develop(api_url: str, case_file: Path, out: Path, console: Console) -> Job:
+def develop(api_url: str, token: str, case_file: Path, out: Path, console: Console) -> Job:
     """The job when it has ended; its pictures, `job.json` and `contact-sheet.png` are in `out/<caseId>/`."""
     started = time.monotonic()
-    with CaseClient(api_url) as client:
+    with CaseClient(api_url, token) as client:
         job = _follow(client, client.submit(read_case(case_file)), started, console)
         folder = _write(client, job, out)
     _summary(job, time.monotonic() - started, folder, console)

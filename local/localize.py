@@ -52,15 +52,54 @@ def http_api_in_native_resources(template: Template, local: Local) -> None:
         "Type": "AWS::ApiGatewayV2::Stage",
         "Properties": {"ApiId": {"Ref": "HttpApi"}, "StageName": "$default", "AutoDeploy": True},
     }
+    auth = api["Properties"]["Auth"]
+    for name, authorizer in auth["Authorizers"].items():
+        resources |= _native_authorizer(name, authorizer)
     for function_id, function in list(resources.items()):
         if function["Type"] == "AWS::Serverless::Function":
             events = function["Properties"].get("Events", {})
             routes = [events.pop(e) for e, v in list(events.items()) if v["Type"] == "HttpApi"]
             if routes:
-                resources |= _native_routes(function_id, [r["Properties"] for r in routes])
+                given = [r["Properties"] for r in routes]
+                resources |= _native_routes(function_id, given, auth["DefaultAuthorizer"])
 
 
-def _native_routes(function_id: str, routes: list[dict[str, str]]) -> Template:
+def _native_authorizer(name: str, authorizer: Template) -> Template:
+    function: str = authorizer["FunctionArn"]["Fn::GetAtt"][0]
+    identity = authorizer["Identity"]
+    return {
+        name: {
+            "Type": "AWS::ApiGatewayV2::Authorizer",
+            "Properties": {
+                "ApiId": {"Ref": "HttpApi"},
+                "Name": name,
+                "AuthorizerType": "REQUEST",
+                "AuthorizerUri": {
+                    "Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path"
+                    f"/2015-03-31/functions/${{{function}.Arn}}/invocations"
+                },
+                "AuthorizerPayloadFormatVersion": authorizer["AuthorizerPayloadFormatVersion"],
+                "EnableSimpleResponses": authorizer["EnableSimpleResponses"],
+                "AuthorizerResultTtlInSeconds": identity["ReauthorizeEvery"],
+                "IdentitySource": [f"$request.header.{header}" for header in identity["Headers"]],
+            },
+        },
+        f"{function}ApiPermission": _permission(function),
+    }
+
+
+def _permission(function_id: str) -> Template:
+    return {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": {"Ref": function_id},
+            "Principal": "apigateway.amazonaws.com",
+        },
+    }
+
+
+def _native_routes(function_id: str, routes: list[Template], default_authorizer: str) -> Template:
     integration_id = f"{function_id}Integration"
     made: Template = {
         integration_id: {
@@ -72,23 +111,19 @@ def _native_routes(function_id: str, routes: list[dict[str, str]]) -> Template:
                 "PayloadFormatVersion": "2.0",
             },
         },
-        f"{function_id}ApiPermission": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": {"Ref": function_id},
-                "Principal": "apigateway.amazonaws.com",
-            },
-        },
+        f"{function_id}ApiPermission": _permission(function_id),
     }
     for route in routes:
         key = f"{route['Method']} {route['Path']}" if "Path" in route else "$default"
+        authorizer = route.get("Auth", {}).get("Authorizer", default_authorizer)
+        custom = {"AuthorizationType": "CUSTOM", "AuthorizerId": {"Ref": authorizer}}
         made[f"{function_id}Route{re.sub(r'\W', '', key)}"] = {
             "Type": "AWS::ApiGatewayV2::Route",
             "Properties": {
                 "ApiId": {"Ref": "HttpApi"},
                 "RouteKey": key,
                 "Target": {"Fn::Sub": f"integrations/${{{integration_id}}}"},
+                **({} if authorizer == "NONE" else custom),
             },
         }
     return made

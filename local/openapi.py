@@ -6,6 +6,9 @@ import json
 import os
 from typing import Any
 
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
+from darkroom import descriptions
+
 from local import cloudformation, package
 
 TARGET = package.FUNCTIONS / "reader" / "openapi.json"
@@ -23,7 +26,13 @@ def describe(apps: list[Any]) -> str:
                 title="Darkroom",
                 version=importlib.metadata.version("darkroom"),
                 description="Makes the pictures of a mystery-game case, reliably and in the"
-                " background. Every error is an RFC 9457 problem.",
+                " background. Every error is an RFC 9457 problem; 401, some 403, and what the gateway itself"
+                ' answers under load (429, 503) are `{"message": ...}`.',
+                security_schemes={
+                    descriptions.BEARER: HTTPBearer(
+                        description="A caller's token, or what stands behind the # of a share link"
+                    )
+                },
             )
         )
         if not merged:

@@ -58,6 +58,8 @@ class Stack:
     sweeper: str
     worker: str
     webhook_secret: str = field(repr=False)
+    token: str = field(repr=False)
+    """Of a caller who may do everything."""
     pids: dict[str, int]
 
     def client(self, service: str) -> Any:
@@ -192,6 +194,7 @@ def _deploy(
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     outputs = _outputs(formation)
+    tokens = _client("secretsmanager", emulator_url).get_secret_value(SecretId=outputs["ApiTokensArn"])
     return Stack(
         api_url=api_url,
         emulator_url=emulator_url,
@@ -201,6 +204,7 @@ def _deploy(
         sweeper=outputs["SweeperName"],
         worker=outputs["WorkerName"],
         webhook_secret=local.webhook_secret,
+        token=json.loads(tokens["SecretString"])["token"],
         pids={"emulator": process.pid, "stack": os.getpid()},
     )
 

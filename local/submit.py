@@ -22,9 +22,9 @@ def main() -> int:
     if not STACK_FILE.exists():
         console.print("[red]No stack is running: start one with `make local`.[/]")
         return 2
-    api_url = json.loads(STACK_FILE.read_text())["apiUrl"]
+    stack = json.loads(STACK_FILE.read_text())
     try:
-        job = develop(api_url, arguments.case, arguments.out, console)
+        job = develop(stack["apiUrl"], stack["token"], arguments.case, arguments.out, console)
     except Refused as refused:
         console.print(f"[red]{refused}[/]", highlight=False)
         return 2

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from darkroom.domain.case import Case, job_prefix
-from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound, ShotError
+from darkroom.domain.errors import Contention, DailyLimit, InvokeRefused, JobNotFound, ShotError
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account, Purse, Quota
@@ -88,6 +88,22 @@ class MemoryJobs:
     def due(self, now: int, limit: int) -> Sequence[str]:
         found = sorted((j.due_at, j.case_id) for j in self.jobs.values() if j.due_at is not None)
         return [case_id for due_at, case_id in found if due_at <= now][:limit]
+
+
+@dataclass
+class MemoryAllowance:
+    """See CaseAllowance."""
+
+    limit: int = 0
+    taken: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def take(self, caller: str, now: int) -> None:
+        if not self.limit:
+            return
+        day, into = divmod(now // 1000, 86_400)
+        if self.taken.get((caller, day), 0) >= self.limit:
+            raise DailyLimit("enough for today", seconds=86_400 - into)
+        self.taken[caller, day] = self.taken.get((caller, day), 0) + 1
 
 
 def _case_key(job: Job) -> tuple[str, str, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,6 +14,7 @@ from darkroom.adapters.image_links import ImageLinks
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
 from darkroom.domain import errors
+from darkroom.domain.access import Scope
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
 from darkroom.wire.calls import ImageStatusView
@@ -28,19 +29,20 @@ Routes(Path(__file__).with_name("openapi.json")).install(app)
 
 
 @app.get("/api/cases/<caseId>/image-job", **descriptions.JOB)
+@api.needs(app, Scope.READ)
 @api.with_query(app)
-def job(caseId: str, images: str = "links") -> Response[str]:  # noqa: N803 - a name of the wire
+def job(caseId: str, images: Literal["links", "inline"] = "links") -> Response[str]:  # noqa: N803 - a name of the wire
     found, base_url = JOBS.get(caseId), api.base_url(app.current_event, SETTINGS.public_url)
     forms: dict[str, Callable[[str], str]] = {
         "links": lambda shot_id: LINKS.link(found, shot_id, base_url=base_url),
         "inline": lambda shot_id: IMAGES.inline(found.images[shot_id]),
     }
-    if images not in forms:
-        raise errors.InvalidInput(f"images must be one of {', '.join(forms)}")
-    return api.job_answer(app.current_event, found, images, forms[images])
+    form = api.choice("images", images, forms)
+    return api.job_answer(app.current_event, found, images, form)
 
 
 @app.get("/api/cases/<caseId>/image-status", **descriptions.IMAGE_STATUS)
+@api.needs(app, Scope.READ)
 def image_status(caseId: str) -> Response[str]:  # noqa: N803
     return api.answer(ImageStatusView.of(JOBS.get(caseId)))
 

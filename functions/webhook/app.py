@@ -38,10 +38,10 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
     standard_webhooks.verify(SECRET(), headers=headers, body=body, now_s=clock() / 1000)
 
 
-@app.post("/api/webhook/image-progress", **descriptions.SNAPSHOT)
+@app.post(api.WEBHOOK_PATH, **descriptions.SNAPSHOT)
 @api.with_body(app, SETTINGS.max_body_bytes, verify)
 def receive(body: ImageProgressUpdate) -> Response[str]:
-    webhook_url = api.webhook_url(app.current_event, SETTINGS.public_url)
+    webhook_url = api.base_url(app.current_event, SETTINGS.public_url) + api.WEBHOOK_PATH
     job = RECORD(body.to_snapshot(), webhook_url=webhook_url)
     LOGGER.append_keys(sequence=body.sequence, kind=body.kind, sender_run=body.run)
     observability.log_job(LOGGER, "snapshot_received", job)

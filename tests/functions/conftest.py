@@ -19,13 +19,23 @@ from tests.contract.test_job_store import create_table
 
 EVENTS = package.ROOT / "events"
 SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-SECRETS = {"webhook": SECRET, "link": "a link secret", "gemini": "the-key", "openai": "a-key"}
+TOKEN = "a-token-of-at-least-32-characters-for-all"
+SECRETS = {
+    "webhook": SECRET,
+    "link": "a link secret",
+    "share": "a-share-secret-of-at-least-32-bytes",
+    "tokens": json.dumps({"name": "default", "scopes": "submit read operate", "token": TOKEN}),
+    "gemini": "the-key",
+    "openai": "a-key",
+}
 VALUES = {
     "TABLE_NAME": "jobs",
     "BUCKET_NAME": "pictures",
     "WORKER_FUNCTION": "the-worker",
     "WEBHOOK_SECRET": "webhook",
     "LINK_SECRET": "link",
+    "SHARE_SECRET": "share",
+    "API_TOKENS": "tokens",
     "GEMINI_SECRET": "gemini",
     "OPENAI_SECRET": "openai",
     "WEBHOOK_URL": "https://api.example.com/api/webhook/image-progress",

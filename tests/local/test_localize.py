@@ -70,6 +70,28 @@ def test_the_api_has_the_pinned_id_and_lambdas_payload_format() -> None:
     assert {i["Properties"]["PayloadFormatVersion"] for i in integrations} == {"2.0"}
 
 
+def test_the_same_routes_ask_the_same_authorizer() -> None:
+    open_routes = {
+        f"{event['Properties']['Method']} {event['Properties']['Path']}"
+        if "Path" in event["Properties"]
+        else "$default"
+        for resource in TEMPLATE["Resources"].values()
+        for event in resource["Properties"].get("Events", {}).values()
+        if event["Type"] == "HttpApi" and event["Properties"].get("Auth") == {"Authorizer": "NONE"}
+    }
+    routes = [r["Properties"] for r in RESULT.values() if r["Type"] == "AWS::ApiGatewayV2::Route"]
+    for route in routes:
+        if route["RouteKey"] in open_routes:
+            assert "AuthorizationType" not in route
+        else:
+            assert (route["AuthorizationType"], route["AuthorizerId"]) == ("CUSTOM", {"Ref": "Callers"})
+    assert len(routes) > len(open_routes) > 0
+    authorizer = RESULT["Callers"]["Properties"]
+    assert "${AuthorizerFunction.Arn}" in authorizer["AuthorizerUri"]["Fn::Sub"]
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+    assert (authorizer["EnableSimpleResponses"], authorizer["AuthorizerResultTtlInSeconds"]) == (True, 300)
+
+
 def test_the_webhook_secret_is_known() -> None:
     assert RESULT["WebhookSecret"]["Properties"]["SecretString"] == "whsec_xyz"
     assert "GenerateSecretString" not in RESULT["WebhookSecret"]["Properties"]

@@ -45,7 +45,7 @@ from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 from tests.builders import PRICE, a_source
-from tests.fakes import InstantDeveloper, MemoryImages, MemoryJobs, MemoryQuota
+from tests.fakes import InstantDeveloper, MemoryAllowance, MemoryImages, MemoryJobs, MemoryQuota
 from tests.simulation.invariants import Violation, check, check_write
 
 START = 1_800_000_000_000
@@ -266,9 +266,14 @@ class World:
 
     def submit(self, case: Case, *, replace: bool = False) -> bool:
         use_case = SubmitCase(
-            jobs=self.jobs, start=self.start(), clock=self.clock(), new_id=self.new_id, timing=TIMING
+            jobs=self.jobs,
+            allowance=MemoryAllowance(),
+            start=self.start(),
+            clock=self.clock(),
+            new_id=self.new_id,
+            timing=TIMING,
         )
-        return self.attempt("submit", lambda: use_case(case, webhook_url=URL, replace=replace))
+        return self.attempt("submit", lambda: use_case(case, caller="game", webhook_url=URL, replace=replace))
 
     def retry(self, descriptions: Mapping[str, str]) -> bool:
         use_case = RetryJob(jobs=self.jobs, start=self.start(), clock=self.clock(), timing=TIMING)

@@ -40,8 +40,12 @@ class Api:
         self.stack = running
         self.http = http
 
-    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self.http.request(method, self.stack.api_url + path, **options)
+    def call(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        """As the caller who may do everything, unless `headers` say who else calls."""
+        given = {"authorization": f"Bearer {self.stack.token}"} | (headers or {})
+        return self.http.request(method, self.stack.api_url + path, headers=given, **options)
 
     def job(self, case_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.call("GET", f"/api/cases/{case_id}/image-job").json()

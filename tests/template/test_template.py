@@ -1,14 +1,14 @@
 """The template, the code and the samples agree."""
 
+import json
 import re
 import tomllib
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from darkroom import api, settings
-from darkroom.adapters import dynamodb_quota
+from darkroom.adapters import dynamodb_allowance, dynamodb_quota
 from darkroom.domain import errors
 from darkroom.domain.timing import Timing
 
@@ -24,9 +24,15 @@ FUNCTIONS = {
 }
 TABLE, BUCKET = "JobsTable.Arn", "ImageBucket"
 ALLOWED = {
+    "authorizer": {
+        ("secretsmanager:GetSecretValue", "ApiTokens"),
+        ("secretsmanager:GetSecretValue", "ShareSecret"),
+    },
     "initiator": {
         ("dynamodb:GetItem", TABLE),
         ("dynamodb:PutItem", TABLE),
+        ("dynamodb:UpdateItem", TABLE),
+        ("secretsmanager:GetSecretValue", "ShareSecret"),
         ("lambda:InvokeFunction", "-worker"),
         ("secretsmanager:GetSecretValue", "LinkSecret"),
     },
@@ -214,6 +220,50 @@ def test_the_bucket_is_private_encrypted_and_kept() -> None:
     assert (rule["Effect"], rule["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
+def routes() -> list[dict[str, Any]]:
+    return [
+        event["Properties"]
+        for function in FUNCTIONS.values()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "HttpApi"
+    ]
+
+
+def test_every_route_asks_who_calls_but_those_that_are_signed_and_the_one_for_what_is_no_route() -> None:
+    auth = RESOURCES["HttpApi"]["Properties"]["Auth"]
+    assert auth["DefaultAuthorizer"] == "Callers"
+    assert auth["Authorizers"]["Callers"]["FunctionArn"] == {"Fn::GetAtt": ["AuthorizerFunction", "Arn"]}
+    assert auth["Authorizers"]["Callers"]["Identity"]["Headers"] == ["Authorization"]
+    exempt = {r.get("Path", "$default") for r in routes() if "Auth" in r}
+    assert exempt == {"/api/webhook/image-progress", "/api/cases/{caseId}/images/{shotId}", "$default"}
+
+
+def test_the_description_says_which_routes_need_a_token() -> None:
+    described = json.loads(openapi.TARGET.read_text())
+    assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for route in routes():
+        if "Path" in route:
+            operation = described["paths"][route["Path"]][route["Method"].lower()]
+            assert ("security" in operation) == ("Auth" not in route)
+            assert ("401" in operation["responses"]) == ("Auth" not in route or "webhook" in route["Path"])
+
+
+def test_the_initiator_updates_only_what_callers_have_submitted() -> None:
+    [statement] = [s for s in statements_of("initiator") if s["Action"] == "dynamodb:UpdateItem"]
+    assert statement["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{dynamodb_allowance.PREFIX}*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+def test_submitting_and_snapshots_have_limits_of_their_own_at_the_gateway() -> None:
+    api_properties = RESOURCES["HttpApi"]["Properties"]
+    limits = {k: v["ThrottlingRateLimit"] for k, v in api_properties["RouteSettings"].items()}
+    usual = api_properties["DefaultRouteSettings"]["ThrottlingRateLimit"]
+    assert limits["POST /api/generate-case-images"] < usual < limits[f"POST {api.WEBHOOK_PATH}"]
+    assert limits.keys() <= {f"{r['Method']} {r['Path']}" for r in routes() if "Path" in r}
+
+
 def test_every_route_of_the_template_is_described_and_has_a_handler() -> None:
     events = [
         (name, event["Properties"])
@@ -221,7 +271,7 @@ def test_every_route_of_the_template_is_described_and_has_a_handler() -> None:
         for event in function.get("Events", {}).values()
         if event["Type"] == "HttpApi" and "Path" in event["Properties"]
     ]
-    described = import_module("json").loads(openapi.TARGET.read_text())["paths"]
+    described = json.loads(openapi.TARGET.read_text())["paths"]
     assert {(e["Method"].lower(), e["Path"]) for _, e in events} == {
         (method, path) for path, methods in described.items() for method in methods
     }

@@ -13,13 +13,16 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import BaseModel
 
 from darkroom.domain import errors
+from darkroom.domain.access import Access, Scope
 from darkroom.domain.job import Job
-from darkroom.wire.calls import JobView, Problem, ProblemField
+from darkroom.wire.calls import AcceptedView, JobView, Problem, ProblemField
 from darkroom.wire.model import dump, parse
 
 STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
     errors.BadSignature: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.DailyLimit: HTTPStatus.TOO_MANY_REQUESTS,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.ImageNotFound: HTTPStatus.NOT_FOUND,
     errors.RouteNotFound: HTTPStatus.NOT_FOUND,
@@ -40,6 +43,9 @@ STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+
+WEBHOOK_PATH = "/api/webhook/image-progress"
+"""Where a worker sends its snapshots, after the base URL."""
 
 MAX_ANSWER = 5_500_000
 """Lambda returns 6 MB at most, and the answer travels as a string inside JSON."""
@@ -70,6 +76,34 @@ def resolver(logger: Logger) -> APIGatewayHttpResolver:
 
 type Check = Callable[[Mapping[str, str], bytes], None]
 """Looks at headers (in lower case) and body before the body is parsed; raises what is wrong."""
+
+
+def needs(app: APIGatewayHttpResolver, scope: Scope) -> Callable[[_Handler], _Handler]:
+    """Let in only who has `scope`, for the case in the path if there is one; raises Forbidden.
+
+    Checked here because the gateway keeps an authorizer's answer for all routes and cases, and first
+    of all, so that a refusal tells nothing.
+    """
+
+    def decorate(handler: _Handler) -> _Handler:
+        @functools.wraps(handler)
+        def checked(**path: str) -> Response[str]:
+            access(app.current_event).check(scope, path.get("caseId"))
+            return handler(**path)
+
+        return checked
+
+    return decorate
+
+
+def access(event: APIGatewayProxyEventV2) -> Access:
+    """What the authorizer found; an event that it has not seen allows nothing."""
+    found = event["requestContext"].get("authorizer", {}).get("lambda") or {}
+    return Access(
+        caller=found.get("caller", ""),
+        scopes=frozenset(Scope(each) for each in found.get("scopes", "").split()),
+        case_id=found.get("caseId") or None,
+    )
 
 
 def with_body(
@@ -119,6 +153,14 @@ def with_query(app: APIGatewayHttpResolver) -> Callable[[_Handler], _Handler]:
     return decorate
 
 
+def choice[T](name: str, text: str, options: Mapping[str, T]) -> T:
+    """What the query parameter `name` chooses; raises InvalidInput naming the options."""
+    if text not in options:
+        allowed = ", ".join(options)
+        raise errors.InvalidInput(f"{name} must be one of {allowed}", [errors.FieldError(name, allowed)])
+    return options[text]
+
+
 def _flag(name: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise errors.InvalidInput(f"{name} must be true or false", [errors.FieldError(name, "true or false")])
@@ -142,15 +184,15 @@ def base_url(event: APIGatewayProxyEventV2, public_url: str) -> str:
     return (public_url or f"https://{event.request_context.domain_name}").rstrip("/")
 
 
-def webhook_url(event: APIGatewayProxyEventV2, public_url: str) -> str:
-    """Where a worker sends its snapshots."""
-    return f"{base_url(event, public_url)}/api/webhook/image-progress"
-
-
-def accepted(job: Job, image: Callable[[str], str], base: str, status: HTTPStatus) -> Response[str]:
-    """`job` to the caller who asked for something, and where to follow it."""
+def accepted(
+    job: Job, link: Callable[..., str], base: str, status: HTTPStatus, share_url: str | None
+) -> Response[str]:
+    """`job` to the caller who asked for something, and where to follow it; `link` is ImageLinks' own."""
     location = f"{base}/api/cases/{job.case_id}/image-job"
-    return answer(JobView.of(job, image), status, {"Location": location})
+    view = AcceptedView.of(job, lambda shot_id: link(job, shot_id, base_url=base)).model_copy(
+        update={"share_url": share_url}
+    )
+    return answer(view, status, {"Location": location})
 
 
 def answer(
@@ -178,7 +220,7 @@ def problem(error: errors.DarkroomError) -> Response[str]:
     headers: Headers = {}
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
-    if isinstance(error, errors.StillStopping):
+    if isinstance(error, errors.StillStopping | errors.DailyLimit):
         headers["Retry-After"] = str(error.seconds)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"

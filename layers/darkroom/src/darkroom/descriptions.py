@@ -8,7 +8,10 @@ from pydantic import BaseModel
 
 from darkroom import api
 from darkroom.domain import errors
-from darkroom.wire.calls import ImageStatusView, JobView, Problem, Received
+from darkroom.wire.calls import AcceptedView, GatewayMessage, ImageStatusView, JobView, Problem, Received
+
+BEARER = "bearer"
+"""The name of the security scheme."""
 
 
 def _described(
@@ -32,59 +35,91 @@ def _described(
     return responses
 
 
-SUBMIT: dict[str, Any] = {
-    "summary": "Submit a case",
-    "description": "Answers at once; the pictures are made in the background. The same case again answers the"
-    " job there is; another body under the same caseId is a conflict, unless the job has ended and"
-    " `replace=true`. `If-Match` makes the replacement depend on the state you saw.",
-    "responses": _described(
-        {
-            HTTPStatus.ACCEPTED: ("The job was created", JobView),
-            HTTPStatus.OK: ("The case was submitted before", JobView),
-        },
-        [
-            errors.InvalidInput,
-            errors.CaseConflict,
-            errors.StaleVersion,
-            errors.BodyTooLarge,
-            errors.Contention,
-        ],
-    ),
-}
-RETRY: dict[str, Any] = {
-    "summary": "Retry the shots without a picture",
-    "description": "Some with another description, if the body says so. `If-Match` makes it depend on the"
-    " state you saw, so that a request sent twice cannot pay twice.",
-    "responses": _described(
-        {HTTPStatus.ACCEPTED: ("The job is pending again", JobView)},
-        [
-            errors.InvalidInput,
-            errors.JobNotFound,
-            errors.JobOpen,
-            errors.StaleVersion,
-            errors.BodyTooLarge,
-            errors.Contention,
-        ],
-    ),
-}
-CANCEL: dict[str, Any] = {
-    "summary": "Cancel a job",
-    "description": "Pictures made so far stay. A job that has ended already stays as it is.",
-    "responses": _described({HTTPStatus.OK: ("The job", JobView)}, [errors.JobNotFound, errors.Contention]),
-}
-JOB: dict[str, Any] = {
-    "summary": "The job of a case",
-    "description": "Poll at the pace of `Retry-After`; `If-None-Match` makes an unchanged job a 304."
-    " `images=inline` gives `data:` URLs instead of links.",
-    "responses": _described(
-        {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
-        [errors.InvalidInput, errors.JobNotFound, errors.AnswerTooLarge],
-    ),
-}
-IMAGE_STATUS: dict[str, Any] = {
-    "summary": "The status record of old clients",
-    "responses": _described({HTTPStatus.OK: ("The status", ImageStatusView)}, [errors.JobNotFound]),
-}
+def _for_callers(description: dict[str, Any]) -> dict[str, Any]:
+    """`description` of a route that needs a token, with what the gateway itself answers to a bad one."""
+    gateway = {api.JSON: {"model": GatewayMessage}}
+    responses = dict(description["responses"])
+    forbidden = responses.get(403, {"description": "", "content": {}})
+    responses[401] = {"description": "No token", "content": gateway}
+    responses[403] = {
+        "description": f"A token that nobody has, or has no longer. {forbidden['description']}".strip(),
+        "content": gateway | forbidden["content"],
+    }
+    return {**description, "responses": responses, "security": [{BEARER: []}]}
+
+
+SUBMIT: dict[str, Any] = _for_callers(
+    {
+        "summary": "Submit a case",
+        "description": "Answers at once; the pictures are made in the background. The same case again"
+        " answers the job there is; another body under the same caseId is a conflict, unless the job has ended and"
+        " `replace=true`. `If-Match` makes the replacement depend on the state you saw. `shareUrl` is for"
+        " people: it opens the page of this case, and with `share=retry` lets them retry what failed.",
+        "responses": _described(
+            {
+                HTTPStatus.ACCEPTED: ("The job was created", AcceptedView),
+                HTTPStatus.OK: ("The case was submitted before", AcceptedView),
+            },
+            [
+                errors.InvalidInput,
+                errors.Forbidden,
+                errors.DailyLimit,
+                errors.CaseConflict,
+                errors.StaleVersion,
+                errors.BodyTooLarge,
+                errors.Contention,
+            ],
+        ),
+    }
+)
+RETRY: dict[str, Any] = _for_callers(
+    {
+        "summary": "Retry the shots without a picture",
+        "description": "Some with another description, if the body says so. `If-Match` makes it depend on the"
+        " state you saw, so that a request sent twice cannot pay twice.",
+        "responses": _described(
+            {HTTPStatus.ACCEPTED: ("The job is pending again", AcceptedView)},
+            [
+                errors.InvalidInput,
+                errors.Forbidden,
+                errors.JobNotFound,
+                errors.JobOpen,
+                errors.StaleVersion,
+                errors.BodyTooLarge,
+                errors.Contention,
+            ],
+        ),
+    }
+)
+CANCEL: dict[str, Any] = _for_callers(
+    {
+        "summary": "Cancel a job",
+        "description": "Pictures made so far stay. A job that has ended already stays as it is.",
+        "responses": _described(
+            {HTTPStatus.OK: ("The job", AcceptedView)},
+            [errors.Forbidden, errors.JobNotFound, errors.Contention],
+        ),
+    }
+)
+JOB: dict[str, Any] = _for_callers(
+    {
+        "summary": "The job of a case",
+        "description": "Poll at the pace of `Retry-After`; `If-None-Match` makes an unchanged job a 304."
+        " `images=inline` gives `data:` URLs instead of links.",
+        "responses": _described(
+            {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
+            [errors.InvalidInput, errors.Forbidden, errors.JobNotFound, errors.AnswerTooLarge],
+        ),
+    }
+)
+IMAGE_STATUS: dict[str, Any] = _for_callers(
+    {
+        "summary": "The status record of old clients",
+        "responses": _described(
+            {HTTPStatus.OK: ("The status", ImageStatusView)}, [errors.Forbidden, errors.JobNotFound]
+        ),
+    }
+)
 IMAGE: dict[str, Any] = {
     "summary": "A picture: follow the links in the job, they are signed",
     "responses": _described(
@@ -106,3 +141,6 @@ SNAPSHOT: dict[str, Any] = {
         ],
     ),
 }
+OPENAPI: dict[str, Any] = _for_callers(
+    {"summary": "This description", "responses": _described({HTTPStatus.OK: ("OpenAPI 3.1", None)})}
+)

@@ -42,6 +42,13 @@ class JobStore(Protocol):
         """Case ids of at most `limit` open jobs with `due_at` <= `now`, the longest overdue first."""
 
 
+class CaseAllowance(Protocol):
+    """How many cases each caller may submit on one day."""
+
+    def take(self, caller: str, now: int) -> None:
+        """Count one more case of `caller`; raises DailyLimit when that would be too many."""
+
+
 class WorkerInvoker(Protocol):
     """Starts workers."""
 

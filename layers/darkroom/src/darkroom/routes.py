@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from darkroom import api
+from darkroom import api, descriptions
 from darkroom.domain.errors import DarkroomError, MethodNotAllowed, RouteNotFound
 
 
@@ -23,7 +23,7 @@ class Routes:
     def install(self, app: APIGatewayHttpResolver) -> None:
         """Serve the description, and answer with a problem whatever no route of `app` takes."""
 
-        @app.get("/api/openapi.json", summary="This description")
+        @app.get("/api/openapi.json", **descriptions.OPENAPI)
         def openapi() -> Response[str]:
             return Response(HTTPStatus.OK, content_type=api.JSON, body=self._text)
 

@@ -69,9 +69,21 @@ class InitiatorSettings(_Timed):
     table_name: str
     worker_function: str
     link_secret: str
+    share_secret: str
+    share_days: int = 7
+    cases_per_day: int = 500
+    """Of one caller; 0: no limit."""
     public_url: str = ""
     """Where callers reach the API; empty means at its own address."""
     max_body_bytes: int = 262_144
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizerSettings(Settings):
+    """Says who calls."""
+
+    api_tokens: str
+    share_secret: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@
     │   ├── BodyTooLarge
     │   ├── AnswerTooLarge
     │   ├── BadSignature
+    │   ├── Forbidden               the token does not allow it
+    │   ├── DailyLimit              the caller has submitted enough cases for today
     │   ├── JobNotFound
     │   ├── ImageNotFound
     │   ├── RouteNotFound
@@ -88,6 +90,22 @@ class BadSignature(RequestError):
     """A signature is missing, wrong or too old."""
 
     code = "bad_signature"
+
+
+class Forbidden(RequestError):
+    """The caller's token does not allow it."""
+
+    code = "forbidden"
+
+
+class DailyLimit(RequestError):
+    """The caller has submitted all the cases of a day. `seconds` is when the next day begins."""
+
+    code = "daily_limit"
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class JobNotFound(RequestError):

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import CaseConflict, StaleVersion
+from darkroom.domain.errors import CaseConflict, JobNotFound, StaleVersion
 from darkroom.domain.job import Job, open_job
 from darkroom.domain.requests import replacement
 from darkroom.domain.timing import Timing
-from darkroom.ports import Clock, JobStore, NewId
+from darkroom.ports import CaseAllowance, Clock, JobStore, NewId
 from darkroom.usecases.change_job import change_job
 from darkroom.usecases.start_worker import StartWorker
 
@@ -18,27 +18,39 @@ class SubmitCase:
 
     Another body is a CaseConflict unless the caller asks to replace the job, which must have ended:
     JobOpen, StillStopping. `seen` is the state that the caller means: StaleVersion when it is another.
+    Each job that is made counts for `caller`: DailyLimit. Of two at once for one case both may count.
     """
 
     jobs: JobStore
+    allowance: CaseAllowance
     start: StartWorker
     clock: Clock
     new_id: NewId
     timing: Timing
 
     def __call__(
-        self, case: Case, *, webhook_url: str, replace: bool = False, seen: str | None = None
+        self, case: Case, *, caller: str, webhook_url: str, replace: bool = False, seen: str | None = None
     ) -> tuple[Job, bool]:
         job_id = self.new_id()
-        job = open_job(case, job_id=job_id, now=self.clock(), timing=self.timing)
         # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
-        if not self.jobs.create(job, case):
-            job = self._existing(case, job_id, replace=replace, seen=seen)
+        job = self._created(case, caller, job_id)
+        if job is None:
+            job = self._existing(case, caller, job_id, replace=replace, seen=seen)
             if job.job_id != job_id:
                 return job, False
         return self.start(job, case, webhook_url=webhook_url), True
 
-    def _existing(self, case: Case, job_id: str, *, replace: bool, seen: str | None) -> Job:
+    def _created(self, case: Case, caller: str, job_id: str) -> Job | None:
+        """The new job; None when the case has one."""
+        try:
+            self.jobs.get(case.case_id)
+        except JobNotFound:
+            self.allowance.take(caller, self.clock())
+            job = open_job(case, job_id=job_id, now=self.clock(), timing=self.timing)
+            return job if self.jobs.create(job, case) else None
+        return None
+
+    def _existing(self, case: Case, caller: str, job_id: str, *, replace: bool, seen: str | None) -> Job:
         def decide(job: Job) -> tuple[Job, Case | None]:
             if job.request_digest == case.digest:
                 return job, None
@@ -48,6 +60,8 @@ class SubmitCase:
                 )
             if seen is not None and seen != job.tag:
                 raise StaleVersion("the job is not the one that If-Match names")
-            return replacement(job, case, job_id=job_id, now=self.clock(), timing=self.timing), case
+            new = replacement(job, case, job_id=job_id, now=self.clock(), timing=self.timing)
+            self.allowance.take(caller, self.clock())
+            return new, case
 
         return change_job(self.jobs, case.case_id, decide)

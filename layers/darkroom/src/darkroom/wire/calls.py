@@ -23,6 +23,10 @@ MaxCost = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 Description = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
 
 
+Share = Literal["read", "retry"]
+"""What the link to a case's page allows: to look, or also to retry what failed."""
+
+
 class Item(Request):
     """A piece of evidence or a location."""
 
@@ -167,6 +171,13 @@ class JobView(Wire):
         )
 
 
+class AcceptedView(JobView):
+    """The job, for whoever asked for it."""
+
+    share_url: str | None = None
+    """Where people watch the case. Whoever has it sees the pictures, until it expires."""
+
+
 class ImageStatusView(Wire):
     """The status record of old clients."""
 
@@ -184,6 +195,12 @@ class Received(Wire):
     """The webhook's answer."""
 
     success: bool = True
+
+
+class GatewayMessage(Wire):
+    """What API Gateway itself answers, before any function is asked."""
+
+    message: str
 
 
 class ProblemField(Wire):

@@ -1,0 +1,38 @@
+"""Asked by the gateway who calls; its answer is kept there for five minutes, for every route."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from darkroom import observability
+from darkroom.adapters.api_tokens import ApiTokens
+from darkroom.adapters.secrets import secret
+from darkroom.adapters.share_links import ShareLinks, is_share_token
+from darkroom.domain.access import Access
+from darkroom.settings import AuthorizerSettings
+from darkroom.system import clock
+
+SETTINGS = AuthorizerSettings.load()
+LOGGER = observability.logger("authorizer")
+TOKENS = ApiTokens(secret(SETTINGS.api_tokens))
+SHARES = ShareLinks(secret(SETTINGS.share_secret))
+MAX_TOKEN = 1024
+
+
+def access(authorization: str) -> Access | None:
+    """Who calls with this Authorization header; None for nobody we know."""
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token.isascii() or not 0 < len(token) <= MAX_TOKEN:
+        return None
+    return SHARES.access(token, now=clock()) if is_share_token(token) else TOKENS.access(token)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    found = access(event.get("headers", {}).get("authorization", ""))
+    if found is None:
+        LOGGER.warning("caller_unknown", route=event.get("routeKey"))
+        return {"isAuthorized": False}
+    LOGGER.info("caller_known", caller=found.caller, case_id=found.case_id, route=event.get("routeKey"))
+    scopes = " ".join(sorted(found.scopes))
+    known = {"caller": found.caller, "scopes": scopes, "caseId": found.case_id or ""}
+    return {"isAuthorized": True, "context": known}
