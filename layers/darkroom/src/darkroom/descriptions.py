@@ -52,9 +52,10 @@ SUBMIT: dict[str, Any] = _for_callers(
     {
         "summary": "Submit a case",
         "description": "Answers at once; the pictures are made in the background. The same case again"
-        " answers the job there is; another body under the same caseId is a conflict, unless the job has ended and"
-        " `replace=true`. `If-Match` makes the replacement depend on the state you saw. `shareUrl` is for"
-        " people: it opens the page of this case, and with `share=retry` lets them retry what failed.",
+        " answers the job there is; another body under the same caseId is a conflict, unless the job has"
+        " ended and `replace=true`. `If-Match` makes the replacement depend on the state you saw."
+        " `shareUrl` is for people: it opens the page of this case, and with `share=retry` lets them retry"
+        " what failed.",
         "responses": _described(
             {
                 HTTPStatus.ACCEPTED: ("The job was created", AcceptedView),

@@ -1,0 +1,155 @@
+"""Bearer tokens and share links: what opens, and all that does not."""
+
+import json
+from typing import Any
+
+import jwt
+import pytest
+from darkroom.adapters.api_tokens import ApiTokens, digest
+from darkroom.adapters.share_links import CALLER, RIGHTS, ShareLinks, is_share_token
+from darkroom.domain.access import Access, Scope
+from darkroom.domain.errors import InvalidInput
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = 1_800_000_000_000
+DAY = 86_400_000
+FIRST, SECOND = "first-" + "1" * 32, "second-" + "2" * 32
+GAME = Access(caller="game", scopes=frozenset({Scope.SUBMIT, Scope.READ}))
+KEY, OTHER_KEY = "k" * 64, "o" * 64
+BASE = "https://api.example.com"
+
+
+def tokens(*callers: dict[str, Any]) -> ApiTokens:
+    return ApiTokens(lambda: json.dumps({"callers": callers}))
+
+
+def a_caller(**changes: Any) -> dict[str, Any]:
+    return {"name": "game", "scopes": "submit read", "token": FIRST} | changes
+
+
+def hashed(token: str) -> str:
+    salt = "0123456789abcdef"
+    return f"{salt}:{digest(salt, token)}"
+
+
+def test_the_secret_that_the_template_generates_is_one_caller() -> None:
+    assert ApiTokens(lambda: json.dumps(a_caller())).access(FIRST) == GAME
+
+
+def test_each_token_of_several_is_its_callers_own() -> None:
+    found = tokens(a_caller(), a_caller(name="desk", scopes="operate", token=SECOND))
+    assert found.access(FIRST) == GAME
+    assert found.access(SECOND) == Access(caller="desk", scopes=frozenset({Scope.OPERATE}))
+
+
+def test_two_tokens_of_one_caller_are_valid_at_once_so_that_one_can_be_rotated() -> None:
+    found = tokens(a_caller(), a_caller(token=SECOND))
+    assert found.access(FIRST) == found.access(SECOND) == GAME
+
+
+def test_a_token_may_be_kept_as_a_salted_hash() -> None:
+    entry = {"name": "game", "scopes": "submit read", "sha256": hashed(FIRST)}
+    assert tokens(entry).access(FIRST) == GAME
+    assert tokens(entry).access(SECOND) is None
+    assert tokens(entry).access(entry["sha256"]) is None
+
+
+@given(st.text(max_size=60))
+def test_any_other_text_is_nobodys(text: str) -> None:
+    assert text == FIRST or tokens(a_caller()).access(text) is None
+
+
+@pytest.mark.parametrize("token", ["", FIRST[:-1], FIRST + "1", FIRST.upper(), f" {FIRST}", "x" * 10_000])
+def test_nearly_the_token_is_nobodys(token: str) -> None:
+    assert tokens(a_caller()).access(token) is None
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "unset",
+        "{}",
+        "[]",
+        json.dumps(a_caller(token="short")),
+        json.dumps(a_caller(token="")),
+        json.dumps(a_caller(scopes="")),
+        json.dumps(a_caller(scopes="submit everything")),
+        json.dumps(a_caller(scopes="retry")),
+        json.dumps(a_caller(name="a b")),
+        json.dumps(a_caller(sha256=hashed(FIRST))),
+        json.dumps({"name": "game", "scopes": "read"}),
+        json.dumps({"callers": [a_caller(), {"name": "x"}]}),
+        json.dumps({"callers": a_caller()}),
+    ],
+)
+def test_a_secret_of_another_form_lets_nobody_in_and_is_not_quoted(secret: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        ApiTokens(lambda: secret).access(FIRST)
+    assert FIRST not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def a_token(scopes: tuple[Scope, ...] = RIGHTS["read"], key: str = KEY) -> str:
+    link = ShareLinks(lambda: key).link("case-1", scopes, base_url=BASE, now=NOW, days=7)
+    assert link.startswith(f"{BASE}/cases/case-1#")
+    return link.partition("#")[2]
+
+
+@pytest.mark.parametrize("share", RIGHTS)
+def test_a_link_opens_its_case_for_its_days(share: str) -> None:
+    token = a_token(RIGHTS[share])
+    links = ShareLinks(lambda: KEY)
+    expected = Access(caller=CALLER, scopes=frozenset(RIGHTS[share]), case_id="case-1")
+    assert is_share_token(token)
+    assert links.access(token, now=NOW) == links.access(token, now=NOW + 7 * DAY - 1) == expected
+    assert links.access(token, now=NOW + 7 * DAY) is None
+
+
+def test_a_link_fits_into_a_message() -> None:
+    assert len(a_token(RIGHTS["retry"])) < 200
+
+
+def test_an_old_key_opens_until_it_is_taken_away() -> None:
+    old = a_token(key=OTHER_KEY)
+    assert ShareLinks(lambda: f"{KEY} {OTHER_KEY}").access(old, now=NOW) is not None
+    assert ShareLinks(lambda: KEY).access(old, now=NOW) is None
+
+
+def test_the_first_key_signs() -> None:
+    assert ShareLinks(lambda: KEY).access(a_token(key=f"{KEY} {OTHER_KEY}"), now=NOW) is not None
+
+
+@given(st.integers(min_value=0), st.characters(codec="ascii"))
+def test_an_altered_token_opens_nothing(place: int, character: str) -> None:
+    token = a_token()
+    place %= len(token)
+    altered = token[:place] + character + token[place + 1 :]
+    # The last character of a base64 part has bits of no meaning.
+    same = altered == token or token[place + 1 : place + 2] in ("", ".")
+    assert same or ShareLinks(lambda: KEY).access(altered, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "a.b.c",
+        "eyJ..",
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYXNlLTEifQ.",
+        jwt.encode({"sub": "case-1", "scope": "read", "exp": NOW}, KEY, algorithm="HS512"),
+        jwt.encode({"sub": "case-1", "scope": "read"}, KEY, algorithm="HS256"),
+        jwt.encode({"sub": "case-1", "exp": NOW}, KEY, algorithm="HS256"),
+    ],
+)
+def test_what_is_no_token_of_ours_opens_nothing(token: str) -> None:
+    assert ShareLinks(lambda: KEY).access(token, now=NOW) is None
+
+
+@pytest.mark.parametrize("secret", ["", "short", f"{KEY} short"])
+def test_a_weak_key_neither_signs_nor_opens(secret: str) -> None:
+    with pytest.raises(ValueError, match="at least 32 characters"):
+        a_token(key=secret)
+    with pytest.raises(ValueError, match="at least 32 characters"):
+        ShareLinks(lambda: secret).access(a_token(), now=NOW)

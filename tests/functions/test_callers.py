@@ -1,0 +1,159 @@
+"""Who may call: the authorizer, and the handlers that enforce what it says."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from darkroom.adapters import aws as clients
+from darkroom.adapters.share_links import RIGHTS, ShareLinks
+
+from tests.functions.conftest import SECRETS, TOKEN, Functions, event, request
+
+CASE = "/api/cases/case-42/image-job"
+FORBIDDEN = {"isAuthorized": False}
+
+
+def authorize(functions: Functions, authorization: str | None) -> dict[str, Any]:
+    incoming = event("authorizer")
+    incoming["headers"].pop("authorization")
+    if authorization is not None:
+        incoming["headers"]["authorization"] = authorization
+    answer: dict[str, Any] = functions.load("authorizer").handler(incoming, None)
+    return answer
+
+
+def context(scopes: str, case_id: str = "") -> dict[str, Any]:
+    return {"authorizer": {"lambda": {"caller": "someone", "scopes": scopes, "caseId": case_id}}}
+
+
+def ask(functions: Functions, method: str, path: str, known: dict[str, Any], **changes: Any) -> Any:
+    incoming = request(method, path, **changes)
+    incoming["requestContext"].pop("authorizer")
+    incoming["requestContext"] |= known
+    return functions.call("reader" if method == "GET" else "initiator", incoming)
+
+
+def test_a_callers_token_is_known(functions: Functions) -> None:
+    expected = {"caller": "default", "scopes": "operate read submit", "caseId": ""}
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        answer = authorize(functions, f"{scheme} {TOKEN}")
+        assert answer == {"isAuthorized": True, "context": expected}
+
+
+def test_a_share_link_is_known_by_its_case(functions: Functions) -> None:
+    job = functions.call("initiator", event("initiator")).json
+    token = job["shareUrl"].partition("#")[2]
+    answer = authorize(functions, f"Bearer {token}")
+    assert answer["context"] == {"caller": "share-link", "scopes": "read", "caseId": "case-42"}
+
+
+def test_an_expired_share_link_is_nobodys(functions: Functions) -> None:
+    links = ShareLinks(lambda: SECRETS["share"])
+    week_ago = time.time_ns() // 1_000_000 - 7 * 86_400_000
+    for now, known in ((week_ago, False), (week_ago + 60_000, True)):
+        link = links.link("case-42", RIGHTS["read"], base_url="", now=now, days=7)
+        assert authorize(functions, f"Bearer {link.partition('#')[2]}")["isAuthorized"] is known
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        TOKEN,
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN}x",
+        "Bearer é",
+        "Bearer " + "a" * 2000,
+    ],
+)
+def test_what_is_no_token_is_nobodys(functions: Functions, authorization: str | None) -> None:
+    assert authorize(functions, authorization) == FORBIDDEN
+
+
+def test_a_rotated_token_is_read_without_a_deploy(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darkroom.adapters.secrets.MAX_AGE_S", 0)
+    assert authorize(functions, f"Bearer {TOKEN}")["isAuthorized"]
+    new = {"name": "default", "scopes": "read", "token": "n" * 40}
+    clients.secretsmanager().put_secret_value(SecretId="tokens", SecretString=json.dumps(new))
+    assert authorize(functions, f"Bearer {TOKEN}") == FORBIDDEN
+    assert authorize(functions, f"Bearer {'n' * 40}")["context"]["scopes"] == "read"
+
+
+def test_a_token_is_never_logged(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    authorize(functions, f"Bearer {TOKEN}")
+    authorize(functions, f"Bearer {TOKEN}-not-quite")
+    out = capsys.readouterr().out
+    assert '"caller_known"' in out
+    assert '"caller_unknown"' in out
+    assert TOKEN not in out
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/api/generate-case-images", {"submit"}),
+        ("POST", f"{CASE}/retry", {"submit", "retry"}),
+        ("DELETE", CASE, {"submit"}),
+        ("GET", CASE, {"read"}),
+        ("GET", "/api/cases/case-42/image-status", {"read"}),
+    ],
+)
+def test_each_route_needs_its_scope(functions: Functions, method: str, path: str, allowed: set[str]) -> None:
+    for scope in ("submit", "read", "operate", "retry"):
+        answer = ask(functions, method, path, context(scope), body="{}")
+        assert (answer.status != 403) == (scope in allowed), scope
+
+
+@pytest.mark.parametrize("known", [{}, {"authorizer": {}}, {"authorizer": {"lambda": None}}, context("")])
+def test_an_event_that_no_authorizer_has_seen_allows_nothing(
+    functions: Functions, known: dict[str, Any]
+) -> None:
+    assert ask(functions, "GET", CASE, known).status == 403
+    assert ask(functions, "DELETE", CASE, known).status == 403
+
+
+def test_another_cases_link_is_refused_the_same_whether_the_case_exists_or_not(functions: Functions) -> None:
+    functions.call("initiator", event("initiator"))
+    link = context("read retry", "another-case")
+    existing = ask(functions, "GET", CASE, link)
+    unknown = ask(functions, "GET", "/api/cases/unknown/image-job", link)
+    assert (existing.status, existing.text) == (403, unknown.text)
+    assert existing.json["code"] == "forbidden"
+    assert ask(functions, "POST", f"{CASE}/retry", link).status == 403
+    assert ask(functions, "POST", "/api/generate-case-images", link, body="{").status == 403
+
+
+def test_a_link_that_may_retry_does_and_one_that_may_not_does_not(functions: Functions) -> None:
+    incoming = event("initiator") | {"queryStringParameters": {"share": "retry"}}
+    job = functions.call("initiator", incoming).json
+    ask(functions, "DELETE", CASE, context("submit"))
+    token = job["shareUrl"].partition("#")[2]
+    known = {"authorizer": {"lambda": authorize(functions, f"Bearer {token}")["context"]}}
+    assert ask(functions, "DELETE", CASE, known).status == 403
+    assert ask(functions, "POST", f"{CASE}/retry", context("read", "case-42")).status == 403
+    answer = ask(functions, "POST", f"{CASE}/retry", known)
+    assert answer.status == 202
+    assert "shareUrl" not in answer.json
+
+
+def test_share_is_one_of_two_words(functions: Functions) -> None:
+    answer = functions.call(
+        "initiator", event("initiator") | {"queryStringParameters": {"share": "everything"}}
+    )
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "share")
+
+
+def test_the_daily_limit_is_a_429_with_the_time_to_come_again(functions: Functions) -> None:
+    functions.load("initiator", CASES_PER_DAY="1")
+    assert functions.call("initiator", event("initiator")).status == 202
+    assert functions.call("initiator", event("initiator")).status == 200
+    other = json.loads(event("initiator")["body"]) | {"caseId": "case-43"}
+    answer = functions.call("initiator", event("initiator") | {"body": json.dumps(other)})
+    assert (answer.status, answer.json["code"]) == (429, "daily_limit")
+    assert 0 < int(answer.headers["retry-after"]) <= 86_400
