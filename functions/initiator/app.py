@@ -21,7 +21,7 @@ from darkroom.usecases.cancel_job import CancelJob
 from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
-from darkroom.wire.calls import RetryRequest, Share, SubmitRequest
+from darkroom.wire.calls import RETRY_ALL, RetryRequest, Share, SubmitRequest
 
 SETTINGS = InitiatorSettings.load()
 LOGGER = observability.logger("initiator")
@@ -54,7 +54,7 @@ def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") ->
 @app.post("/api/cases/<caseId>/image-job/retry", **descriptions.RETRY)
 @api.needs(app, Scope.RETRY)
 @api.with_body(app, SETTINGS.max_body_bytes)
-def retry(caseId: str, body: RetryRequest) -> Response[str]:  # noqa: N803 - a name of the wire
+def retry(caseId: str, body: RetryRequest = RETRY_ALL) -> Response[str]:  # noqa: N803 - a name of the wire
     seen, webhook_url = api.seen(app.current_event), base_url() + api.WEBHOOK_PATH
     more, changed = body.max_cost_micro_usd, body.descriptions()
     job = RETRY(caseId, changed, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=more)

@@ -44,7 +44,14 @@ def workers_of(api: Api) -> list[int]:
         for pid in (task / "children").read_text().split()
     ]
     mark = f"AWS_LAMBDA_FUNCTION_NAME={api.stack.worker}".encode()
-    return [pid for pid in children if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+    return [pid for pid in children if mark in environment_of(pid)]
+
+
+def environment_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # it has just ended
+        return []
 
 
 def kill_workers(api: Api) -> None:

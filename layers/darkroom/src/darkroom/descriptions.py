@@ -143,5 +143,10 @@ SNAPSHOT: dict[str, Any] = {
     ),
 }
 OPENAPI: dict[str, Any] = _for_callers(
-    {"summary": "This description", "responses": _described({HTTPStatus.OK: ("OpenAPI 3.1", None)})}
+    {
+        "summary": "This description",
+        "responses": {
+            200: {"description": "OpenAPI 3.1", "content": {api.JSON: {"schema": {"type": "object"}}}}
+        },
+    }
 )

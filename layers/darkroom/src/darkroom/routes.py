@@ -29,7 +29,8 @@ class Routes:
 
         @app.not_found
         def no_route(_: Exception) -> Response[str]:
-            return api.problem(self._error(app.current_event.path))
+            event = app.current_event
+            return api.problem(self._error(event.path, event.http_method))
 
     @cached_property
     def _text(self) -> str:
@@ -45,9 +46,12 @@ class Routes:
             for path, methods in paths.items()
         }
 
-    def _error(self, path: str) -> DarkroomError:
-        """Why a request for `path` reached no route: it does not exist, or not with this method."""
+    def _error(self, path: str, method: str) -> DarkroomError:
+        """Why a request reached no route: `path` does not exist, or not with this `method`.
+
+        Or it holds an id of characters that no id has, which the routes do not even match.
+        """
         for pattern, methods in self._methods.items():
-            if pattern.fullmatch(path):
+            if pattern.fullmatch(path) and method not in methods:
                 return MethodNotAllowed(f"this path allows {', '.join(methods)}", methods)
         return RouteNotFound("no route has this path; the routes are in /api/openapi.json")

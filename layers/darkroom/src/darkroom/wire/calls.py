@@ -19,7 +19,7 @@ from darkroom.wire.model import (
 )
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
-MaxCost = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+MaxCost = Annotated[float, Field(ge=0.000_001, le=10_000, allow_inf_nan=False)]
 Description = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
 
 
@@ -82,7 +82,9 @@ class ShotChange(Request):
 class RetryRequest(Request):
     """A retry of the shots without a picture; `shots` gives some of them another description."""
 
-    shots: dict[Id, ShotChange] = Field(default={}, max_length=MAX_SHOTS)
+    shots: dict[Id, ShotChange] = Field(
+        default={}, max_length=MAX_SHOTS, json_schema_extra={"additionalProperties": False}
+    )
     max_cost_usd: MaxCost | None = None
     """Of the job from its beginning, in place of the one it was submitted with."""
 
@@ -94,6 +96,10 @@ class RetryRequest(Request):
     def descriptions(self) -> dict[str, str]:
         """Shot id → its new description."""
         return {shot_id: change.description for shot_id, change in self.shots.items()}
+
+
+RETRY_ALL = RetryRequest()
+"""What no body means: every shot without a picture, as it was described."""
 
 
 class ItemView(Wire):
@@ -112,10 +118,10 @@ class JobView(Wire):
     version: int
     status: Status
     created_at: int
-    started_at: int | None
-    completed_at: int | None
+    started_at: int | None = None
+    completed_at: int | None = None
     armed_at: int
-    due_at: int | None
+    due_at: int | None = None
     deadline_at: int
     evidence: list[ItemView]
     locations: list[ItemView]
@@ -127,11 +133,11 @@ class JobView(Wire):
     failed_ids: list[str]
     errors: dict[str, FailureView]
     retry_count: int
-    last_error: str | None
+    last_error: str | None = None
     cost_usd: float
     wasted_usd: float
-    max_cost_usd: float | None
-    waiting_until: int | None
+    max_cost_usd: float | None = None
+    waiting_until: int | None = None
 
     @classmethod
     def of(cls, job: Job, image: Callable[[str], str]) -> Self:
@@ -182,7 +188,7 @@ class ImageStatusView(Wire):
     """The status record of old clients."""
 
     status: Literal["ready"] | Status
-    completed_at: int | None
+    completed_at: int | None = None
 
     @classmethod
     def of(cls, job: Job) -> Self:

@@ -1,0 +1,48 @@
+"""Who may call, at the gateway of the running stack."""
+
+from typing import Any
+
+from tests.stack.conftest import Api
+from tests.stack.test_stack import a_case
+
+FAR = {"caseId": "far", "evidence": [{"id": "e", "name": "Key", "description": "brass"}]}
+
+
+def as_bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def test_a_stranger_can_neither_spend_nor_read(api: Api) -> None:
+    api.call("POST", "/api/generate-case-images", json=a_case("secret", count=1)).raise_for_status()
+    job = "/api/cases/secret/image-job"
+    asked: list[tuple[str, str, Any]] = [
+        ("POST", "/api/generate-case-images", FAR),
+        ("GET", job, None),
+        ("GET", "/api/cases/secret/image-status", None),
+        ("GET", "/api/openapi.json", None),
+        ("DELETE", job, None),
+        ("POST", f"{job}/retry", {}),
+    ]
+    for method, path, body in asked:
+        url = api.stack.api_url + path
+        assert api.http.request(method, url, json=body).status_code == 401
+        assert api.call(method, path, as_bearer("guessed" * 6), json=body).status_code == 403
+    assert api.call("GET", "/api/cases/far/image-job").status_code == 404
+    assert api.ended("secret")["status"] == "completed"
+
+
+def test_a_share_link_shows_its_case_and_no_other_and_submits_nothing(api: Api) -> None:
+    accepted = api.call("POST", "/api/generate-case-images", json=a_case("shared", count=1)).json()
+    api.call("POST", "/api/generate-case-images", json=a_case("private", count=1))
+    page, _, token = accepted["shareUrl"].partition("#")
+    assert page == f"{api.stack.api_url}/cases/shared"
+    guest = as_bearer(token)
+    api.ended("shared")
+    assert api.call("GET", "/api/cases/shared/image-job", guest).json() == api.job("shared")
+    other = api.call("GET", "/api/cases/private/image-job", guest)
+    unknown = api.call("GET", "/api/cases/unknown/image-job", guest)
+    assert (other.status_code, other.json()["code"], other.text) == (403, "forbidden", unknown.text)
+    assert api.call("POST", "/api/generate-case-images", guest, json=FAR).status_code == 403
+    assert api.call("DELETE", "/api/cases/shared/image-job", guest).status_code == 403
+    altered = as_bearer(token[:-2] + "xx")
+    assert api.call("GET", "/api/cases/shared/image-job", altered).status_code == 403
