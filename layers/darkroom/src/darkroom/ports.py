@@ -8,6 +8,8 @@ from darkroom.domain.case import Case
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account
+from darkroom.domain.tally import Tally
+from darkroom.domain.totals import Totals, Window
 from darkroom.domain.work import WorkOrder
 
 type Clock = Callable[[], int]
@@ -47,6 +49,20 @@ class CaseAllowance(Protocol):
 
     def take(self, caller: str, now: int) -> None:
         """Count one more case of `caller`; raises DailyLimit when that would be too many."""
+
+
+class CounterStore(Protocol):
+    """Where it is counted what became of jobs."""
+
+    def add(self, job: Job, tally: Tally, *, at: int) -> Tally:
+        """Count `tally` at that time, once for each version of a job; what was counted of it.
+
+        Nothing when this version was counted before; no generation time when the job had ended
+        before. Raises Contention.
+        """
+
+    def totals(self, window: Window, *, now: int) -> Totals:
+        """What was counted in the window up to `now`; raises Contention."""
 
 
 class WorkerInvoker(Protocol):

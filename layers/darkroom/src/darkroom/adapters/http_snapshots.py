@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ class HttpSnapshots:
 
     async def send(self, snapshot: Snapshot, url: str) -> None:
         """See SnapshotChannel."""
-        body = dump(ImageProgressUpdate.of(snapshot)).encode()
+        body = dump(ImageProgressUpdate.of(replace(snapshot, sent_at=self._clock()))).encode()
         # The same snapshot has the same id on every try, as the standard asks.
         message_id = f"{snapshot.job_id}-{snapshot.run}-{snapshot.claim}-{snapshot.sequence}"
         secret = await asyncio.to_thread(self._secret)

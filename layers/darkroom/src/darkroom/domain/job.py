@@ -93,6 +93,8 @@ class Job:
     """Until then that worker may be alive; None when nobody has claimed, or the worker has stopped."""
     sequence: int = 0
     """The highest snapshot applied from that worker."""
+    latency: int | None = None
+    """How long that snapshot took from the worker, in milliseconds."""
     settled_at_claim: int = 0
     """How many shots were done or failed when the run was claimed: what it adds is its progress."""
     started_at: int | None = None

@@ -46,6 +46,8 @@ class Snapshot:
     failures: Mapping[str, Failure] = field(default_factory=dict)
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
+    sent_at: int | None = None
+    """When it was sent, by the worker's clock; None from a worker that does not say."""
     waiting_until: int | None = None
     """Of a continuation: the quota has no start before then."""
 

@@ -1,6 +1,6 @@
 """Merge a worker's snapshot into its job, and start the next run when the worker ran out of time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.job import Job, Status
@@ -24,14 +24,17 @@ class RecordProgress:
     timing: Timing
 
     def __call__(self, snapshot: Snapshot, *, webhook_url: str) -> Job:
-        job = change_job(
-            self.jobs,
-            snapshot.case_id,
-            lambda job: (apply(job, snapshot, now=self.clock(), timing=self.timing), None),
-        )
+        job = change_job(self.jobs, snapshot.case_id, lambda job: (self._applied(job, snapshot), None))
         if snapshot.kind is SnapshotKind.CONTINUE and job.status is Status.PENDING and job.hop > 0:
             self._continue(job, webhook_url)
         return job
+
+    def _applied(self, job: Job, snapshot: Snapshot) -> Job:
+        now = self.clock()
+        changed = apply(job, snapshot, now=now, timing=self.timing)
+        if changed is job or snapshot.sent_at is None:
+            return changed
+        return replace(changed, latency=max(0, now - snapshot.sent_at))
 
     def _continue(self, job: Job, webhook_url: str) -> None:
         case = self.jobs.get_case(job)

@@ -44,6 +44,7 @@ class ImageProgressUpdate(Internal):
     cost_usd: Dollars = 0
     wasted_usd: Dollars = 0
     waiting_until: Moment | None = None
+    sent_at: Moment | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
@@ -65,6 +66,7 @@ class ImageProgressUpdate(Internal):
             cost_usd=usd(snapshot.cost_micro_usd),
             wasted_usd=usd(snapshot.wasted_micro_usd),
             waiting_until=snapshot.waiting_until,
+            sent_at=snapshot.sent_at,
         )
 
     def to_snapshot(self) -> Snapshot:
@@ -83,6 +85,7 @@ class ImageProgressUpdate(Internal):
             cost_micro_usd=micro_usd(self.cost_usd),
             wasted_micro_usd=micro_usd(self.wasted_usd),
             waiting_until=self.waiting_until,
+            sent_at=self.sent_at,
         )
         rules = {
             "completedImages": (self.completed_images, len(snapshot.images)),
