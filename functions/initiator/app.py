@@ -27,7 +27,7 @@ SETTINGS = InitiatorSettings.load()
 LOGGER = observability.logger("initiator")
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
 SHARES = ShareLinks(secret(SETTINGS.share_secret))
-JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
+JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 START = StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function))
 app = api.resolver(LOGGER)
 

@@ -9,21 +9,26 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import api, descriptions, observability
 from darkroom.adapters import aws
+from darkroom.adapters.dynamodb_counters import DynamoDBCounters
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.image_links import ImageLinks
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
 from darkroom.domain import errors
 from darkroom.domain.access import Scope
+from darkroom.domain.totals import Window
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
-from darkroom.wire.calls import ImageStatusView
+from darkroom.system import clock
+from darkroom.usecases.measure import Measure
+from darkroom.wire.calls import ImageStatusView, MetricsView
 
 SETTINGS = ReaderSettings.load()
 LOGGER = observability.logger("reader")
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
 IMAGES = S3Images(aws.s3(), SETTINGS.bucket_name)
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
+MEASURE = Measure(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name), jobs=JOBS, clock=clock)
 app = api.resolver(LOGGER)
 Routes(Path(__file__).with_name("openapi.json")).install(app)
 
@@ -45,6 +50,14 @@ def job(caseId: str, images: Literal["links", "inline"] = "links") -> Response[s
 @api.needs(app, Scope.READ)
 def image_status(caseId: str) -> Response[str]:  # noqa: N803
     return api.answer(ImageStatusView.of(JOBS.get(caseId)))
+
+
+@app.get("/api/metrics/image-generation", **descriptions.METRICS)
+@api.needs(app, Scope.OPERATE)
+@api.with_query(app)
+def image_generation(window: Window = Window.DAY) -> Response[str]:
+    chosen = api.choice("window", window, {each.value: each for each in Window})
+    return api.answer(MetricsView.of(chosen, *MEASURE(chosen)), headers={"Cache-Control": "max-age=10"})
 
 
 @app.get("/api/cases/<caseId>/images/<shotId>", **descriptions.IMAGE)

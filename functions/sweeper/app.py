@@ -6,18 +6,19 @@ from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import observability
+from darkroom import metrics, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.s3_images import S3Images
+from darkroom.metrics import Metric
 from darkroom.settings import SweeperSettings
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 SETTINGS = SweeperSettings.load()
 LOGGER = observability.logger("sweeper")
 SWEEP = SweepJobs(
-    jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name),
+    jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     images=S3Images(aws.s3(), SETTINGS.bucket_name),
     workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function),
     clock=lambda: time.time_ns() // 1_000_000,
@@ -31,6 +32,7 @@ SWEEP = SweepJobs(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = asdict(SWEEP())
     LOGGER.info("swept", extra=report)
+    metrics.emit("sweeper", {Metric.STUCK_JOBS: len(report["stuck"])})
     if report["stuck"]:
         LOGGER.warning("jobs_stuck", extra={"count": len(report["stuck"]), "case_ids": report["stuck"]})
     if report["failed"]:

@@ -27,7 +27,7 @@ def clock() -> int:
 
 
 RECORD = RecordProgress(
-    jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name),
+    jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function),
     clock=clock,
     timing=SETTINGS.timing,

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import observability
+from darkroom import metrics, observability
 from darkroom.adapters import aws, http
 from darkroom.adapters.dynamodb_quota import DynamoDBQuota
 from darkroom.adapters.http_snapshots import HttpSnapshots
@@ -69,4 +69,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     report = RUNNER.run(DEVELOP(order, remaining_s))
     observability.log_run(LOGGER, order, report)
+    metrics.emit("worker", metrics.of_run(report))
     return WorkerResult.of(order, report).model_dump(by_alias=True)

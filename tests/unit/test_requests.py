@@ -93,7 +93,7 @@ def test_a_retry_runs_what_is_missing_with_all_its_tries_and_time() -> None:
     office = a_partial_office()
     job = office.retry()
     assert (job.status, job.run, job.failures) == (Status.PENDING, 5, {})
-    assert (job.retry_count, job.losses, job.revision) == (0, 0, 0)
+    assert (job.retry_count, job.losses, job.revision) == (0, 0, 1)
     assert (job.deadline_at, job.due_at) == (NOW + TIMING.deadline, NOW + TIMING.grace)
     assert job.completed_at is None
     [order] = office.workers.orders
@@ -120,7 +120,7 @@ def test_a_second_retry_builds_on_the_descriptions_of_the_first() -> None:
     office.jobs.jobs["case-1"] = replace(first, status=Status.PARTIAL)
     office.retry()
     assert office.workers.orders[-1].case.shots[2].description == "second try"
-    assert office.job.revision == 1
+    assert office.job.revision == 2
 
 
 @pytest.mark.parametrize("shot_id", ["evidence-1", "ghost"])

@@ -8,7 +8,15 @@ from pydantic import BaseModel
 
 from darkroom import api
 from darkroom.domain import errors
-from darkroom.wire.calls import AcceptedView, GatewayMessage, ImageStatusView, JobView, Problem, Received
+from darkroom.wire.calls import (
+    AcceptedView,
+    GatewayMessage,
+    ImageStatusView,
+    JobView,
+    MetricsView,
+    Problem,
+    Received,
+)
 
 BEARER = "bearer"
 """The name of the security scheme."""
@@ -118,6 +126,16 @@ IMAGE_STATUS: dict[str, Any] = _for_callers(
         "summary": "The status record of old clients",
         "responses": _described(
             {HTTPStatus.OK: ("The status", ImageStatusView)}, [errors.Forbidden, errors.JobNotFound]
+        ),
+    }
+)
+METRICS: dict[str, Any] = _for_callers(
+    {
+        "summary": "How the deployment does",
+        "description": "Counted from every change of a job, a few seconds late.",
+        "responses": _described(
+            {HTTPStatus.OK: ("The counts of the window", MetricsView)},
+            [errors.InvalidInput, errors.Forbidden, errors.Contention],
         ),
     }
 )

@@ -32,6 +32,7 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport) -> None:
         failures=dict(Counter(failure.code for failure in ledger.failures.values())),
         undelivered=report.undelivered,
         requests_billed=ledger.requests,
+        throttles=ledger.throttles,
         cost_micro_usd=ledger.cost_micro_usd,
         wasted_micro_usd=ledger.wasted_micro_usd,
         models=dict(ledger.models),

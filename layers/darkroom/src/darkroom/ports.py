@@ -54,11 +54,10 @@ class CaseAllowance(Protocol):
 class CounterStore(Protocol):
     """Where it is counted what became of jobs."""
 
-    def add(self, job: Job, tally: Tally, *, at: int) -> Tally:
-        """Count `tally` at that time, once for each version of a job; what was counted of it.
+    def add(self, job: Job, tally: Tally, *, at: int) -> bool:
+        """Count `tally` at that time, once for each version of a job: False when it was before.
 
-        Nothing when this version was counted before; no generation time when the job had ended
-        before. Raises Contention.
+        Raises Contention.
         """
 
     def totals(self, window: Window, *, now: int) -> Totals:

@@ -49,6 +49,8 @@ class _Timed(Settings):
     deadline_seconds: int = 86_400
     max_retries: int = 3
     max_hops: int = 8
+    keep_days: int = 30
+    """How long a job that has ended is kept."""
 
     @property
     def timing(self) -> Timing:
@@ -105,6 +107,13 @@ class WebhookSettings(_Timed):
     webhook_secret: str
     public_url: str = ""
     max_body_bytes: int = 262_144
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObserverSettings(Settings):
+    """Counts what changes."""
+
+    table_name: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ repeats it. All items expire by themselves.
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +20,15 @@ from darkroom.domain.totals import HOUR, STEP, Totals, Window
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-COUNTS_PREFIX, COUNTED_PREFIX, ENDED_PREFIX = "counts:", "counted:", "ended:"
+COUNTS_PREFIX, COUNTED_PREFIX = "counts:", "counted:"
 SHARDS = 4
 IS_NEW = "attribute_not_exists(pk)"
-"""This change was not counted before; the job has not ended before."""
+"""This change was not counted before."""
 
 _DAY_S = 86_400
 _KEPT_S = {STEP: _DAY_S, HOUR: 9 * _DAY_S}
 _COUNTED_KEPT_S = 3 * _DAY_S
 """The stream repeats for a day at most."""
-_ENDED_KEPT_S = 90 * _DAY_S
 _TRIES = 5
 _READ_AT_ONCE = 100
 _GENERATION, _WEBHOOK = "g", "w"
@@ -43,35 +41,32 @@ class DynamoDBCounters:
         self._client = client
         self._table = table
 
-    def add(self, job: Job, tally: Tally, *, at: int) -> Tally:
-        """See CounterStore. Other shards' writers conflict at times: then it is tried again."""
+    def add(self, job: Job, tally: Tally, *, at: int) -> bool:
+        """See CounterStore. Two that count into the same items conflict: one tries again."""
         for _ in range(_TRIES):
             refused = self._transact(job, tally, at)
             if not refused:
-                return tally
-            if refused[0] == "ConditionalCheckFailed":
-                return Tally()
-            if "ConditionalCheckFailed" in refused:  # the job has ended before
-                tally = replace(tally, generation=None)
+                return True
+            if "ConditionalCheckFailed" in refused:
+                return False
         raise Contention("others kept counting")
 
-    def _transact(self, job: Job, tally: Tally, at: int) -> Sequence[str]:
-        """Write all or nothing; why each item was refused, empty when none was."""
+    def _transact(self, job: Job, tally: Tally, at: int) -> set[str]:
+        """Write all or nothing; why it was refused, empty when it was not."""
         now_s = at // 1000
         items = [self._mark(f"{COUNTED_PREFIX}{job.job_id}:{job.version}", now_s + _COUNTED_KEPT_S)]
-        if tally.generation is not None:
-            items.append(self._mark(f"{ENDED_PREFIX}{job.job_id}", now_s + _ENDED_KEPT_S))
         shard = zlib.crc32(job.job_id.encode()) % SHARDS
         for step in (STEP, HOUR):
             items.append(self._addition(_key(step, at - at % step, shard), tally, now_s + _KEPT_S[step]))
         try:
             self._client.transact_write_items(TransactItems=items)
         except self._client.exceptions.TransactionCanceledException as error:
-            codes = [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
-            if not {"ConditionalCheckFailed", "TransactionConflict"}.intersection(codes):
+            codes = {str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])}
+            refused = codes & {"ConditionalCheckFailed", "TransactionConflict"}
+            if not refused:
                 raise
-            return codes
-        return ()
+            return refused
+        return set()
 
     def _mark(self, key: str, expires_s: int) -> Any:
         item = {"pk": {"S": key}, "expiresAt": {"N": str(expires_s)}}

@@ -1,7 +1,7 @@
 """Jobs in DynamoDB: one item a job, one for the case it was made from, one index of what is due.
 
-The job's item is written as a whole and stays small; the descriptions lie in the case's item, which
-is written once, and again when a retry changes one. `dueShard` and `dueAt` exist only while a job is
+The job's item is written as a whole and stays small; the descriptions lie in the case's item, of which
+a retry writes another. `dueShard` and `dueAt` exist only while a job is
 open, so the index holds open jobs only; its shards spread the writes of many jobs over partitions.
 """
 
@@ -31,6 +31,7 @@ FOLLOWS_THE_STORED_ONE = "version = :previous"
 """The stored job is the version this one was derived from: nobody moved it in between."""
 
 _CREATE_TRIES = 5
+_MARGIN_S = 86_400
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -38,13 +39,14 @@ _deserialize = TypeDeserializer().deserialize
 class DynamoDBJobs:
     """See JobStore."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
         self._client = client
         self._table = table
+        self._keep_s = keep_days * 86_400
 
     def create(self, job: Job, case: Case) -> bool:
         """See JobStore. Two submissions at once conflict in their transactions: one tries again."""
-        puts = [self._put(_job_attributes(job), IS_NEW), self._put(_case_attributes(job, case), IS_NEW)]
+        puts = [self._put(self._job_item(job), IS_NEW), self._put(self._case_item(job, case), IS_NEW)]
         for _ in range(_CREATE_TRIES):
             refused = self._transact(puts)
             if not refused:
@@ -63,9 +65,9 @@ class DynamoDBJobs:
 
     def save(self, job: Job, case: Case | None = None) -> None:
         """See JobStore."""
-        put = self._put(_job_attributes(job), FOLLOWS_THE_STORED_ONE, previous=job.version - 1)
+        put = self._put(self._job_item(job), FOLLOWS_THE_STORED_ONE, previous=job.version - 1)
         if case is not None:
-            refused = self._transact([put, self._put(_case_attributes(job, case), IS_NEW)])
+            refused = self._transact([put, self._put(self._case_item(job, case), IS_NEW)])
             if refused:
                 raise Contention("somebody else moved the job")
             return
@@ -77,6 +79,16 @@ class DynamoDBJobs:
             exceptions.TransactionConflictException,
         ) as error:
             raise Contention("somebody else moved the job") from error
+
+    def _job_item(self, job: Job) -> Mapping[str, Any]:
+        """An ended job is forgotten some days later; an open one never."""
+        ended = None if job.is_open else job.completed_at
+        return _job_attributes(job) | {"expiresAt": ended and ended // 1000 + self._keep_s}
+
+    def _case_item(self, job: Job, case: Case) -> Mapping[str, Any]:
+        """Outlives its job, which ends soon after its deadline at the latest; a retry stores another."""
+        expires_at = job.deadline_at // 1000 + self._keep_s + _MARGIN_S
+        return _case_attributes(job, case) | {"expiresAt": expires_at}
 
     def _put(self, attributes: Mapping[str, Any], condition: str, **values: int) -> Any:
         put: dict[str, Any] = {
@@ -178,6 +190,11 @@ def _job_attributes(job: Job) -> dict[str, Any]:
         "maxCostMicroUsd": job.max_cost_micro_usd,
         "waitingUntil": job.waiting_until,
     }
+
+
+def job_from_item(item: Mapping[str, Any]) -> Job:
+    """The job in an item of the table, as its stream has it."""
+    return _to_job({name: _deserialize(value) for name, value in item.items()})
 
 
 def _to_job(item: Mapping[str, Any]) -> Job:

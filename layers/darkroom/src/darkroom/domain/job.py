@@ -108,7 +108,7 @@ class Job:
     losses: int = 0
     """How many of its runs were claimed and lost, or ended no shot: only these count to the maximum."""
     revision: int = 0
-    """Which version of the case the current run is made from: a retry may change descriptions."""
+    """Which version of the case the current run is made from: each retry stores another."""
     last_error: str | None = None
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0

@@ -63,7 +63,7 @@ def retry(
         due_at=now + timing.grace,
         hop=0,
         shots=tuple(job_shot(shot) for shot in shots),
-        revision=job.revision + (changed != case),
+        revision=job.revision + 1,
         max_cost_micro_usd=max_cost,
         failures={},
         retry_count=0,

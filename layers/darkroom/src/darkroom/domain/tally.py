@@ -44,7 +44,7 @@ class Tally:
     counts: Mapping[Count, int] = field(default_factory=dict)
     """Those that are not 0."""
     generation: int | None = None
-    """From the submission to this ending, which counts only if the job has never ended before."""
+    """From the submission to the job's first ending."""
     webhook: int | None = None
     """How long a snapshot took from the worker into the job."""
 
@@ -74,7 +74,7 @@ def tally(old: Job | None, new: Job) -> Tally:
         refused = sum(failure.code == Refused.code for failure in new.failures.values())
         counts[Count.REFUSED] = refused
         counts[Count.FAILED] = len(new.failures) - refused
-        if new.status is not Status.CANCELLED and new.completed_at is not None:
+        if new.status is not Status.CANCELLED and new.revision == 0 and new.completed_at is not None:
             generation = new.completed_at - new.created_at
     return Tally(
         counts={count: number for count, number in counts.items() if number},

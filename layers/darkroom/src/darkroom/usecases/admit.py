@@ -74,6 +74,8 @@ class Admission:
     _waiting: int = 0
     _refund: int = 0
     _paused_until: int = 0
+    throttles: int = 0
+    """How often the provider has refused a request of this run for its rate."""
     _scarce: bool = False
     """The quota has made this run wait: it makes no extra requests any more."""
     _wait_until: int | None = None
@@ -121,6 +123,7 @@ class Admission:
 
     async def throttled(self, seconds: float) -> None:
         """The provider wants nobody to ask for so long."""
+        self.throttles += 1
         until = self.clock() + round(seconds * 1000)
         async with self._pausing:
             if until > self._paused_until + _SAME_PAUSE_MS:

@@ -15,4 +15,5 @@ class CountChange:
 
     def __call__(self, old: Job | None, new: Job, *, at: int) -> Tally:
         found = tally(old, new)
-        return Tally() if found.is_empty else self.counters.add(new, found, at=at)
+        counted = not found.is_empty and self.counters.add(new, found, at=at)
+        return found if counted else Tally()

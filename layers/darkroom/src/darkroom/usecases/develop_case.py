@@ -123,6 +123,7 @@ class DevelopCase:
             await making.all(batches(todo, self.batch_sizes), strict=self.strict_batches)
         finally:
             for admission in making.admissions:
+                ledger.throttles += admission.throttles
                 await admission.close()
 
     def _admissions(self, order: WorkOrder) -> list[Admission]:

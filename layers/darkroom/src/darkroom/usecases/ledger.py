@@ -43,6 +43,8 @@ class Ledger:
     """How many pictures each model made, by its own account."""
     requests: int = 0
     """How many of this run's may cost something."""
+    throttles: int = 0
+    """How many were refused for the provider's rate limit."""
     postponed: list[int | None] = field(default_factory=list)
     """Of each shot left to another run: when the quota has a start for it, None if it was time that ended."""
 

@@ -40,7 +40,7 @@ class RetryJob:
             if seen is not None and seen != job.tag:
                 raise StaleVersion("the job is not the one that If-Match names")
             case = self.jobs.get_case(job)
-            again, changed = retry(
+            return retry(
                 job,
                 case,
                 descriptions,
@@ -48,7 +48,6 @@ class RetryJob:
                 timing=self.timing,
                 max_cost_micro_usd=max_cost_micro_usd,
             )
-            return again, None if changed == case else changed
 
         job = change_job(self.jobs, case_id, decide)
         return self.start(job, self.jobs.get_case(job), webhook_url=webhook_url)
