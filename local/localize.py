@@ -136,10 +136,19 @@ def known_webhook_secret(template: Template, local: Local) -> None:
     properties["SecretString"] = local.webhook_secret
 
 
+def without_metric_math(template: Template, local: Local) -> None:
+    """The emulator refuses alarms on an expression; it makes no metrics of ours anyway."""
+    resources = template["Resources"]
+    for name in [n for n, r in resources.items() if "Metrics" in r.get("Properties", {})]:
+        if resources[name]["Type"] == "AWS::CloudWatch::Alarm":
+            del resources[name]
+
+
 REWRITES: tuple[Callable[[Template, Local], None], ...] = (
     code_from_s3,
     http_api_in_native_resources,
     known_webhook_secret,
+    without_metric_math,
 )
 
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field, replace
 
 from darkroom.domain.case import Case, job_prefix
 from darkroom.domain.errors import Contention, DailyLimit, InvokeRefused, JobNotFound, ShotError
+from darkroom.domain.histogram import bucket
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account, Purse, Quota
+from darkroom.domain.tally import Tally
+from darkroom.domain.totals import Totals, Window
 from darkroom.domain.work import WorkOrder
 from darkroom.ports import Kept, RawImage
 
@@ -274,3 +277,27 @@ class MemoryImages:
         if self.error:
             raise self.error
         return [key for key in self.stored_pictures if key.startswith(job_prefix(case_id, job_id))]
+
+
+@dataclass
+class MemoryCounters:
+    """See CounterStore."""
+
+    counted: dict[tuple[str, int], tuple[int, Tally]] = field(default_factory=dict)
+
+    def add(self, job: Job, tally: Tally, *, at: int) -> bool:
+        if (job.job_id, job.version) in self.counted:
+            return False
+        self.counted[job.job_id, job.version] = at, tally
+        return True
+
+    def totals(self, window: Window, *, now: int) -> Totals:
+        found = Totals()
+        for at, tally in self.counted.values():
+            if at - at % window.step in window.buckets(now):
+                found.counts.update(tally.counts)
+                if tally.generation is not None:
+                    found.generation[bucket(tally.generation)] += 1
+                if tally.webhook is not None:
+                    found.webhook[bucket(tally.webhook)] += 1
+        return found

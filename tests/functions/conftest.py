@@ -126,6 +126,7 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
         clients.s3().create_bucket(Bucket="pictures")
         for name, value in SECRETS.items():
             clients.secretsmanager().create_secret(Name=name, SecretString=value)
+        monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom/test")
         made = Functions(monkeypatch.setenv)
         yield made
         for name in list(made.loaded):

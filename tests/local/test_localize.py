@@ -8,6 +8,7 @@ from local.localize import (
     http_api_in_native_resources,
     known_webhook_secret,
     localize,
+    without_metric_math,
 )
 
 TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
@@ -26,7 +27,8 @@ RESULT = localize(TEMPLATE, LOCAL)["Resources"]
 
 
 def test_there_are_just_these_rewrites() -> None:
-    assert (code_from_s3, http_api_in_native_resources, known_webhook_secret) == REWRITES
+    expected = (code_from_s3, http_api_in_native_resources, known_webhook_secret, without_metric_math)
+    assert expected == REWRITES
 
 
 def test_the_template_itself_is_left_as_it_is() -> None:
@@ -95,6 +97,12 @@ def test_the_same_routes_ask_the_same_authorizer() -> None:
 def test_the_webhook_secret_is_known() -> None:
     assert RESULT["WebhookSecret"]["Properties"]["SecretString"] == "whsec_xyz"
     assert "GenerateSecretString" not in RESULT["WebhookSecret"]["Properties"]
+
+
+def test_alarms_on_an_expression_are_left_out_and_no_others() -> None:
+    gone = TEMPLATE["Resources"].keys() - RESULT.keys()
+    assert gone == {"FailureRateAlarm"}
+    assert "Metrics" in TEMPLATE["Resources"]["FailureRateAlarm"]["Properties"]
 
 
 def test_nothing_else_is_changed() -> None:

@@ -22,7 +22,7 @@ FUNCTIONS = {
     for logical_id, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
-TABLE, BUCKET = "JobsTable.Arn", "ImageBucket"
+TABLE, STREAM, BUCKET = "JobsTable.Arn", "JobsTable.StreamArn", "ImageBucket"
 ALLOWED = {
     "authorizer": {
         ("secretsmanager:GetSecretValue", "ApiTokens"),
@@ -52,6 +52,15 @@ ALLOWED = {
         ("lambda:InvokeFunction", "-worker"),
         ("secretsmanager:GetSecretValue", "WebhookSecret"),
     },
+    "observer": {
+        ("dynamodb:PutItem", TABLE),
+        ("dynamodb:UpdateItem", TABLE),
+        ("dynamodb:DescribeStream", STREAM),
+        ("dynamodb:GetRecords", STREAM),
+        ("dynamodb:GetShardIterator", STREAM),
+        ("dynamodb:ListStreams", STREAM),
+        ("sqs:SendMessage", "ObserverFailures.Arn"),
+    },
     "sweeper": {
         ("dynamodb:GetItem", TABLE),
         ("dynamodb:PutItem", TABLE),
@@ -61,6 +70,8 @@ ALLOWED = {
     },
     "reader": {
         ("dynamodb:GetItem", TABLE),
+        ("dynamodb:BatchGetItem", TABLE),
+        ("dynamodb:Query", "/index/due"),
         ("s3:GetObject", f"{BUCKET}.Arn}}/cases/*"),
         ("secretsmanager:GetSecretValue", "LinkSecret"),
     },

@@ -1,0 +1,34 @@
+"""The observer on the table's stream, and the counts it leads to."""
+
+import time
+from typing import Any
+
+from tests.stack.conftest import Api
+from tests.stack.test_stack import a_case
+
+
+def metrics(api: Api) -> dict[str, Any]:
+    found: dict[str, Any] = api.call("GET", "/api/metrics/image-generation?window=1h").json()
+    return found
+
+
+def test_what_becomes_of_a_case_is_counted_from_the_stream(api: Api) -> None:
+    api.set_studio(script={"Key 1 of counts": ["safety"]})
+    before = metrics(api)
+    api.call("POST", "/api/generate-case-images", json=a_case("counts"))
+    job = api.ended("counts")
+    api.set_studio()
+
+    def added(name: str) -> float:
+        return float(after[name] - before[name])
+
+    end = time.monotonic() + 30
+    while (after := metrics(api))["jobsPartial"] == before["jobsPartial"]:
+        assert time.monotonic() < end, "the observer did not count the job's end within 30 s"
+        time.sleep(0.2)
+    assert (added("casesSubmitted"), added("imagesRequested")) == (1, 3)
+    assert (added("imagesCompleted"), added("imagesRefused"), added("imagesFailed")) == (2, 1, 0)
+    assert abs(added("costUsd") - job["costUsd"]) < 1e-9
+    assert after["generationTimeP50"] > 0
+    assert 0 < after["webhookLatencyP50"] < 10
+    assert after["stuckNow"] == 0
