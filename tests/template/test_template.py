@@ -139,9 +139,10 @@ def test_a_function_is_given_the_settings_it_reads_and_no_others(function: str) 
 def test_the_providers_secrets_exist_only_for_those_that_are_used() -> None:
     variables = FUNCTIONS["worker"]["Environment"]["Variables"]
     for provider, prefix in (("Gemini", "GEMINI"), ("OpenAi", "OPENAI")):
-        condition = f"Uses{provider}"
-        assert RESOURCES[f"{provider}Secret"]["Condition"] == condition
-        assert variables[f"{prefix}_SECRET"]["Fn::If"] == [condition, {"Ref": f"{provider}Secret"}, ""]
+        makes, secret = f"Makes{provider}Secret", f"{provider}Secret"
+        assert RESOURCES[secret]["Condition"] == makes
+        either = {"Fn::If": [makes, {"Ref": secret}, {"Ref": f"{secret}Arn"}]}
+        assert variables[f"{prefix}_SECRET"]["Fn::If"] == [f"Uses{provider}", either, ""]
 
 
 def test_the_worker_may_touch_the_quota_and_the_purses_but_no_job() -> None:
