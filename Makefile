@@ -31,6 +31,10 @@ local: setup ## keep the local stack running; its addresses are in .local/stack.
 submit: .venv/.ready ## send CASE=file to the stack of `make local`
 	@$(PY) -m local.submit --case "$(CASE)" --out "$(OUT)"
 
+.PHONY: token
+token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="submit read"
+	@$(PY) -m local.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
+
 .PHONY: test
 test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
 	$(PY) -m pytest $(ARGS)
