@@ -28,7 +28,8 @@ def access(authorization: str) -> Access | None:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    found = access(event.get("headers", {}).get("authorization", ""))
+    [authorization] = event["identitySource"]
+    found = access(authorization)
     if found is None:
         LOGGER.warning("caller_unknown", route=event.get("routeKey"))
         return {"isAuthorized": False}

@@ -211,7 +211,7 @@ def submit_and_authorize(functions: Functions) -> str:
     token = str(job["shareUrl"]).partition("#")[2]
     for bearer in (TOKEN, token):
         incoming = event("authorizer")
-        incoming["headers"]["authorization"] = f"Bearer {bearer}"
+        incoming["identitySource"] = [f"Bearer {bearer}"]
         assert functions.load("authorizer").handler(incoming, None)["isAuthorized"]
     return token
 

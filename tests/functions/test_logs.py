@@ -25,12 +25,12 @@ def a_whole_case(functions: Functions, config: studio.Config) -> list[str]:
     authorizer = functions.load("authorizer")
     for token in (TOKEN, f"{TOKEN}-altered"):
         asked = event("authorizer")
-        asked["headers"]["authorization"] = f"Bearer {token}"
+        asked["identitySource"] = [f"Bearer {token}"]
         authorizer.handler(asked, None)
     accepted = functions.call("initiator", event("initiator")).json
     shared = accepted["shareUrl"].partition("#")[2]
     asked = event("authorizer")
-    asked["headers"]["authorization"] = f"Bearer {shared}"
+    asked["identitySource"] = [f"Bearer {shared}"]
     authorizer.handler(asked, None)
     functions.call(
         "initiator", event("initiator") | {"body": event("initiator")["body"].replace(":[{", ":[")}
