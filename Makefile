@@ -31,6 +31,10 @@ local: setup ## keep the local stack running; its addresses are in .local/stack.
 submit: .venv/.ready ## send CASE=file to the stack of `make local`
 	@$(PY) -m local.submit --case "$(CASE)" --out "$(OUT)"
 
+.PHONY: doctor
+doctor: .venv/.ready ## look at the deployment STACK, or the local stack, from outside
+	@$(PY) -m ops.doctor $(if $(STACK),--stack "$(STACK)")
+
 .PHONY: token
 token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="submit read"
 	@$(PY) -m local.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")

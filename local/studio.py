@@ -147,9 +147,14 @@ class Handler(BaseHTTPRequestHandler):
     studio: Studio
 
     def do_GET(self) -> None:
-        """Statistics."""
+        """Statistics; and of any model that it exists, which costs nothing."""
         if self.path == "/_stats":
             return self._send(200, self.studio.stats())
+        if self.path.startswith("/v1beta/models/"):
+            key, expected = self.headers.get("x-goog-api-key"), self.studio.config.key
+            if not key or (expected is not None and key != expected):
+                return self._send(400, _bad_key())
+            return self._send(200, {"name": self.path.removeprefix("/v1beta/")})
         return self._send(404, _error(404, "NOT_FOUND", "no such path"))
 
     def do_PUT(self) -> None:

@@ -1,0 +1,374 @@
+"""`make doctor`: looks at a deployment from outside and says what is wrong and how to mend it.
+
+`STACK=name` for one on AWS, with your credentials; otherwise the stack that `make local` keeps running.
+It changes nothing. The exit code is 1 when something must be mended.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore.exceptions import ClientError
+from darkroom.adapters import standard_webhooks
+from darkroom.adapters.api_tokens import ApiTokens
+from darkroom.domain.errors import InvalidInput
+
+LOCAL = Path(__file__).resolve().parent.parent / ".local" / "stack.json"
+WEBHOOK = "/api/webhook/image-progress"
+CASES_AT_ONCE = 10
+"""What a deployment should manage: a worker and a webhook each, and as many functions again for callers."""
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was seen, how to mend it."""
+
+    level: Level
+    what: str
+    seen: str
+    mend: str = ""
+
+
+class Deployment:
+    """One stack; `client` makes the boto3 client of a service."""
+
+    def __init__(self, name: str, client: Callable[[str], Any], http: httpx.Client) -> None:
+        self.name = name
+        self.client = client
+        self.http = http
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """Output → value."""
+        [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    @cached_property
+    def resources(self) -> dict[str, tuple[str, str]]:
+        """Logical id → type and physical id."""
+        pages = self.client("cloudformation").describe_stack_resources(StackName=self.name)
+        return {
+            r["LogicalResourceId"]: (r["ResourceType"], r.get("PhysicalResourceId", ""))
+            for r in pages["StackResources"]
+        }
+
+    def of_type(self, kind: str) -> dict[str, str]:
+        """Logical id → physical id of the resources of one type."""
+        return {name: physical for name, (found, physical) in self.resources.items() if found == kind}
+
+    def secret(self, logical_id: str) -> str:
+        """The value of one of the stack's secrets; raises ClientError."""
+        _, physical = self.resources[logical_id]
+        return str(self.client("secretsmanager").get_secret_value(SecretId=physical)["SecretString"])
+
+    @cached_property
+    def worker(self) -> dict[str, str]:
+        """The worker's variables."""
+        found = self.client("lambda").get_function_configuration(FunctionName=self.outputs["WorkerName"])
+        return dict(found["Environment"]["Variables"])
+
+
+def concurrency(deployment: Deployment) -> Iterator[Finding]:
+    """Whether the account lets enough functions run at once."""
+    limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
+    limit = limits.get("UnreservedConcurrentExecutions") or limits["ConcurrentExecutions"]
+    needed = 4 * CASES_AT_ONCE
+    if limit >= needed:
+        yield Finding(Level.OK, "concurrency", f"{limit} functions at once")
+        return
+    yield Finding(
+        Level.WARN if limit >= 4 else Level.FAIL,
+        "concurrency",
+        f"{limit} functions at once: about {limit // 4} cases; a new account has 10",
+        f'ask for at least {needed}: Service Quotas, AWS Lambda, "Concurrent executions"',
+    )
+
+
+def secrets(deployment: Deployment) -> Iterator[Finding]:
+    """Whether each secret can be read and has its form."""
+    for name in sorted(deployment.of_type("AWS::SecretsManager::Secret")):
+        try:
+            problem = _FORMS[name](deployment.secret(name))
+        except ClientError as error:
+            problem = f"cannot be read: {error.response['Error']['Code']}"
+        mend = f"store a right value in {deployment.resources[name][1]} (docs/operations.md)"
+        level = Level.FAIL if problem else Level.OK
+        yield Finding(level, f"secret {name}", problem or "readable, of the right form", mend)
+
+
+def _webhook_form(value: str) -> str:
+    try:
+        standard_webhooks.sign(value, message_id="m", timestamp_s=0, body=b"")
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _tokens_form(value: str) -> str:
+    try:
+        ApiTokens(lambda: value).access("")
+    except InvalidInput as error:
+        return str(error)
+    return ""
+
+
+def _long_form(value: str) -> str:
+    short = not value.split() or any(len(key) < 32 for key in value.split())
+    return "each key must have at least 32 characters" if short else ""
+
+
+def _key_form(value: str) -> str:
+    return "no key was given" if value in ("", "unset") else ""
+
+
+_FORMS: dict[str, Callable[[str], str]] = {
+    "WebhookSecret": _webhook_form,
+    "ApiTokens": _tokens_form,
+    "ShareSecret": _long_form,
+    "LinkSecret": _long_form,
+    "GeminiSecret": _key_form,
+    "OpenAiSecret": _key_form,
+}
+
+
+def provider(deployment: Deployment) -> Iterator[Finding]:
+    """Whether the provider takes the key and has the model; a question that costs nothing."""
+    variables = deployment.worker
+    name = variables["IMAGE_PROVIDER"]
+    if name == "bedrock":
+        yield Finding(
+            Level.WARN, "provider", "bedrock is not asked", "see the console: Bedrock, Model access"
+        )
+        return
+    prefix = {"gemini": "GEMINI", "openai": "OPENAI"}[name]
+    model = variables[f"{prefix}_MODEL"]
+    key = deployment.client("secretsmanager").get_secret_value(SecretId=variables[f"{prefix}_SECRET"])
+    secret = str(key["SecretString"])
+    url, headers = (
+        (f"{variables['GEMINI_URL']}/v1beta/models/{model}", {"x-goog-api-key": secret})
+        if name == "gemini"
+        else (f"https://api.openai.com/v1/models/{model}", {"authorization": f"Bearer {secret}"})
+    )
+    try:
+        status = deployment.http.get(url, headers=headers).status_code
+    except httpx.HTTPError as error:
+        yield Finding(Level.FAIL, "provider", f"{name} cannot be reached: {type(error).__name__}", "")
+        return
+    mend = {
+        404: f"the model is retired or misspelt: set {name.capitalize()}Model to one that exists",
+        400: "the key is wrong: store a right one",
+        401: "the key is wrong: store a right one",
+        403: "the key may not use this API: allow it, or store another",
+    }
+    if status == httpx.codes.OK:
+        yield Finding(Level.OK, "provider", f"{name} takes the key and has {model}")
+    else:
+        level = Level.FAIL if status in mend else Level.WARN
+        yield Finding(
+            level, "provider", f"{name} answered {status} for {model}", mend.get(status, "try later")
+        )
+
+
+def webhook(deployment: Deployment) -> Iterator[Finding]:
+    """Whether snapshots arrive and only signed ones count."""
+    url = deployment.outputs["ApiUrl"] + WEBHOOK
+    body = json.dumps(_SNAPSHOT).encode()
+    signed = standard_webhooks.sign(
+        deployment.secret("WebhookSecret"), message_id="doctor", timestamp_s=int(time.time()), body=body
+    )
+    for what, headers, expected in (("unsigned", {}, 401), ("signed, of no job", signed, 404)):
+        status = deployment.http.post(
+            url, content=body, headers={"content-type": "application/json", **headers}
+        ).status_code
+        right = status == expected
+        yield Finding(
+            Level.OK if right else Level.FAIL,
+            "webhook",
+            f"a snapshot that is {what} is answered {status}" + ("" if right else f", not {expected}"),
+            "" if right else "look at the logs of the function webhook; is the address a proxy's?",
+        )
+
+
+_SNAPSHOT = {
+    "caseId": "doctor",
+    "jobId": "0" * 32,
+    "run": 1,
+    "claim": "doctor",
+    "sequence": 1,
+    "kind": "claim",
+    "status": "generating",
+    "completedImages": 0,
+    "totalImages": 1,
+    "evidenceImages": {},
+    "locationImages": {},
+    "failedIds": [],
+    "errors": {},
+}
+
+
+def callers(deployment: Deployment) -> Iterator[Finding]:
+    """Whether strangers are kept out."""
+    url = deployment.outputs["ApiUrl"] + "/api/openapi.json"
+    for what, headers, expected in (
+        ("without a token", {}, 401),
+        ("with a made-up token", {"authorization": "Bearer " + "x" * 40}, 403),
+    ):
+        status = deployment.http.get(url, headers=headers).status_code
+        level = Level.OK if status == expected else Level.FAIL
+        mend = "" if status == expected else "the authorizer does not work: look at its logs"
+        yield Finding(level, "callers", f"a caller {what} is answered {status}", mend)
+
+
+def sweeper(deployment: Deployment) -> Iterator[Finding]:
+    """Whether it is called every minute."""
+    rules = deployment.of_type("AWS::Events::Rule").values()
+    events = deployment.client("events")
+    for rule in rules:
+        found = events.describe_rule(Name=rule.rpartition("|")[2])
+        enabled = found["State"] == "ENABLED"
+        yield Finding(
+            Level.OK if enabled else Level.FAIL,
+            "sweeper",
+            f"its schedule, {found['ScheduleExpression']}, is {found['State'].lower()}",
+            "" if enabled else f"aws events enable-rule --name {rule}",
+        )
+    now = datetime.now(UTC)
+    figures = deployment.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="Invocations",
+        Dimensions=[{"Name": "FunctionName", "Value": deployment.outputs["SweeperName"]}],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now,
+        Period=600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    ticks = int(sum(point["Sum"] for point in figures))
+    yield Finding(
+        Level.OK if ticks else Level.WARN,
+        "sweeper",
+        f"ran {ticks} times in the last ten minutes"
+        if ticks
+        else "CloudWatch knows of no run in ten minutes",
+        "" if ticks else "right after a deploy and on the local stack that is so; else look at its logs",
+    )
+
+
+def alarms(deployment: Deployment) -> Iterator[Finding]:
+    """Whether somebody is told."""
+    names = list(deployment.of_type("AWS::CloudWatch::Alarm").values())
+    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    mute = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions")]
+    raised = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+    yield Finding(
+        Level.FAIL if mute or not found else Level.OK,
+        "alarms",
+        f"{len(found)} alarms, {len(mute)} without an action",
+        "deploy the template again" if mute or not found else "",
+    )
+    if raised:
+        yield Finding(Level.WARN, "alarms", f"raised now: {', '.join(raised)}", "see docs/operations.md")
+    topic = deployment.outputs["AlarmTopicArn"]
+    told = deployment.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    pending = [one for one in told if one["SubscriptionArn"] == "PendingConfirmation"]
+    yield Finding(
+        Level.OK if len(told) > len(pending) else Level.WARN,
+        "alarms",
+        f"{len(told) - len(pending)} receivers, {len(pending)} not confirmed",
+        ""
+        if len(told) > len(pending)
+        else "deploy with AlarmEmail=you@example.com and follow the e-mail's link",
+    )
+
+
+def storage(deployment: Deployment) -> Iterator[Finding]:
+    """Whether table and bucket are as the template says."""
+    database, table = deployment.client("dynamodb"), deployment.outputs["TableName"]
+    described = database.describe_table(TableName=table)["Table"]
+    backups = database.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
+    expiry = database.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    for what, right in (
+        ("is active", described["TableStatus"] == "ACTIVE"),
+        ("has a stream", bool(described.get("LatestStreamArn"))),
+        ("can be restored to any second", recovery == "ENABLED"),
+        ("forgets what has expired", expiry in ("ENABLED", "ENABLING")),
+        ("is protected from deletion", bool(described.get("DeletionProtectionEnabled"))),
+    ):
+        mend = "deploy again; for the protection with Stage=prod (no emulator has all of these)"
+        yield Finding(Level.OK if right else Level.WARN, "table", what if right else f"not so: {what}", mend)
+    public = None
+    with suppress(ClientError):
+        public = deployment.client("s3").get_public_access_block(Bucket=deployment.outputs["BucketName"])
+    closed = public is not None and all(public["PublicAccessBlockConfiguration"].values())
+    yield Finding(
+        Level.OK if closed else Level.FAIL,
+        "bucket",
+        "blocks public access" if closed else "does not block public access",
+        "deploy the template again",
+    )
+
+
+CHECKS = (concurrency, secrets, provider, webhook, callers, sweeper, alarms, storage)
+
+
+def examine(deployment: Deployment) -> Iterator[Finding]:
+    """All findings; a check that breaks is one itself."""
+    for check in CHECKS:
+        try:
+            yield from check(deployment)
+        except (ClientError, httpx.HTTPError, KeyError) as error:
+            said = error.response["Error"]["Code"] if isinstance(error, ClientError) else repr(error)
+            mend = "may you do this? the doctor needs to read the stack and its secrets"
+            yield Finding(Level.FAIL, check.__name__, f"could not be looked at: {said}", mend)
+
+
+def deployed(name: str | None, http: httpx.Client) -> Deployment:
+    """The stack called `name`, or the local one; raises FileNotFoundError when none is running."""
+    if name:
+        return Deployment(name, partial(boto3.client), http)
+    url = json.loads(LOCAL.read_text())["emulatorUrl"]
+    session = boto3.Session("local", "local", region_name="us-east-1")
+    return Deployment("darkroom", partial(session.client, endpoint_url=url), http)
+
+
+def main() -> int:
+    """One line a finding, its cure below it; 1 when one must be mended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stack", default="", help="the stack's name; empty for the one of `make local`")
+    arguments = parser.parse_args()
+    worst = 0
+    with httpx.Client(timeout=20, trust_env=bool(arguments.stack)) as http:
+        try:
+            deployment = deployed(arguments.stack or None, http)
+        except FileNotFoundError:
+            print("No stack is running: start one with `make local`, or name one: STACK=darkroom make doctor")
+            return 1
+        for finding in examine(deployment):
+            print(f"{finding.level:5} {finding.what:22} {finding.seen}")
+            if finding.level is not Level.OK and finding.mend:
+                print(f"{'':28} → {finding.mend}")
+            worst |= finding.level is Level.FAIL
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())
