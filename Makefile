@@ -35,9 +35,13 @@ submit: .venv/.ready ## send CASE=file to the stack of `make local`
 doctor: .venv/.ready ## look at the deployment STACK, or the local stack, from outside
 	@$(PY) -m ops.doctor $(if $(STACK),--stack "$(STACK)")
 
+.PHONY: compare
+compare: .venv/.ready ## compare two sets of results: OLD=folder NEW=folder
+	@$(PY) -m ops.compare --old "$(OLD)" --new "$(NEW)"
+
 .PHONY: token
 token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="submit read"
-	@$(PY) -m local.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
+	@$(PY) -m ops.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
 
 .PHONY: test
 test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest

@@ -87,3 +87,8 @@ def test_no_tracing_sdk_is_on_the_way_to_a_warm_function(function: str) -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_the_operators_are_told_what_to_do_about_an_alarm(name: str) -> None:
+    assert f"| `{name}` |" in (package.ROOT / "docs" / "operations.md").read_text()

@@ -5,7 +5,7 @@ import json
 import pytest
 from darkroom.adapters.api_tokens import ApiTokens
 
-from local import token
+from ops import token
 
 
 def test_the_entry_lets_the_token_in(
