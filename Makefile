@@ -31,6 +31,10 @@ local: setup ## keep the local stack running; its addresses are in .local/stack.
 submit: .venv/.ready ## send CASE=file to the stack of `make local`
 	@$(PY) -m local.submit --case "$(CASE)" --out "$(OUT)"
 
+.PHONY: sam-local
+sam-local: setup .local/build/template.yaml ## every function and a whole case in Lambda's containers, on the local stack
+	@$(PY) -m local.sam_local
+
 .PHONY: test
 test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
 	$(PY) -m pytest $(ARGS)
