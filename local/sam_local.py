@@ -180,6 +180,7 @@ def container_environment(deployed: Mapping[str, str], place: Place) -> dict[str
     """`deployed` as a container needs it: other addresses, and the worker that sam runs."""
     changed = {
         **deployed,
+        **stack.CREDENTIALS,
         "AWS_ENDPOINT_URL": place.stack.emulator_url,
         "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{place.lambda_port}",
         # Telemetry is no part of this.
@@ -198,11 +199,10 @@ def container_environment(deployed: Mapping[str, str], place: Place) -> dict[str
 
 
 def sam_environment() -> dict[str, str]:
-    """sam looks for an account with what is set in the shell: it must find none."""
+    """Without credentials: with any, sam asks AWS five times whose they are, and waits for the answers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {
         **kept,
-        **stack.CREDENTIALS,
         "AWS_DEFAULT_REGION": stack.REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_TELEMETRY": "0",
@@ -243,7 +243,7 @@ def invoke_all(place: Place, template: Path, console: Console) -> None:
         "jobId": job["jobId"],
         "webhookUrl": place.inside(running.api_url) + "/api/webhook/image-progress",
     }
-    invoke("WorkerFunction", order, lambda a: a.get("completed"), "outcome completed failed")
+    invoke("WorkerFunction", order, lambda a: a["status"] == "completed", "status completedImages duration")
     invoke("ReaderFunction", event("reader"), with_status(200), "status completedImages costUsd")
     snapshot = webhook_event(running)
     invoke("WebhookFunction", snapshot, with_status(200), "ok received")
