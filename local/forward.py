@@ -15,7 +15,7 @@ def forwarding(address: str, port: int) -> Iterator[None]:
     Does nothing when `address` is not one of this machine's: then whoever owns it passes on.
     """
     try:
-        server = _Server((address, port), _Connection)
+        server = _Server(address, port)
     except OSError as error:
         if error.errno != errno.EADDRNOTAVAIL:
             raise
@@ -35,14 +35,18 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__((address, port), _Connection)
+        self.port = port
+
 
 class _Connection(socketserver.BaseRequestHandler):
     request: socket.socket
+    server: _Server
 
     def handle(self) -> None:
-        port = self.server.server_address[1]
         try:
-            target = socket.create_connection(("127.0.0.1", port), timeout=5)
+            target = socket.create_connection(("127.0.0.1", self.server.port), timeout=5)
         except OSError:
             return  # nobody listens there now: the caller sees its connection closed
         target.settimeout(None)

@@ -16,11 +16,11 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from darkroom.adapters import standard_webhooks
@@ -39,9 +39,19 @@ type Answer = dict[str, Any]
 BUILD = package.ROOT / ".local" / "build"
 WORK = package.ROOT / ".local" / "sam"
 EVENTS = package.ROOT / "events"
-SAM = os.environ.get("SAM_BIN", str(package.ROOT / ".tools" / "sam" / "bin" / "sam"))
+SAM = str(package.ROOT / ".tools" / "sam" / "bin" / "sam")
+ENGINES = ("docker", "finch")
+"""What sam can use."""
+WEBHOOK_PATH = "/api/webhook/image-progress"
+SHOWN = frozenset(
+    {"isAuthorized", "caseId", "status", "completedImages", "totalImages", "duration", "costUsd"}
+    | {"rearmed", "ended", "stuck", "failed", "batchItemFailures"}
+)
+"""What the terminal tells of an answer."""
 START_S = 120
-"""Seconds that sam may take to listen; it pulls the image of the runtime the first time."""
+"""Seconds that sam may take to listen."""
+PULL_S = 900
+"""Seconds that the image of the runtime may take to come, the first time."""
 
 
 class Missing(Exception):
@@ -83,15 +93,14 @@ class Place:
 
 def find_engine() -> str:
     """The command of a container engine that answers; raises Missing."""
-    installed = [name for name in ("docker", "podman", "finch") if shutil.which(name)]
-    said = {name: _run([name, "info"], seconds=20) for name in installed}
+    installed = [name for name in ENGINES if shutil.which(name)]
+    if not installed:
+        raise Missing(f"no container engine is installed ({' or '.join(ENGINES)}): install one and start it")
+    said = {name: _run([name, "ps", "-q"], seconds=20) for name in installed}
     for name, answer in said.items():
         if answer.returncode == 0:
             return name
-    if not installed:
-        raise Missing("no container engine: install Docker (or podman, finch) and start it")
-    reasons = [f"{n}: {(a.stderr or a.stdout).strip().splitlines()[-1:]}" for n, a in said.items()]
-    raise Missing(f"no container engine answers: start it ({'; '.join(reasons)})")
+    raise Missing("; ".join(f"{name} does not answer: {_last_line(said[name])}" for name in installed))
 
 
 def image() -> str:
@@ -112,8 +121,7 @@ def address_for_containers(engine: str) -> str:
         return given
     name = "host.docker.internal"
     say = f"import socket; print(socket.gethostbyname('{name}'))"
-    answer = _in_container(engine, say, f"--add-host={name}:host-gateway")
-    return answer.stdout.strip().splitlines()[-1]
+    return _in_container(engine, say, f"--add-host={name}:host-gateway")
 
 
 def check_reachable(engine: str, address: str, port: int) -> None:
@@ -128,17 +136,24 @@ def check_reachable(engine: str, address: str, port: int) -> None:
         ) from missing
 
 
-def _in_container(engine: str, python: str, *options: str) -> subprocess.CompletedProcess[str]:
+def _in_container(engine: str, python: str, *options: str) -> str:
+    """What `python` prints in the image of the runtime, which this pulls if need be."""
     command = [engine, "run", "--rm", *options, "--entrypoint", "python3", image(), "-c", python]
-    answer = _run(command, seconds=600)  # the image may have to be pulled
+    answer = _run(command, seconds=PULL_S)
     if answer.returncode != 0:
-        lines = answer.stderr.strip().splitlines()
-        raise Missing(f"{engine} cannot run {image()}: {lines[-1] if lines else 'it says nothing'}")
-    return answer
+        raise Missing(f"{engine} cannot run {image()}: {_last_line(answer)}")
+    return answer.stdout.strip()
 
 
 def _run(command: list[str], *, seconds: float) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Missing(f"`{' '.join(command[:2])}` did not answer within {seconds:.0f} s") from error
+
+
+def _last_line(answer: subprocess.CompletedProcess[str]) -> str:
+    return (answer.stderr.strip().splitlines() or ["it says nothing"])[-1]
 
 
 # ---- What sam is given ------------------------------------------------------------------------------
@@ -183,8 +198,6 @@ def container_environment(deployed: Mapping[str, str], place: Place) -> dict[str
         **stack.CREDENTIALS,
         "AWS_ENDPOINT_URL": place.stack.emulator_url,
         "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{place.lambda_port}",
-        # Telemetry is no part of this.
-        "POWERTOOLS_TRACE_DISABLED": "true",
     }
     if "WORKER_FUNCTION" in deployed:
         changed["WORKER_FUNCTION"] = "WorkerFunction"
@@ -212,91 +225,109 @@ def sam_environment() -> dict[str, str]:
 # ---- sam local invoke -------------------------------------------------------------------------------
 
 
-def invoke_all(place: Place, template: Path, console: Console) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Invoked:
+    """One function, invoked once."""
+
+    function: str
+    answer: Answer
+    seconds: float
+
+    @property
+    def body(self) -> Answer:
+        """What an HTTP function answers, or the answer itself."""
+        found: Answer = json.loads(self.answer["body"]) if "body" in self.answer else self.answer
+        return found
+
+    def expect(self, *, http: int | None = None, **body: Any) -> Self:
+        """Itself; raises Failed unless the answer has this HTTP status and these values in its body."""
+        wrong = any(self.body.get(name) != value for name, value in body.items())
+        if self.answer.get("statusCode") != http or wrong:
+            raise Failed(f"{self.function} answered {json.dumps(self.answer)[:1000]}")
+        return self
+
+    def line(self) -> str:
+        """For the terminal."""
+        told = " ".join(f"{name}={value}" for name, value in self.body.items() if name in SHOWN)
+        return f"  {self.function:18} {self.answer.get('statusCode', 'ok')!s:3} {self.seconds:5.1f} s  {told}"
+
+
+def invoke_all(place: Place, template: Path) -> Iterator[Invoked]:
     """Every function with its event, in the order in which a case meets them; raises Failed."""
     running = place.stack
-    # The case of the events is for the worker that is invoked here.
-    running.client("lambda").put_function_concurrency(
-        FunctionName=running.worker, ReservedConcurrentExecutions=0
+    # The case of the events is for the worker that is invoked here, not for the emulator's.
+    workers = running.client("lambda")
+    workers.put_function_concurrency(FunctionName=running.worker, ReservedConcurrentExecutions=0)
+
+    def invoke(function: str, event: Event) -> Invoked:
+        return sam_invoke(template, function, event)
+
+    yield invoke("AuthorizerFunction", authorizer_event(running)).expect(isAuthorized=True)
+    accepted = invoke("InitiatorFunction", sample("initiator")).expect(http=202)
+    yield accepted
+    order = worker_event(accepted.body["jobId"], place)
+    yield invoke("WorkerFunction", order).expect(status="completed")
+    yield invoke("ReaderFunction", sample("reader")).expect(http=200, status="completed")
+    yield invoke("WebhookFunction", webhook_event(running)).expect(http=200)
+    yield invoke("SweeperFunction", sample("sweeper")).expect(failed={})
+    yield invoke("ObserverFunction", sample("observer")).expect(batchItemFailures=[])
+
+
+def sam_invoke(template: Path, function: str, event: Event) -> Invoked:
+    """`function` invoked with `event`; raises Failed when it failed, which sam's exit code does not tell."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [SAM, "local", "invoke", function, "-t", str(template), "-e", "-", "--skip-pull-image"],
+        input=json.dumps(event),  # not by a file: it may hold a token
+        capture_output=True,
+        text=True,
+        env=sam_environment(),
+        check=False,
     )
-
-    def invoke(function: str, event: Event, good: Callable[[Answer], object], shown: str) -> Answer:
-        started = time.monotonic()
-        answer = sam_invoke(template, function, event)
-        if not good(answer):
-            raise Failed(f"{function} answered {json.dumps(answer)[:1000]}")
-        body = json.loads(answer["body"]) if "body" in answer else answer
-        told = {key: body[key] for key in shown.split() if key in body}
-        status = answer.get("statusCode", "")
-        seconds = time.monotonic() - started
-        line = f"  {function:18} {status!s:3} {json.dumps(told)}  {seconds:.1f} s"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-        return body
-
-    def with_status(number: int) -> Callable[[Answer], object]:
-        return lambda answer: answer.get("statusCode") == number
-
-    known = invoke("AuthorizerFunction", authorizer_event(running), lambda a: a["isAuthorized"], "isAuthorized")
-    assert known
-    job = invoke("InitiatorFunction", event("initiator"), with_status(202), "caseId status totalImages")
-    order = event("worker") | {
-        "jobId": job["jobId"],
-        "webhookUrl": place.inside(running.api_url) + "/api/webhook/image-progress",
-    }
-    invoke("WorkerFunction", order, lambda a: a["status"] == "completed", "status completedImages duration")
-    invoke("ReaderFunction", event("reader"), with_status(200), "status completedImages costUsd")
-    snapshot = webhook_event(running)
-    invoke("WebhookFunction", snapshot, with_status(200), "ok received")
-    invoke("SweeperFunction", event("sweeper"), lambda a: not a["failed"], "swept rearmed ended stuck failed")
-    counted = invoke("ObserverFunction", event("observer"), lambda a: a["batchItemFailures"] == [], "batchItemFailures")
-    assert counted is not None
-
-
-def sam_invoke(template: Path, function: str, event: Event) -> Answer:
-    """What `function` answers to `event`; raises Failed when it failed, which sam itself does not tell."""
-    path = WORK / f"{function}.json"
-    path.write_text(json.dumps(event))
-    command = [SAM, "local", "invoke", function, "-t", str(template), "-e", str(path), "--skip-pull-image"]
-    done = subprocess.run(command, capture_output=True, text=True, env=sam_environment(), check=False)
     (WORK / f"{function}.log").write_text(done.stderr)
+    lines = done.stdout.strip().splitlines()
     try:
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
+        answer = json.loads(lines[-1])
     except (IndexError, ValueError) as error:
         raise Failed(f"sam local invoke {function}:\n{done.stderr[-2000:]}") from error
     if not isinstance(answer, dict) or "errorMessage" in answer:
-        raise Failed(f"{function}: {answer}\n{done.stderr[-2000:]}")
-    return answer
+        raise Failed(f"{function} failed: {answer}\n{done.stderr[-2000:]}")
+    return Invoked(function=function, answer=answer, seconds=time.monotonic() - started)
 
 
-def event(name: str) -> Event:
-    """The sample event of a function."""
+def sample(name: str) -> Event:
+    """The event of a function in `events/`."""
     found: Event = json.loads((EVENTS / f"{name}.json").read_text())
     return found
+
+
+def worker_event(job_id: str, place: Place) -> Event:
+    """The sample, for the job that the initiator made of its own sample: they are of the same case."""
+    webhook_url = place.inside(place.stack.api_url) + WEBHOOK_PATH
+    return sample("worker") | {"jobId": job_id, "webhookUrl": webhook_url}
 
 
 def authorizer_event(running: Stack) -> Event:
     """The sample, from a caller that the stack knows."""
     authorization = f"Bearer {running.token}"
-    sample = event("authorizer")
-    headers = sample["headers"] | {"authorization": authorization}
-    return sample | {"headers": headers, "identitySource": [authorization]}
+    known = sample("authorizer")
+    headers = known["headers"] | {"authorization": authorization}
+    return known | {"headers": headers, "identitySource": [authorization]}
 
 
 def webhook_event(running: Stack) -> Event:
-    """The sample for a job of its own, which no worker has claimed, signed now."""
-    sample = event("webhook")
+    """The sample, for a job of its own that no worker has claimed, signed now."""
+    found = sample("webhook")
     with CaseClient(running.api_url, running.token) as client:
-        case = json.loads(event("initiator")["body"]) | {"caseId": "case-43"}
-        job = client.submit(case)
-    body = json.loads(sample["body"]) | {"caseId": job["caseId"], "jobId": job["jobId"]}
-    text = json.dumps(body)
+        job = client.submit(json.loads(sample("initiator")["body"]) | {"caseId": "case-43"})
+    body = json.dumps(json.loads(found["body"]) | {"caseId": job["caseId"], "jobId": job["jobId"]})
     signed = standard_webhooks.sign(
         running.webhook_secret,
-        message_id=sample["headers"]["webhook-id"],
+        message_id=found["headers"]["webhook-id"],
         timestamp_s=int(time.time()),
-        body=text.encode(),
+        body=body.encode(),
     )
-    return sample | {"headers": sample["headers"] | signed, "body": text}
+    return found | {"headers": found["headers"] | signed, "body": body}
 
 
 # ---- sam local start-api and start-lambda -----------------------------------------------------------
@@ -365,10 +396,11 @@ def run(console: Console) -> None:
         check_reachable(engine, address, place.ports[0])
         console.print(f"The local stack runs; containers reach it at {address}\n", highlight=False)
         template = write_template(place)
-        open_things.callback(template.unlink)  # it names no secret, but nobody needs it any more
+        open_things.callback(template.unlink)
 
         console.print("sam local invoke, each function with its event:")
-        invoke_all(place, template, console)
+        for invoked in invoke_all(place, template):
+            console.print(invoked.line(), highlight=False, markup=False, soft_wrap=True)
 
         console.print("\nsam local start-api and start-lambda, a whole case:")
         with (
@@ -382,14 +414,14 @@ def run(console: Console) -> None:
 
 
 def main() -> int:
-    """Exit code 0 if everything worked, 1 if something failed, 2 if something is missing here."""
+    """Exit code 0 only if everything worked."""
     console = Console()
     try:
         with ended_by_signal():
             run(console)
     except Missing as missing:
         console.print(f"sam-local cannot run here: {missing}", highlight=False, markup=False)
-        return 2
+        return 1
     except (Failed, Refused) as failed:
         console.print(f"{failed}\nLogs: {WORK}", highlight=False, markup=False, soft_wrap=True)
         return 1

@@ -41,6 +41,12 @@ def test_a_callers_token_is_known(functions: Functions) -> None:
         assert answer == {"isAuthorized": True, "context": expected}
 
 
+def test_the_callers_header_is_found_however_it_is_written(functions: Functions) -> None:
+    incoming = event("authorizer")
+    incoming["headers"] = {"Authorization": f"Bearer {TOKEN}"}
+    assert functions.load("authorizer").handler(incoming, None)["isAuthorized"]
+
+
 def test_a_share_link_is_known_by_its_case(functions: Functions) -> None:
     job = functions.call("initiator", event("initiator")).json
     token = job["shareUrl"].partition("#")[2]
