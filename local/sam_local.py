@@ -8,6 +8,7 @@ engine; without one it says what is missing. `SAM_LOCAL_HOST` is the address of 
 containers, when the one found does not do.
 """
 
+import ipaddress
 import json
 import os
 import shutil
@@ -118,10 +119,20 @@ def architecture() -> str:
 def address_for_containers(engine: str) -> str:
     """An IP address at which containers reach this machine: the engine knows; raises Missing."""
     if given := os.environ.get("SAM_LOCAL_HOST"):
+        if not _is_address(given):
+            raise Missing(f"SAM_LOCAL_HOST must be an IPv4 address other than loopback, not {given!r}")
         return given
     name = "host.docker.internal"
     say = f"import socket; print(socket.gethostbyname('{name}'))"
     return _in_container(engine, say, f"--add-host={name}:host-gateway")
+
+
+def _is_address(text: str) -> bool:
+    """A name would not do: S3 clients put the bucket before it."""
+    try:
+        return not ipaddress.IPv4Address(text).is_loopback
+    except ValueError:
+        return False
 
 
 def check_reachable(engine: str, address: str, port: int) -> None:
@@ -420,7 +431,7 @@ def main() -> int:
         with ended_by_signal():
             run(console)
     except Missing as missing:
-        console.print(f"sam-local cannot run here: {missing}", highlight=False, markup=False)
+        console.print(f"sam-local cannot run here: {missing}", highlight=False, markup=False, soft_wrap=True)
         return 1
     except (Failed, Refused) as failed:
         console.print(f"{failed}\nLogs: {WORK}", highlight=False, markup=False, soft_wrap=True)

@@ -59,6 +59,13 @@ def test_an_engine_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert sam_local.find_engine() == "docker"
 
 
+@pytest.mark.parametrize("given", ["host.docker.internal", "127.0.0.1", "::1"])
+def test_an_address_that_no_container_can_use_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("SAM_LOCAL_HOST", given)
+    with pytest.raises(Missing, match="SAM_LOCAL_HOST must be an IPv4 address other than loopback"):
+        sam_local.address_for_containers("docker")
+
+
 def test_functions_call_this_machine_at_the_address_that_containers_have_for_it() -> None:
     deployed = {
         "TABLE_NAME": "table",
