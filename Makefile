@@ -35,6 +35,10 @@ submit: .venv/.ready ## send CASE=file to the stack of `make local`
 sam-local: setup .local/build/template.yaml ## every function and a whole case in Lambda's containers, on the local stack
 	@$(PY) -m local.sam_local
 
+.PHONY: token
+token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="submit read"
+	@$(PY) -m local.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
+
 .PHONY: test
 test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
 	$(PY) -m pytest $(ARGS)
@@ -54,12 +58,14 @@ bench: .venv/.ready .tools/bench/.ready ## measure the worker against the algori
 	@.tools/bench/bin/python -m bench.encode
 
 .PHONY: check
-check: .venv/.ready .tools/sam/.ready ## format, lint, types, import contracts, template lint, tests
+check: .venv/.ready .tools/sam/.ready .tools/lint/.ready ## format, lint, types, import contracts, template lint, tests
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 	$(SAM) validate --lint
+	.tools/lint/bin/cfn-lint template.yaml --append-rules cfn_lint_serverless.rules
+	@.tools/lint/bin/checkov --config-file .checkov.yaml
 	$(MAKE) test
 
 .PHONY: format
@@ -89,6 +95,7 @@ lock: $(UV_FILE) ## pin the dependencies again; UPGRADE=1 takes the newest
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev --group bench -c requirements-dev.txt -o requirements-bench.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group emulator -o requirements-emulator.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group sam -o requirements-sam.txt
+	$(UV) pip compile $(LOCK_FLAGS) --group lint -o requirements-lint.txt
 LOCK_FLAGS := -q --universal --generate-hashes --python-version 3.13 --custom-compile-command "make lock" --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
@@ -119,6 +126,11 @@ clean: ## remove everything made here
 .tools/sam/.ready: requirements-sam.txt .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/sam
 	$(UV) pip install -q --python .tools/sam/bin/python --require-hashes -r requirements-sam.txt
+	touch $@
+
+.tools/lint/.ready: requirements-lint.txt .python-version $(UV_FILE)
+	$(UV) venv -q --clear .tools/lint
+	$(UV) pip install -q --python .tools/lint/bin/python --require-hashes -r requirements-lint.txt
 	touch $@
 
 # What the layer holds besides our own code, for the interpreter of this machine (`sam build` makes the one for Lambda).

@@ -28,8 +28,8 @@ def access(authorization: str) -> Access | None:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
-    found = access(headers.get("authorization", ""))
+    [authorization] = event["identitySource"]
+    found = access(authorization)
     if found is None:
         LOGGER.warning("caller_unknown", route=event.get("routeKey"))
         return {"isAuthorized": False}

@@ -72,9 +72,9 @@ def base_url() -> str:
 
 
 def answer(event: str, job: Job, status: HTTPStatus, share_url: str | None = None) -> Response[str]:
-    observability.log_job(LOGGER, event, job)
+    observability.note_job(LOGGER, event, job)
     return api.accepted(job, LINKS.link, base_url(), status, share_url)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    return observability.answer(LOGGER, app.resolve, event, context)

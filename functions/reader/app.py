@@ -72,4 +72,4 @@ def image(caseId: str, shotId: str, s: str = "") -> Response[str]:  # noqa: N803
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    return observability.answer(LOGGER, app.resolve, event, context)

@@ -31,7 +31,10 @@ SWEEP = SweepJobs(
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = asdict(SWEEP())
-    LOGGER.info("swept", extra=report)
+    jobs = report.pop("jobs")
+    LOGGER.info("swept", extra={name: len(found) for name, found in report.items()})
+    for case_id, job_id in jobs.items():
+        LOGGER.info("job_swept", case_id=case_id, correlation_id=job_id, ended=case_id in report["ended"])
     metrics.emit("sweeper", {Metric.STUCK_JOBS: len(report["stuck"])})
     if report["stuck"]:
         LOGGER.warning("jobs_stuck", extra={"count": len(report["stuck"]), "case_ids": report["stuck"]})

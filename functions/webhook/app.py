@@ -44,9 +44,9 @@ def receive(body: ImageProgressUpdate) -> Response[str]:
     webhook_url = api.base_url(app.current_event, SETTINGS.public_url) + api.WEBHOOK_PATH
     job = RECORD(body.to_snapshot(), webhook_url=webhook_url)
     LOGGER.append_keys(sequence=body.sequence, kind=body.kind, sender_run=body.run)
-    observability.log_job(LOGGER, "snapshot_received", job)
+    observability.note_job(LOGGER, "snapshot_received", job)
     return api.answer(Received())
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    return observability.answer(LOGGER, app.resolve, event, context)

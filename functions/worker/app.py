@@ -63,6 +63,7 @@ DEVELOP = DevelopCase(
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     order = parse(WorkerEvent, event).to_order()
+    LOGGER.set_correlation_id(order.job_id)
 
     def remaining_s() -> float:
         return context.get_remaining_time_in_millis() / 1000

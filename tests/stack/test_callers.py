@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local import package
 from tests.stack.conftest import Api
 from tests.stack.test_stack import a_case
 
@@ -46,3 +47,15 @@ def test_a_share_link_shows_its_case_and_no_other_and_submits_nothing(api: Api) 
     assert api.call("DELETE", "/api/cases/shared/image-job", guest).status_code == 403
     altered = as_bearer(token[:-2] + "xx")
     assert api.call("GET", "/api/cases/shared/image-job", altered).status_code == 403
+
+
+def test_the_functions_print_no_token_link_or_description(api: Api) -> None:
+    case = a_case("quiet", count=2)
+    case["evidence"][0]["description"] = "a description that only this test has"
+    shared = api.call("POST", "/api/generate-case-images", json=case).json()["shareUrl"].partition("#")[2]
+    [link, _] = api.ended("quiet")["evidenceImages"].values()
+    place = api.http.get(link).headers["location"]
+    printed = (package.ROOT / ".local" / "test-stack.log").read_text()
+    assert '"case_id":"quiet"' in printed
+    marks = [api.stack.token, api.stack.webhook_secret, shared, link, place, "that only this test has"]
+    assert [mark for mark in marks if mark in printed] == []

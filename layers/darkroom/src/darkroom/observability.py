@@ -1,10 +1,14 @@
 """How functions log: JSON lines by Powertools, an event name plus fields, one canonical line a call.
 
+The correlation id of every line that concerns a job is its `jobId`: the initiator mints it, and it
+travels in the worker's event, in each snapshot and in the table.
+
 Never logged: a prompt, a description, a key, a signature, an address that grants access.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from aws_lambda_powertools import Logger
 
@@ -18,13 +22,29 @@ def logger(service: str) -> Logger:
     return Logger(service=service, utc=True)
 
 
+def answer(
+    log: Logger, resolve: Callable[[dict[str, Any], Any], dict[str, Any]], event: dict[str, Any], context: Any
+) -> dict[str, Any]:
+    """What `resolve` answers to an HTTP API's event, and the invocation's canonical line."""
+    asked = event["requestContext"]
+    log.clear_state()
+    log.append_keys(
+        request_id=asked["requestId"],
+        route=event["routeKey"],
+        caller=((asked.get("authorizer") or {}).get("lambda") or {}).get("caller"),
+        case_id=(event.get("pathParameters") or {}).get("caseId"),
+    )
+    answered = resolve(event, context)
+    log.info("answered", status_code=answered["statusCode"])
+    return answered
+
+
 def log_run(log: Logger, order: WorkOrder, report: RunReport) -> None:
     """The canonical line of a worker's run, and one for each defect it met."""
     ledger = report.ledger
     log.info(
         "run_ended",
         case_id=order.case.case_id,
-        job_id=order.job_id,
         run=order.run,
         ending=report.ending,
         completed=len(ledger.images),
@@ -39,9 +59,9 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport) -> None:
         seconds=round(report.seconds, 3),
     )
     if other := [model for model in ledger.models if not _is_one_of(model, ledger.asked)]:
-        log.warning("another_model_answered", job_id=order.job_id, models=other, asked=list(ledger.asked))
+        log.warning("another_model_answered", models=other, asked=list(ledger.asked))
     for defect in ledger.defects:
-        log.error("shot_defect", job_id=order.job_id, run=order.run, exc_info=defect)
+        log.error("shot_defect", run=order.run, exc_info=defect)
 
 
 def _is_one_of(model: str, asked: Iterable[str]) -> bool:
@@ -49,12 +69,12 @@ def _is_one_of(model: str, asked: Iterable[str]) -> bool:
     return any(model == name or model.startswith(f"{name}-") for name in asked)
 
 
-def log_job(log: Logger, event: str, job: Job) -> None:
-    """What a caller asked for, and the job it is now."""
-    log.info(
-        event,
+def note_job(log: Logger, did: str, job: Job) -> None:
+    """Add to the invocation's canonical line what was done, and the job as it is now."""
+    log.set_correlation_id(job.job_id)
+    log.append_keys(
+        did=did,
         case_id=job.case_id,
-        job_id=job.job_id,
         run=job.run,
         version=job.version,
         job_status=job.status,

@@ -16,6 +16,8 @@ class SweepReport:
 
     rearmed: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    jobs: dict[str, str] = field(default_factory=dict)
+    """The job ids of those it moved."""
     refused: list[str] = field(default_factory=list)
     """Re-armed, but the worker could not be started; they come due again."""
     stuck: list[str] = field(default_factory=list)
@@ -60,6 +62,7 @@ class SweepJobs:
         swept = sweep(job, stored, now=now, timing=self.timing, jitter=self.jitter())
         self.jobs.save(swept)
         (report.rearmed if swept.is_open else report.ended).append(case_id)
+        report.jobs[case_id] = job.job_id
         if swept.is_open:
             self._invoke(swept)
 

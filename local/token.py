@@ -1,0 +1,23 @@
+"""`make token`: a new bearer token for a caller, and its entry for the secret of tokens."""
+
+import argparse
+import json
+import secrets
+
+from darkroom.adapters.api_tokens import digest
+
+
+def main() -> None:
+    """Print the token, which is stored nowhere, and the entry, which holds only its salted hash."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True, help="who calls, in logs and for the daily limit")
+    parser.add_argument("--scopes", default="submit read", help="some of: submit read operate")
+    arguments = parser.parse_args()
+    token, salt = secrets.token_urlsafe(32), secrets.token_hex(16)
+    entry = {"name": arguments.name, "scopes": arguments.scopes, "sha256": f"{salt}:{digest(salt, token)}"}
+    print(f"The token, for the caller: {token}\nThe entry, for the list callers of the secret:")
+    print(json.dumps(entry))
+
+
+if __name__ == "__main__":
+    main()

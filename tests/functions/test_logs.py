@@ -1,0 +1,117 @@
+"""What the functions print: one thread through a whole case, and nothing that must stay secret."""
+
+import json
+from typing import Any
+
+import pytest
+from darkroom.adapters import aws as clients
+
+from local import studio
+from tests.functions.conftest import SECRETS, TOKEN, Functions, event, request
+from tests.functions.test_observer import a_submission, an_event
+from tests.functions.test_worker import develop
+
+JOB = "/api/cases/case-42/image-job"
+# What each fault of the studio answers with: texts that quote the key and the prompt among them.
+FAULTS = [["safety"], ["500", "truncated"], ["503", "no-image"], ["429", "bad-image"]]
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def a_whole_case(functions: Functions, config: studio.Config) -> list[str]:
+    """Everything that happens to a case; what of it must stay secret."""
+    authorizer = functions.load("authorizer")
+    for token in (TOKEN, f"{TOKEN}-altered"):
+        asked = event("authorizer")
+        asked["identitySource"] = [f"Bearer {token}"]
+        authorizer.handler(asked, None)
+    accepted = functions.call("initiator", event("initiator")).json
+    shared = accepted["shareUrl"].partition("#")[2]
+    asked = event("authorizer")
+    asked["identitySource"] = [f"Bearer {shared}"]
+    authorizer.handler(asked, None)
+    functions.call(
+        "initiator", event("initiator") | {"body": event("initiator")["body"].replace(":[{", ":[")}
+    )
+    functions.call("webhook", event("webhook"))
+    develop(functions, config)
+    secret = [shared, TOKEN, *SECRETS.values()]
+    for images in ("links", "inline"):
+        answer = functions.call("reader", request("GET", JOB, queryStringParameters={"images": images})).json
+        for shot_id, link in answer["evidenceImages"].items():
+            secret.append(link)
+            if images == "links":
+                query = {"s": link.partition("?s=")[2]}
+                path = f"/api/cases/case-42/images/{shot_id}"
+                found = functions.call("reader", request("GET", path, queryStringParameters=query))
+                secret += [query["s"], found.headers["location"], "X-Amz-Signature"]
+    functions.load("sweeper").handler({}, None)
+    functions.load("observer").handler(a_submission(), None)
+    functions.load("observer").handler(an_event(), None)
+    body = json.loads(event("initiator")["body"])
+    for item in (*body["evidence"], *body["locations"]):
+        secret += [item["name"], item["description"], item["description"][:40]]
+    return secret
+
+
+@pytest.mark.parametrize("fault", [[], *FAULTS], ids=str)
+def test_nothing_that_must_stay_secret_is_printed(
+    functions: Functions,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    fault: list[str],
+) -> None:
+    script = {"Torn letter": fault} if fault else {}
+    secret = a_whole_case(functions, studio.Config(latency_median=0, script=script))
+    captured = capsys.readouterr()
+    printed = captured.out + captured.err + caplog.text
+    assert len(lines(captured.out)) > 12
+    assert [mark for mark in secret if mark in printed] == []
+
+
+def test_a_wrong_key_is_not_printed_by_its_refusal(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = a_whole_case(functions, studio.Config(latency_median=0, key="another-key"))
+    printed = "".join(capsys.readouterr())
+    assert '"unauthorized"' in printed
+    assert [mark for mark in secret if mark in printed] == []
+
+
+def test_a_defect_prints_its_place_and_nothing_of_what_it_worked_on(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clients.dynamodb().delete_table(TableName="jobs")
+    functions.call("initiator", event("initiator"))
+    functions.call("reader", request("GET", JOB))
+    printed = "".join(capsys.readouterr())
+    assert "unexpected_error" in printed
+    assert "harbour water" not in printed
+
+
+def test_the_job_id_is_on_every_line_about_a_job_from_submission_to_sweep(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_whole_case(functions, studio.Config(latency_median=0))
+    printed = lines(capsys.readouterr().out)
+    job_id = functions.call("reader", request("GET", JOB)).json["jobId"]
+    about = [
+        line
+        for line in printed
+        if line.get("did") or line.get("message") in ("run_ended", "job_swept", "another_model_answered")
+    ]
+    assert {line["service"] for line in about} >= {"initiator", "worker", "webhook"}
+    assert {line.get("correlation_id") for line in about} == {job_id}
+
+
+def test_each_call_of_the_api_has_one_canonical_line(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    functions.call("initiator", event("initiator"))
+    functions.call("reader", request("GET", "/api/nowhere"))
+    first, second = lines(capsys.readouterr().out)
+    assert (first["message"], first["status_code"], first["caller"]) == ("answered", 202, "default")
+    assert (first["did"], first["case_id"], first["shots"]) == ("case_submitted", "case-42", 3)
+    assert (second["status_code"], "did" in second) == (404, False)
