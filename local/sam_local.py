@@ -49,6 +49,8 @@ SHOWN = frozenset(
     | {"rearmed", "ended", "stuck", "failed", "batchItemFailures"}
 )
 """What the terminal tells of an answer."""
+INVOKE_S = 400
+"""Seconds that sam may take for one function: the worker's 300 and those to start it."""
 START_S = 120
 """Seconds that sam may take to listen."""
 PULL_S = 900
@@ -287,14 +289,19 @@ def invoke_all(place: Place, template: Path) -> Iterator[Invoked]:
 def sam_invoke(template: Path, function: str, event: Event) -> Invoked:
     """`function` invoked with `event`; raises Failed when it failed, which sam's exit code does not tell."""
     started = time.monotonic()
-    done = subprocess.run(
-        [SAM, "local", "invoke", function, "-t", str(template), "-e", "-", "--skip-pull-image"],
-        input=json.dumps(event),  # not by a file: it may hold a token
-        capture_output=True,
-        text=True,
-        env=sam_environment(),
-        check=False,
-    )
+    command = [SAM, "local", "invoke", function, "-t", str(template), "-e", "-", "--skip-pull-image"]
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(event),  # not by a file: it may hold a token
+            capture_output=True,
+            text=True,
+            env=sam_environment(),
+            check=False,
+            timeout=INVOKE_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"sam local invoke {function} did not end within {INVOKE_S} s") from error
     (WORK / f"{function}.log").write_text(done.stderr)
     lines = done.stdout.strip().splitlines()
     try:
