@@ -39,6 +39,10 @@ doctor: .venv/.ready ## look at the deployment STACK, or the local stack, from o
 compare: .venv/.ready ## compare two sets of results: OLD=folder NEW=folder
 	@$(PY) -m ops.compare --old "$(OLD)" --new "$(NEW)"
 
+.PHONY: sam-local
+sam-local: setup .local/build/template.yaml ## every function and a whole case in Lambda's containers, on the local stack
+	@$(PY) -m local.sam_local
+
 .PHONY: token
 token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="submit read"
 	@$(PY) -m ops.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")

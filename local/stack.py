@@ -108,7 +108,7 @@ def _studio(config: studio.Config) -> Iterator[str]:
 
 @contextmanager
 def _emulator(log: Path | None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = _free_port()
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="darkroom-"))
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
@@ -250,7 +250,8 @@ def _client(service: str, url: str) -> Any:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
