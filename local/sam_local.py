@@ -39,6 +39,7 @@ type Answer = dict[str, Any]
 
 BUILD = package.ROOT / ".local" / "build"
 WORK = package.ROOT / ".local" / "sam"
+TEMPORARY = WORK / "tmp"
 EVENTS = package.ROOT / "events"
 SAM = str(package.ROOT / ".tools" / "sam" / "bin" / "sam")
 ENGINES = ("docker", "finch")
@@ -232,6 +233,7 @@ def sam_environment() -> dict[str, str]:
         "AWS_DEFAULT_REGION": stack.REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_TELEMETRY": "0",
+        "TMPDIR": str(TEMPORARY),
     }
 
 
@@ -398,7 +400,9 @@ def run(console: Console) -> None:
     engine = find_engine()
     console.print(f"{engine} answers; functions run in {image()}", highlight=False)
     address = address_for_containers(engine)
-    WORK.mkdir(parents=True, exist_ok=True)
+    # sam locks the building of images by files there; one left by an interrupted run would make it wait.
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
+    TEMPORARY.mkdir(parents=True)
     with ExitStack() as open_things:
         config = studio.Config(latency_median=2, latency_p95=4)
         log = WORK / "stack.log"
