@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local import sam_local
+from local import engine, sam_local
+from local.engine import Missing
 from local.forward import forwarding
-from local.sam_local import Failed, Invoked, Missing, Place, container_environment
+from local.sam_local import Failed, Invoked, Place, container_environment
 from local.stack import Stack, free_port
 
 PLACE = Place(
@@ -31,7 +32,7 @@ PLACE = Place(
 )
 
 
-def engine(folder: Path, script: str) -> None:
+def an_engine(folder: Path, script: str) -> None:
     program = folder / "docker"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -47,23 +48,23 @@ def test_without_a_container_engine_it_says_what_to_install_and_fails(
 
 
 def test_an_engine_that_is_not_running_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    engine(tmp_path, "echo 'Cannot connect to the daemon' >&2; exit 1")
+    an_engine(tmp_path, "echo 'Cannot connect to the daemon' >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Missing, match="docker does not answer: Cannot connect to the daemon"):
-        sam_local.find_engine()
+        engine.find_engine()
 
 
 def test_an_engine_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    engine(tmp_path, "exit 0")
+    an_engine(tmp_path, "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert sam_local.find_engine() == "docker"
+    assert engine.find_engine() == "docker"
 
 
 @pytest.mark.parametrize("given", ["host.docker.internal", "127.0.0.1", "::1"])
 def test_an_address_that_no_container_can_use_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("SAM_LOCAL_HOST", given)
     with pytest.raises(Missing, match="SAM_LOCAL_HOST must be an IPv4 address other than loopback"):
-        sam_local.address_for_containers("docker")
+        engine.address_for_containers("docker")
 
 
 def test_functions_call_this_machine_at_the_address_that_containers_have_for_it() -> None:
