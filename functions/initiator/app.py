@@ -56,7 +56,7 @@ def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") ->
 @api.with_body(app, SETTINGS.max_body_bytes)
 def retry(caseId: str, body: RetryRequest = RETRY_ALL) -> Response[str]:  # noqa: N803 - a name of the wire
     seen, webhook_url = api.seen(app.current_event), base_url() + api.WEBHOOK_PATH
-    more, changed = body.max_cost_micro_usd, body.descriptions()
+    more, changed = api.budget(app.current_event, body.max_cost_micro_usd), body.descriptions()
     job = RETRY(caseId, changed, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=more)
     return answer("job_retried", job, HTTPStatus.ACCEPTED)
 

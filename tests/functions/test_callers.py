@@ -133,6 +133,8 @@ def test_a_link_that_may_retry_does_and_one_that_may_not_does_not(functions: Fun
     known = {"authorizer": {"lambda": authorize(functions, f"Bearer {token}")["context"]}}
     assert ask(functions, "DELETE", CASE, known).status == 403
     assert ask(functions, "POST", f"{CASE}/retry", context("read", "case-42")).status == 403
+    greedy = ask(functions, "POST", f"{CASE}/retry", known, body='{"maxCostUsd": 9999}')
+    assert (greedy.status, greedy.json["code"]) == (403, "forbidden")
     answer = ask(functions, "POST", f"{CASE}/retry", known)
     assert answer.status == 202
     assert "shareUrl" not in answer.json

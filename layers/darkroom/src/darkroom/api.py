@@ -106,6 +106,13 @@ def access(event: APIGatewayProxyEventV2) -> Access:
     )
 
 
+def budget(event: APIGatewayProxyEventV2, micro_usd: int | None) -> int | None:
+    """`micro_usd`; only who may submit can give one: a guest who may retry raises no limit. Else Forbidden."""
+    if micro_usd is not None:
+        access(event).check(Scope.SUBMIT)
+    return micro_usd
+
+
 def with_body(
     app: APIGatewayHttpResolver, limit: int, check: Check | None = None
 ) -> Callable[[_Handler], _Handler]:
