@@ -107,7 +107,7 @@ def access(event: APIGatewayProxyEventV2) -> Access:
 
 
 def budget(event: APIGatewayProxyEventV2, micro_usd: int | None) -> int | None:
-    """`micro_usd`; only who may submit can give one: a guest who may retry raises no limit. Else Forbidden."""
+    """`micro_usd`, which only who may submit can give: a guest raises no limit. Raises Forbidden."""
     if micro_usd is not None:
         access(event).check(Scope.SUBMIT)
     return micro_usd
