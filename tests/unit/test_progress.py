@@ -129,12 +129,19 @@ def test_cost_never_falls() -> None:
         (replace(CLAIM, evidence_images={IDS[0]: "cases/case-1/job-1/other/0-1.jpg"}), IDS[0]),
         (a_snapshot(CASE, SnapshotKind.PROGRESS, 2, done=(IDS[0],), failed=(IDS[0],)), IDS[0]),
         (a_snapshot(CASE, SnapshotKind.END, 2, done=(IDS[0],)), "kind"),
+        (replace(progress(2, IDS[0]), waiting_until=NOW + 90_000), "waitingUntil"),
     ],
 )
 def test_a_snapshot_that_contradicts_the_job_is_refused_by_field(wrong: Snapshot, field: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         applied(a_job(CASE), wrong)
     assert field in {error.field for error in raised.value.errors}
+
+
+def test_only_a_run_that_goes_on_later_says_until_when_it_waits() -> None:
+    away = replace(a_snapshot(CASE, SnapshotKind.CONTINUE, 2), waiting_until=NOW + 90_000)
+    job = applied(a_job(CASE), CLAIM, away)
+    assert (job.status, job.waiting_until, job.due_at) == (Status.PENDING, NOW + 90_000, NOW + 90_000)
 
 
 @given(

@@ -50,6 +50,11 @@ def test_what_the_minute_does_not_hold_starts_when_the_window_has_slid() -> None
     assert second.starts == (first.next_at,) * 4
 
 
+def test_a_slow_clock_gets_no_start_before_those_that_were_handed_out() -> None:
+    _, [first, second] = after(ask(1, NOW + 500), ask(1, NOW))
+    assert (first.starts, second.starts) == ((NOW + 500,), (NOW + 500,))
+
+
 def test_a_start_beyond_the_horizon_is_not_handed_out() -> None:
     account, [_, grant] = after(ask(10), ask(1))
     assert (grant.starts, grant.next_at) == ((), NOW + 61_000)

@@ -42,10 +42,15 @@ class Office:
     def cancel(self) -> Job:
         return CancelJob(jobs=self.jobs, clock=self.clock)("case-1")
 
-    def retry(self, descriptions: Mapping[str, str] | None = None, seen: str | None = None) -> Job:
+    def retry(
+        self,
+        descriptions: Mapping[str, str] | None = None,
+        seen: str | None = None,
+        max_cost: int | None = None,
+    ) -> Job:
         start = StartWorker(jobs=self.jobs, workers=self.workers)
         use_case = RetryJob(jobs=self.jobs, start=start, clock=self.clock, timing=TIMING)
-        return use_case("case-1", descriptions or {}, webhook_url=URL, seen=seen)
+        return use_case("case-1", descriptions or {}, webhook_url=URL, seen=seen, max_cost_micro_usd=max_cost)
 
 
 def a_partial_office() -> Office:
@@ -87,6 +92,16 @@ def test_an_unknown_job_can_be_neither_cancelled_nor_retried() -> None:
         office.cancel()
     with pytest.raises(JobNotFound):
         office.retry()
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 500), (900, 900)])
+def test_a_retry_keeps_the_most_it_may_cost_or_takes_another(given: int | None, expected: int) -> None:
+    office = a_partial_office()
+    job = office.job
+    office.jobs.cases["case-1", job.job_id, job.revision] = replace(CASE, max_cost_micro_usd=500)
+    again = office.retry(max_cost=given)
+    assert again.max_cost_micro_usd == expected
+    assert office.workers.orders[-1].case.max_cost_micro_usd == expected
 
 
 def test_a_retry_runs_what_is_missing_with_all_its_tries_and_time() -> None:
