@@ -144,11 +144,18 @@ def without_metric_math(template: Template, local: Local) -> None:
             del resources[name]
 
 
+def without_gradual_deployment(template: Template, local: Local) -> None:
+    """The emulator has no CodeDeploy; it has the versions and aliases."""
+    for resource in template["Resources"].values():
+        resource.get("Properties", {}).pop("DeploymentPreference", None)
+
+
 REWRITES: tuple[Callable[[Template, Local], None], ...] = (
     code_from_s3,
     http_api_in_native_resources,
     known_webhook_secret,
     without_metric_math,
+    without_gradual_deployment,
 )
 
 

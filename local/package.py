@@ -31,7 +31,7 @@ def layer_zip() -> bytes:
 
 def _files(folder: Path, *, compiled: bool = False) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and (compiled or path.suffix != ".pyc"):
+        if path.is_file() and (compiled or path.suffix != ".pyc") and path.name != "Makefile":
             yield path
 
 

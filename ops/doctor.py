@@ -188,6 +188,28 @@ def provider(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
+def releases(deployment: Deployment) -> Iterator[Finding]:
+    """Whether callers get the newest code with the newest settings."""
+    functions = deployment.client("lambda")
+    for alias in sorted(deployment.of_type("AWS::Lambda::Alias").values()):
+        name, _, label = alias.rpartition(":")
+        newest, served = (functions.get_function_configuration(FunctionName=n) for n in (name, alias))
+        differs = [key for key in _RELEASED if newest.get(key) != served.get(key)]
+        share = functions.get_alias(FunctionName=name, Name=label).get("RoutingConfig", {})
+        what, version = f"release {name.rpartition(':')[2]}", served["Version"]
+        if share.get("AdditionalVersionWeights"):
+            mend = "wait: within minutes it serves everybody or is taken back (CodeDeploy, Deployments)"
+            yield Finding(Level.WARN, what, f"a new version is on trial beside {version}", mend)
+        elif differs:
+            seen = f"version {version} is served, of another {', '.join(differs)} than the newest"
+            yield Finding(Level.FAIL, what, seen, "run `sam build` before `sam deploy`, always")
+        else:
+            yield Finding(Level.OK, what, f"version {version} is served, the newest")
+
+
+_RELEASED = ("CodeSha256", "Layers", "Environment")
+
+
 def webhook(deployment: Deployment) -> Iterator[Finding]:
     """Whether snapshots arrive and only signed ones count."""
     url = deployment.outputs["ApiUrl"] + WEBHOOK
@@ -327,7 +349,7 @@ def storage(deployment: Deployment) -> Iterator[Finding]:
     )
 
 
-CHECKS = (concurrency, secrets, provider, webhook, callers, sweeper, alarms, storage)
+CHECKS = (concurrency, secrets, provider, releases, webhook, callers, sweeper, alarms, storage)
 
 
 def examine(deployment: Deployment) -> Iterator[Finding]:

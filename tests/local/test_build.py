@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local import openapi, package
+from local import cloudformation, openapi, package
 
 BUILD = package.ROOT / ".local" / "build"
 FUNCTIONS = ("initiator", "worker", "webhook", "sweeper", "reader")
@@ -66,3 +66,17 @@ def test_the_layer_fits_and_brings_no_second_boto3() -> None:
 def test_the_description_travels_with_the_reader() -> None:
     built = BUILD / "ReaderFunction" / "openapi.json"
     assert built.read_text() == openapi.TARGET.read_text()
+
+
+def test_each_build_of_what_the_api_calls_is_another_release() -> None:
+    """Its code lies in the layer, where SAM does not look when it decides whether to publish a version."""
+    functions = cloudformation.load(package.ROOT / "template.yaml")["Resources"]
+    aliased = {n for n, f in functions.items() if "AutoPublishAlias" in f.get("Properties", {})}
+    assert aliased == {"InitiatorFunction", "WebhookFunction", "ReaderFunction"}
+    assert {path.parent.name for path in BUILD.glob("*/release")} == aliased
+    with_events = {
+        name
+        for name, function in functions.items()
+        if any(e["Type"] == "HttpApi" for e in function.get("Properties", {}).get("Events", {}).values())
+    }
+    assert with_events == aliased

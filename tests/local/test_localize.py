@@ -8,6 +8,7 @@ from local.localize import (
     http_api_in_native_resources,
     known_webhook_secret,
     localize,
+    without_gradual_deployment,
     without_metric_math,
 )
 
@@ -27,7 +28,13 @@ RESULT = localize(TEMPLATE, LOCAL)["Resources"]
 
 
 def test_there_are_just_these_rewrites() -> None:
-    expected = (code_from_s3, http_api_in_native_resources, known_webhook_secret, without_metric_math)
+    expected = (
+        code_from_s3,
+        http_api_in_native_resources,
+        known_webhook_secret,
+        without_metric_math,
+        without_gradual_deployment,
+    )
     assert expected == REWRITES
 
 
@@ -105,6 +112,13 @@ def test_alarms_on_an_expression_are_left_out_and_no_others() -> None:
     assert "Metrics" in TEMPLATE["Resources"]["FailureRateAlarm"]["Properties"]
 
 
+def test_a_release_goes_to_everybody_at_once() -> None:
+    before = TEMPLATE["Resources"]["ReaderFunction"]["Properties"]
+    after = RESULT["ReaderFunction"]["Properties"]
+    assert before.keys() - after.keys() == {"DeploymentPreference"}
+    assert after["AutoPublishAlias"] == before["AutoPublishAlias"]
+
+
 def test_nothing_else_is_changed() -> None:
     added = ("AWS::ApiGatewayV2::", "AWS::Lambda::Permission")
     for logical_id, resource in RESULT.items():
@@ -112,7 +126,7 @@ def test_nothing_else_is_changed() -> None:
             continue
         before = dict(TEMPLATE["Resources"][logical_id]["Properties"])
         after = dict(resource["Properties"])
-        for changed in ("CodeUri", "ContentUri", "Events"):
+        for changed in ("CodeUri", "ContentUri", "Events", "DeploymentPreference"):
             before.pop(changed, None), after.pop(changed, None)
         assert after == before
     schedules = RESULT["SweeperFunction"]["Properties"]["Events"]

@@ -31,7 +31,18 @@ def test_a_sound_stack_has_nothing_to_mend_and_every_part_is_looked_at(patient: 
     assert [f for f in found if f.level is Level.FAIL] == []
     looked_at = {finding.what.split()[0] for finding in found}
     assert looked_at == {
-        *("concurrency", "secret", "provider", "webhook", "callers", "sweeper", "alarms", "table", "bucket")
+        *(
+            "concurrency",
+            "secret",
+            "provider",
+            "release",
+            "webhook",
+            "callers",
+            "sweeper",
+            "alarms",
+            "table",
+            "bucket",
+        )
     }
     assert all(finding.mend for finding in found if finding.level is Level.WARN)
 
@@ -64,6 +75,19 @@ def test_a_key_that_the_provider_refuses_is_found(api: Api, patient: Deployment)
     found = failures(patient)
     api.set_studio()
     assert [(f.what, "400" in f.seen) for f in found] == [("provider", True)]
+
+
+def test_settings_that_no_release_has_are_found(patient: Deployment) -> None:
+    functions = patient.client("lambda")
+    name = patient.resources["ReaderFunction"][1]
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"CHANGED": "1"}})
+    try:
+        [finding] = failures(patient)
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment=before)
+    assert finding.what.startswith("release")
+    assert "Environment" in finding.seen
 
 
 def test_a_webhook_that_nobody_reaches_is_found(patient: Deployment) -> None:
