@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from darkroom.domain.case import Case, job_prefix
 from darkroom.domain.errors import Contention, DailyLimit, InvokeRefused, JobNotFound, ShotError
 from darkroom.domain.histogram import bucket
+from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account, Purse, Quota
@@ -57,6 +58,7 @@ class MemoryJobs:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.cases: dict[tuple[str, str, int], Case] = {}
+        self.logs: dict[tuple[str, str, int], RunLog] = {}
         self.lost_writes = 0
         """How many of the next saves somebody else wins."""
 
@@ -77,16 +79,25 @@ class MemoryJobs:
             raise JobNotFound("no job exists for this case")
         return self.cases[_case_key(job)]
 
-    def save(self, job: Job, case: Case | None = None) -> None:
+    def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
         stored = self.jobs.get(job.case_id)
         if self.lost_writes and stored is not None:
             self.lost_writes -= 1
             self.jobs[job.case_id] = stored = replace(stored, version=stored.version + 1)
         if stored is None or stored.version != job.version - 1:
             raise Contention("somebody else moved the job")
+        if isinstance(beside, RunLog):
+            key = (beside.case_id, beside.job_id, beside.run)
+            if key in self.logs and self.logs[key].sequence >= beside.sequence:
+                raise Contention("somebody else moved the job")
+            self.logs[key] = beside
+        elif beside is not None:
+            self.cases[_case_key(job)] = beside
         self.jobs[job.case_id] = job
-        if case is not None:
-            self.cases[_case_key(job)] = case
+
+    def run_logs(self, job: Job) -> Sequence[RunLog]:
+        runs = sorted(log.run for log in self.logs.values() if log.job_id == job.job_id)
+        return [self.logs[job.case_id, job.job_id, run] for run in runs if run > job.run - 20]
 
     def due(self, now: int, limit: int) -> Sequence[str]:
         found = sorted((j.due_at, j.case_id) for j in self.jobs.values() if j.due_at is not None)

@@ -30,7 +30,6 @@ SHARES = ShareLinks(secret(SETTINGS.share_secret))
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 START = StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function))
 app = api.resolver(LOGGER)
-
 CASES = DynamoDBAllowance(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
 TIMING = SETTINGS.timing
 SUBMIT = SubmitCase(jobs=JOBS, allowance=CASES, start=START, clock=clock, new_id=new_id, timing=TIMING)
@@ -57,14 +56,15 @@ def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") ->
 def retry(caseId: str, body: RetryRequest = RETRY_ALL) -> Response[str]:  # noqa: N803 - a name of the wire
     seen, webhook_url = api.seen(app.current_event), base_url() + api.WEBHOOK_PATH
     more, changed = api.budget(app.current_event, body.max_cost_micro_usd), body.descriptions()
-    job = RETRY(caseId, changed, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=more)
+    by = api.access(app.current_event).caller
+    job = RETRY(caseId, changed, by=by, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=more)
     return answer("job_retried", job, HTTPStatus.ACCEPTED)
 
 
 @app.delete("/api/cases/<caseId>/image-job", **descriptions.CANCEL)
 @api.needs(app, Scope.SUBMIT)
 def cancel(caseId: str) -> Response[str]:  # noqa: N803
-    return answer("job_cancelled", CANCEL(caseId), HTTPStatus.OK)
+    return answer("job_cancelled", CANCEL(caseId, by=api.access(app.current_event).caller), HTTPStatus.OK)
 
 
 def base_url() -> str:

@@ -1,7 +1,5 @@
 """Answers questions: the job of a case, its pictures, the API's description; and what has no route."""
 
-from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +20,7 @@ from darkroom.settings import ReaderSettings
 from darkroom.system import clock
 from darkroom.usecases.measure import Measure
 from darkroom.wire.calls import ImageStatusView, MetricsView
+from darkroom.wire.timeline import TimelineView
 
 SETTINGS = ReaderSettings.load()
 LOGGER = observability.logger("reader")
@@ -38,18 +37,24 @@ Routes(Path(__file__).with_name("openapi.json")).install(app)
 @api.with_query(app)
 def job(caseId: str, images: Literal["links", "inline"] = "links") -> Response[str]:  # noqa: N803 - a name of the wire
     found, base_url = JOBS.get(caseId), api.base_url(app.current_event, SETTINGS.public_url)
-    forms: dict[str, Callable[[str], str]] = {
+    forms: dict[str, api.ImageForm] = {
         "links": lambda shot_id: LINKS.link(found, shot_id, base_url=base_url),
         "inline": lambda shot_id: IMAGES.inline(found.images[shot_id]),
     }
-    form = api.choice("images", images, forms)
-    return api.job_answer(app.current_event, found, images, form)
+    return api.job_answer(app.current_event, found, images, api.choice("images", images, forms))
 
 
 @app.get("/api/cases/<caseId>/image-status", **descriptions.IMAGE_STATUS)
 @api.needs(app, Scope.READ)
 def image_status(caseId: str) -> Response[str]:  # noqa: N803
     return api.answer(ImageStatusView.of(JOBS.get(caseId)))
+
+
+@app.get("/api/cases/<caseId>/image-job/timeline", **descriptions.TIMELINE)
+@api.needs(app, Scope.READ)
+def timeline(caseId: str) -> Response[str]:  # noqa: N803
+    found = JOBS.get(caseId)
+    return api.answer(TimelineView.of(found, JOBS.run_logs(found)))
 
 
 @app.get("/api/metrics/image-generation", **descriptions.METRICS)
@@ -67,8 +72,7 @@ def image(caseId: str, shotId: str, s: str = "") -> Response[str]:  # noqa: N803
     if not LINKS.holds(found, shotId, s):
         raise errors.ImageNotFound("there is no such picture, or the link to it is not valid")
     address = IMAGES.presign(found.images[shotId], seconds=300)
-    headers: api.Headers = {"Location": address, "Cache-Control": "private, max-age=240"}
-    return Response(HTTPStatus.FOUND, body="", headers=headers)
+    return api.redirect(address, keep_s=240)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import Contention, JobNotFound, RetriesExhausted
+from darkroom.domain.history import Event, EventKind, Move, RunLog, What
 from darkroom.domain.job import Failure, Job, Status, end
 from darkroom.ports import JobStore
 from moto import mock_aws
@@ -60,6 +61,8 @@ def a_full_job() -> Job:
         last_error="lost",
         cost_micro_usd=33_600,
         wasted_micro_usd=1,
+        moves=(Move(at=NOW, what=What.SUBMITTED, run=1, by="game"),),
+        moves_omitted=3,
     )
 
 
@@ -152,6 +155,59 @@ def test_a_lost_write_stores_no_case_either(store: JobStore) -> None:
     assert store.get("case-1").last_error == "first"
     with pytest.raises(JobNotFound):
         store.get_case(late)
+
+
+def a_log(run: int = 1, sequence: int = 2, count: int = 1) -> RunLog:
+    tried = Event(
+        kind=EventKind.TRY,
+        at=NOW,
+        milliseconds=8_000,
+        outcome="made",
+        number=2,
+        shot_id="evidence-1",
+        hedge=True,
+        cost_micro_usd=33_600,
+    )
+    sent = Event(kind=EventKind.SNAPSHOT, at=NOW, milliseconds=80, outcome="delivered", number=1)
+    return RunLog(
+        case_id="case-1",
+        job_id="job-1",
+        run=run,
+        sequence=sequence,
+        expires_at=NOW + 9,
+        events=(sent, *[tried] * count),
+        omitted=4,
+    )
+
+
+def test_what_a_run_tells_is_stored_with_the_job_and_the_latest_stays(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    assert store.run_logs(a_job()) == []
+    first = a_job().noted("first")
+    store.save(first, a_log())
+    second = first.noted("second")
+    store.save(second, a_log(sequence=3, count=2))
+    third = replace(second.noted("third"), run=2)
+    store.save(third, a_log(run=2))
+    assert store.run_logs(third) == [a_log(sequence=3, count=2), a_log(run=2)]
+
+
+def test_what_was_told_before_is_not_stored_over_what_was_told_later(store: JobStore) -> None:
+    store.create(a_job(), a_case())
+    first = a_job().noted("first")
+    store.save(first, a_log(sequence=5))
+    with pytest.raises(Contention):
+        store.save(first.noted("late"), a_log(sequence=5))
+    assert store.get("case-1") == first
+
+
+def test_of_very_many_runs_the_latest_are_read(store: JobStore) -> None:
+    job = a_job()
+    store.create(job, a_case())
+    for run in range(1, 31):
+        job = replace(job.noted("next"), run=run)
+        store.save(job, a_log(run=run))
+    assert [log.run for log in store.run_logs(job)] == list(range(11, 31))
 
 
 def fill(store: JobStore, count: int) -> None:

@@ -27,6 +27,7 @@ from darkroom.domain.errors import (
     Throttled,
     Undeliverable,
 )
+from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account, Limits, Quota
@@ -277,11 +278,11 @@ class World:
 
     def retry(self, descriptions: Mapping[str, str]) -> bool:
         use_case = RetryJob(jobs=self.jobs, start=self.start(), clock=self.clock(), timing=TIMING)
-        return self.attempt("retry", lambda: use_case(self.case_id, descriptions, webhook_url=URL))
+        return self.attempt("retry", lambda: use_case(self.case_id, descriptions, by="game", webhook_url=URL))
 
     def cancel(self) -> bool:
         use_case = CancelJob(jobs=self.jobs, clock=self.clock())
-        return self.attempt("cancel", lambda: use_case(self.case_id))
+        return self.attempt("cancel", lambda: use_case(self.case_id, by="game"))
 
     def sweep(self) -> None:
         use_case = SweepJobs(
@@ -361,12 +362,12 @@ class SimJobs(MemoryJobs):
         """For the simulation itself, which cannot die."""
         return super().get_case(job)
 
-    def save(self, job: Job, case: Case | None = None) -> None:
+    def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
         with self._world.effect(f"jobs.save {job.status} run {job.run} done {len(job.images)}"):
             if self._world.chance(0.02):
                 raise Contention("a conflict of transactions")
             old = self.jobs.get(job.case_id)
-            super().save(job, case)
+            super().save(job, beside)
             check_write(old, job)
             self._watch_claims(old, job)
 

@@ -18,7 +18,9 @@ from darkroom.domain.errors import (
     Throttled,
     TimedOut,
 )
+from darkroom.domain.history import Event
 from darkroom.domain.quota import Limits, Turn
+from darkroom.ports import RawImage
 from darkroom.usecases.admit import Admission, Postponed, Requests
 from darkroom.usecases.hedge import Hedger
 from darkroom.usecases.make_shot import MakeShot
@@ -55,6 +57,7 @@ class Attempt:
         self.developer = InstantDeveloper(bad)
         self.quota = quota or MemoryQuota()
         self.billed: list[bool] = []
+        self.events: list[Event] = []
         self.error: ShotError | Postponed | None = None
         self.model = ""
         sources = [a_source(self.provider, limits=limits)]
@@ -95,6 +98,7 @@ class Attempt:
                     hedger=hedger,
                     left_s=lambda: run_s - loop.time(),
                     billed=lambda price, useful: self.billed.append(useful),
+                    note=self.events.append,
                 )
             except (ShotError, Postponed) as error:
                 self.error = error
@@ -298,3 +302,42 @@ def test_a_second_request_that_starts_as_the_first_ends_gives_back_its_place() -
     for seconds in (20.0, 20.000001, 20.001):
         attempt = Attempt([seconds, 9999.0], hedges=2)
         assert (attempt.error, attempt.in_flight) == (None, 0)
+
+
+def after(seconds: float, error: ShotError) -> Reply:
+    async def reply() -> RawImage:
+        await asyncio.sleep(seconds)
+        raise error
+
+    return reply
+
+
+def told(attempt: Attempt) -> list[tuple[str, str, float, int | None, bool]]:
+    return [(e.kind, e.outcome, e.milliseconds / 1000, e.number, e.hedge) for e in attempt.events]
+
+
+def test_every_try_and_every_wait_is_told_with_its_duration_and_price() -> None:
+    attempt = Attempt([after(3.0, Overloaded("busy")), after(5.0, Refused("no"))])
+    assert told(attempt) == [
+        ("try", "overloaded", 3.0, 1, False),
+        ("wait", "backoff", 0.5, None, False),
+        ("try", "refused", 5.0, 2, False),
+    ]
+    assert {event.shot_id for event in attempt.events} == {SHOT.id}
+
+
+def test_a_second_request_that_loses_is_told_as_cancelled_and_paid() -> None:
+    attempt = Attempt([100.0, 2.0], hedges=1)
+    first, second = sorted(attempt.events, key=lambda event: event.number or 0)
+    assert (second.outcome, second.hedge, first.outcome, first.hedge) == ("made", True, "cancelled", False)
+    assert (first.cost_micro_usd, second.cost_micro_usd) == (PRICE, PRICE)
+
+
+def test_a_wait_for_the_quota_is_told() -> None:
+    throttled = Attempt([after(1.0, Throttled("slow down", retry_after=7.0)), 1.0])
+    assert [(e.kind, e.outcome) for e in throttled.events] == [
+        ("try", "throttled"),
+        ("wait", "quota"),
+        ("try", "made"),
+    ]
+    assert throttled.events[1].milliseconds == pytest.approx(7000, abs=100)

@@ -40,7 +40,7 @@ class Office:
         return self.jobs.get("case-1")
 
     def cancel(self) -> Job:
-        return CancelJob(jobs=self.jobs, clock=self.clock)("case-1")
+        return CancelJob(jobs=self.jobs, clock=self.clock)("case-1", by="desk")
 
     def retry(
         self,
@@ -50,7 +50,9 @@ class Office:
     ) -> Job:
         start = StartWorker(jobs=self.jobs, workers=self.workers)
         use_case = RetryJob(jobs=self.jobs, start=start, clock=self.clock, timing=TIMING)
-        return use_case("case-1", descriptions or {}, webhook_url=URL, seen=seen, max_cost_micro_usd=max_cost)
+        return use_case(
+            "case-1", descriptions or {}, by="desk", webhook_url=URL, seen=seen, max_cost_micro_usd=max_cost
+        )
 
 
 def a_partial_office() -> Office:

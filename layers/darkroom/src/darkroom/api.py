@@ -234,9 +234,17 @@ def problem(error: errors.DarkroomError) -> Response[str]:
     return Response(status, content_type=PROBLEM_JSON, body=dump(body), headers=headers)
 
 
-def job_answer(
-    event: APIGatewayProxyEventV2, job: Job, form: str, image: Callable[[str], str]
-) -> Response[str]:
+def redirect(address: str, *, keep_s: int) -> Response[str]:
+    """To `address`; whoever asked may keep the answer for `keep_s` seconds, nobody else."""
+    headers: Headers = {"Location": address, "Cache-Control": f"private, max-age={keep_s}"}
+    return Response(HTTPStatus.FOUND, body="", headers=headers)
+
+
+type ImageForm = Callable[[str], str]
+"""What stands for the picture of a shot."""
+
+
+def job_answer(event: APIGatewayProxyEventV2, job: Job, form: str, image: ImageForm) -> Response[str]:
     """`job` with `image` for each picture, or 304 when the client has it in this form already."""
     tag = f'"{job.tag}.{form}"'
     headers: Headers = {"ETag": tag, "Cache-Control": "no-cache"}

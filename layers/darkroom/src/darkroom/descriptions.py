@@ -17,6 +17,7 @@ from darkroom.wire.calls import (
     Problem,
     Received,
 )
+from darkroom.wire.timeline import TimelineView
 
 BEARER = "bearer"
 """The name of the security scheme."""
@@ -118,6 +119,17 @@ JOB: dict[str, Any] = _for_callers(
         "responses": _described(
             {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
             [errors.InvalidInput, errors.Forbidden, errors.JobNotFound, errors.AnswerTooLarge],
+        ),
+    }
+)
+TIMELINE: dict[str, Any] = _for_callers(
+    {
+        "summary": "What happened to a case, and when",
+        "description": "What became of its job, and what each run did: every try of every shot, waits,"
+        " batches and snapshots, as far as the workers have told.",
+        "responses": _described(
+            {HTTPStatus.OK: ("The timeline", TimelineView)},
+            [errors.Forbidden, errors.JobNotFound, errors.Contention],
         ),
     }
 )

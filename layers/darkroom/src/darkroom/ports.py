@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from darkroom.domain.case import Case
+from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account
@@ -34,10 +35,17 @@ class JobStore(Protocol):
     def get_case(self, job: Job) -> Case:
         """What was submitted; raises JobNotFound."""
 
-    def save(self, job: Job, case: Case | None = None) -> None:
+    def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
         """Replace the version before `job`'s; raises Contention when that is not the stored one.
 
-        With `case` both are stored or neither: the case of a new revision or of a replaced job.
+        With something `beside` it both are stored or neither: the case of a new revision or of a
+        replaced job, or what a run has told of itself.
+        """
+
+    def run_logs(self, job: Job) -> Sequence[RunLog]:
+        """What the latest runs of `job` have told, in their order; those that told nothing are left out.
+
+        Raises Contention.
         """
 
     def due(self, now: int, limit: int) -> Sequence[str]:

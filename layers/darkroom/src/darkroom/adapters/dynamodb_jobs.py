@@ -16,6 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import Contention, JobNotFound
+from darkroom.domain.history import Event, EventKind, Move, RunLog, What
 from darkroom.domain.job import Failure, Job, JobShot, Status
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 DUE_INDEX = "due"
 SHARDS = 8
 
+RUNS = 20
+"""Of so many runs, the latest, what they told is read."""
+
+TELLS_MORE = "attribute_not_exists(pk) OR #sequence < :sequence"
+"""Nothing of this run is stored, or an earlier snapshot's."""
+
 IS_NEW = "attribute_not_exists(pk)"
 """Nobody has submitted the case before."""
 
@@ -31,6 +38,7 @@ FOLLOWS_THE_STORED_ONE = "version = :previous"
 """The stored job is the version this one was derived from: nobody moved it in between."""
 
 _CREATE_TRIES = 5
+_READ_TRIES = 5
 _MARGIN_S = 86_400
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -63,12 +71,11 @@ class DynamoDBJobs:
         """See JobStore."""
         return _to_case(self._read(_case_key(job)))
 
-    def save(self, job: Job, case: Case | None = None) -> None:
+    def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
         """See JobStore."""
         put = self._put(self._job_item(job), FOLLOWS_THE_STORED_ONE, previous=job.version - 1)
-        if case is not None:
-            refused = self._transact([put, self._put(self._case_item(job, case), IS_NEW)])
-            if refused:
+        if beside is not None:
+            if self._transact([put, self._put_beside(job, beside)]):
                 raise Contention("somebody else moved the job")
             return
         exceptions = self._client.exceptions
@@ -79,6 +86,29 @@ class DynamoDBJobs:
             exceptions.TransactionConflictException,
         ) as error:
             raise Contention("somebody else moved the job") from error
+
+    def run_logs(self, job: Job) -> Sequence[RunLog]:
+        """See JobStore. One read of several items, again for those the table had no room for."""
+        runs = range(max(1, job.run - RUNS + 1), job.run + 1)
+        wanted: list[Any] = [{"pk": {"S": _run_key(job.case_id, job.job_id, run)}} for run in runs]
+        found: list[dict[str, Any]] = []
+        for _ in range(_READ_TRIES):
+            answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted}})
+            found += answer["Responses"].get(self._table, [])
+            unread = answer["UnprocessedKeys"].get(self._table)
+            wanted = unread["Keys"] if unread else []
+            if not wanted:
+                logs = [_to_run_log({n: _deserialize(v) for n, v in item.items()}) for item in found]
+                return sorted(logs, key=lambda log: log.run)
+        raise Contention("the table is busy; send the request again")
+
+    def _put_beside(self, job: Job, beside: Case | RunLog) -> Any:
+        if isinstance(beside, Case):
+            return self._put(self._case_item(job, beside), IS_NEW)
+        expires_at = beside.expires_at // 1000 + self._keep_s + _MARGIN_S
+        item = _run_attributes(beside) | {"expiresAt": expires_at}
+        put = self._put(item, TELLS_MORE, sequence=beside.sequence)
+        return put | {"ExpressionAttributeNames": {"#sequence": "sequence"}}
 
     def _job_item(self, job: Job) -> Mapping[str, Any]:
         """An ended job is forgotten some days later; an open one never."""
@@ -145,6 +175,10 @@ def _case_key(job: Job) -> str:
     return f"case:{job.case_id}:image-request:{job.job_id}:{job.revision}"
 
 
+def _run_key(case_id: str, job_id: str, run: int) -> str:
+    return f"case:{case_id}:image-run:{job_id}:{run}"
+
+
 def _case_id(job_key: str) -> str:
     return job_key.split(":")[1]
 
@@ -189,6 +223,8 @@ def _job_attributes(job: Job) -> dict[str, Any]:
         "wastedMicroUsd": job.wasted_micro_usd,
         "maxCostMicroUsd": job.max_cost_micro_usd,
         "waitingUntil": job.waiting_until,
+        "moves": [[m.at, m.what.value, m.run, m.by] for m in job.moves],
+        "movesOmitted": job.moves_omitted,
     }
 
 
@@ -234,6 +270,11 @@ def _to_job(item: Mapping[str, Any]) -> Job:
         wasted_micro_usd=int(item["wastedMicroUsd"]),
         max_cost_micro_usd=number("maxCostMicroUsd"),
         waiting_until=number("waitingUntil"),
+        moves=tuple(
+            Move(at=int(at), what=What(what), run=int(run), by=by)
+            for at, what, run, by in item.get("moves", ())
+        ),
+        moves_omitted=int(item.get("movesOmitted", 0)),
     )
 
 
@@ -256,6 +297,47 @@ def _to_case(item: Mapping[str, Any]) -> Case:
             for kind, shot_id, name, description in json.loads(item["shots"])
         ),
         max_cost_micro_usd=int(item["maxCostMicroUsd"]) if "maxCostMicroUsd" in item else None,
+    )
+
+
+def _run_attributes(log: RunLog) -> dict[str, Any]:
+    events = [
+        [e.kind.value, e.at, e.milliseconds, e.outcome, e.number, e.shot_id, int(e.hedge), e.cost_micro_usd]
+        for e in log.events
+    ]
+    return {
+        "pk": _run_key(log.case_id, log.job_id, log.run),
+        "caseId": log.case_id,
+        "jobId": log.job_id,
+        "run": log.run,
+        "sequence": log.sequence,
+        "endsAt": log.expires_at,
+        "events": json.dumps(events, ensure_ascii=False, separators=(",", ":")),
+        "omitted": log.omitted,
+    }
+
+
+def _to_run_log(item: Mapping[str, Any]) -> RunLog:
+    return RunLog(
+        case_id=item["caseId"],
+        job_id=item["jobId"],
+        run=int(item["run"]),
+        sequence=int(item["sequence"]),
+        expires_at=int(item["endsAt"]),
+        events=tuple(
+            Event(
+                kind=EventKind(kind),
+                at=at,
+                milliseconds=milliseconds,
+                outcome=outcome,
+                number=number,
+                shot_id=shot_id,
+                hedge=bool(hedge),
+                cost_micro_usd=cost,
+            )
+            for kind, at, milliseconds, outcome, number, shot_id, hedge, cost in json.loads(item["events"])
+        ),
+        omitted=int(item["omitted"]),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Self
 
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import ShotError
+from darkroom.domain.history import Move
 from darkroom.domain.timing import Timing
 
 
@@ -116,6 +117,9 @@ class Job:
     """What the caller allows it to cost."""
     waiting_until: int | None = None
     """When the quota has a start for it; None when it does not wait for the quota."""
+    moves: tuple[Move, ...] = ()
+    """What happened to it, progress left out."""
+    moves_omitted: int = 0
 
     @property
     def is_open(self) -> bool:

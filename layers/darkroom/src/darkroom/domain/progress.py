@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from darkroom.domain.case import image_run
 from darkroom.domain.errors import Cancelled, FieldError, InvalidInput, RetriesExhausted, Superseded
+from darkroom.domain.history import Event
 from darkroom.domain.job import Failure, Job, Status, end, outcome, rearm
 from darkroom.domain.timing import Timing
 
@@ -50,6 +51,9 @@ class Snapshot:
     """When it was sent, by the worker's clock; None from a worker that does not say."""
     waiting_until: int | None = None
     """Of a continuation: the quota has no start before then."""
+    events: tuple[Event, ...] = ()
+    """What the run has done."""
+    events_omitted: int = 0
 
     @property
     def images(self) -> dict[str, str]:

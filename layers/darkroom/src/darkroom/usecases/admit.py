@@ -86,18 +86,20 @@ class Admission:
         """When the quota has the next start for this run, in epoch milliseconds; None: now."""
         return self._next_at if self._next_at > self.clock() else None
 
-    async def enter(self) -> None:
-        """Return when a request may start; `leave` must follow.
+    async def enter(self) -> int:
+        """Return when a request may start; `leave` must follow. How long the quota made it wait, in ms.
 
         Raises Postponed when another run had better make it, QuotaExhausted when that would be past
         the job's deadline, BudgetExhausted, or StorageFailed.
         """
         await self.requests.slots.acquire()
+        began = self.clock()
         try:
             await self._start()
         except BaseException:
             self.requests.slots.release()
             raise
+        return self.clock() - began
 
     async def enter_now(self) -> bool:
         """Whether one more request may start at once; if so, `leave` must follow."""

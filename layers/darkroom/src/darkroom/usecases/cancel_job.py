@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from darkroom.domain.job import Job
 from darkroom.domain.requests import cancel
+from darkroom.domain.timeline import noted
 from darkroom.ports import Clock, JobStore
 from darkroom.usecases.change_job import change_job
 
@@ -15,5 +16,9 @@ class CancelJob:
     jobs: JobStore
     clock: Clock
 
-    def __call__(self, case_id: str) -> Job:
-        return change_job(self.jobs, case_id, lambda job: (cancel(job, now=self.clock()), None))
+    def __call__(self, case_id: str, *, by: str) -> Job:
+        def decide(job: Job) -> tuple[Job, None]:
+            now = self.clock()
+            return noted(job, cancel(job, now=now), at=now, by=by), None
+
+        return change_job(self.jobs, case_id, decide)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from darkroom.domain.adoption import adopted
 from darkroom.domain.case import Shot, ShotKind, batches, image_key
 from darkroom.domain.errors import Cancelled, ShotError, StorageFailed, Superseded, Undeliverable
+from darkroom.domain.history import Event, EventKind
 from darkroom.domain.job import Failure
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.quota import Turn
@@ -115,6 +116,7 @@ class DevelopCase:
             ledger=ledger,
             reporter=reporter,
             make_shot=self.make_shot,
+            clock=self.clock,
             admissions=self._admissions(order),
             hedger=Hedger(self.hedge_share, len(todo)),
             left_s=lambda: remaining_s() - self.reserve_s,
@@ -169,9 +171,19 @@ class DevelopCase:
                 cost_micro_usd=ledger.cost_micro_usd,
                 wasted_micro_usd=ledger.wasted_micro_usd,
                 waiting_until=ledger.waiting_until if kind is SnapshotKind.CONTINUE else None,
+                events=tuple(ledger.events),
+                events_omitted=ledger.events_omitted,
             )
 
-        return Reporter(self.channel, order.webhook_url, describe, jitter=self.jitter, policy=self.reports)
+        return Reporter(
+            self.channel,
+            order.webhook_url,
+            describe,
+            jitter=self.jitter,
+            policy=self.reports,
+            clock=self.clock,
+            note=ledger.note,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +194,7 @@ class _Making:
     ledger: Ledger
     reporter: Reporter
     make_shot: MakeShot
+    clock: Clock
     admissions: Sequence[Admission]
     hedger: Hedger
     left_s: Remaining
@@ -195,8 +208,8 @@ class _Making:
             async with asyncio.TaskGroup() as everything:
                 everything.create_task(self.reporter.run())
                 async with asyncio.TaskGroup() as making:
-                    for group in groups:
-                        task = making.create_task(self._batch(group))
+                    for number, group in enumerate(groups, start=1):
+                        task = making.create_task(self._batch(number, group))
                         if strict:
                             await task
                 self.reporter.close()
@@ -205,10 +218,21 @@ class _Making:
         if told_to_stop:
             raise told_to_stop[0]
 
-    async def _batch(self, batch: Sequence[Shot]) -> None:
+    async def _batch(self, number: int, batch: Sequence[Shot]) -> None:
+        began = self.clock()
         async with asyncio.TaskGroup() as shots:
             for shot in batch:
                 shots.create_task(self._shot(shot))
+        made = sum(shot.id in self.ledger.images for shot in batch)
+        self.ledger.note(
+            Event(
+                kind=EventKind.BATCH,
+                at=began,
+                milliseconds=self.clock() - began,
+                outcome=f"{made} of {len(batch)}",
+                number=number,
+            )
+        )
         self._mark(urgent=True)
 
     async def _shot(self, shot: Shot) -> None:
@@ -235,6 +259,7 @@ class _Making:
                 hedger=self.hedger,
                 left_s=self.left_s,
                 billed=ledger.billed,
+                note=ledger.note,
             )
             ledger.images[shot.id] = key
             ledger.models[model] += 1

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from darkroom.domain.history import MAX_EVENTS, Event
 from darkroom.domain.job import Failure
 
 
@@ -47,6 +48,17 @@ class Ledger:
     """How many were refused for the provider's rate limit."""
     postponed: list[int | None] = field(default_factory=list)
     """Of each shot left to another run: when the quota has a start for it, None if it was time that ended."""
+
+    events: list[Event] = field(default_factory=list)
+    """What the run has done, the first `MAX_EVENTS` of it."""
+    events_omitted: int = 0
+
+    def note(self, event: Event) -> None:
+        """Remember it, unless that would be too much to tell."""
+        if len(self.events) < MAX_EVENTS:
+            self.events.append(event)
+        else:
+            self.events_omitted += 1
 
     @property
     def waiting_until(self) -> int | None:

@@ -9,7 +9,7 @@ from darkroom.domain.errors import ShotError, StorageFailed
 from darkroom.ports import Developer, ImageStore, Jitter
 from darkroom.usecases.admit import Admission
 from darkroom.usecases.hedge import Hedger
-from darkroom.usecases.race import Billed, Picture, Race, RacePolicy
+from darkroom.usecases.race import Billed, Note, Picture, Race, RacePolicy
 
 PUT_TIMEOUT_S = 30.0
 """Of storing a picture; the storage's own time-outs and retries end before."""
@@ -36,6 +36,7 @@ class MakeShot:
         hedger: Hedger,
         left_s: Callable[[], float],
         billed: Billed,
+        note: Note,
     ) -> str:
         """Store the picture under `key`; the model that made it."""
         facts = {"case": case_id, "shot": shot.id, "prompt": shot.prompt}
@@ -53,6 +54,7 @@ class MakeShot:
                 facts=facts,
                 left_s=left_s,
                 billed=billed,
+                note=note,
             )
             try:
                 picture = await race.run()

@@ -7,12 +7,20 @@ from typing import Any
 
 from darkroom.domain.case import Shot
 from darkroom.domain.errors import ShotError, Throttled, TimedOut
+from darkroom.domain.history import Event, EventKind
 from darkroom.ports import Developer, Jitter, RawImage
 from darkroom.usecases.admit import Admission, Postponed
 from darkroom.usecases.hedge import Hedger
 
 type Billed = Callable[[int, bool], None]
 """Told of every request that costs something: its price in micro-USD, and whether it was of use."""
+
+
+type Note = Callable[[Event], None]
+"""Told of every request and every wait."""
+
+_WORTH_NOTING_MS = 100
+"""A shorter wait for the quota is only the asking."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +62,13 @@ class Race:
     left_s: Callable[[], float]
     """How long the run can still wait for a picture."""
     billed: Billed
+    note: Note
     _running: set[asyncio.Task[Picture]] = field(default_factory=set)
     _late: asyncio.Future[None] | None = None
     _deadline: float = 0.0
     _began: float = 0.0
     _failed: int = 0
+    _sent: int = 0
 
     async def run(self) -> Picture:
         """The first picture; raises ShotError, or Postponed when another run had better make it."""
@@ -82,12 +92,14 @@ class Race:
         began = _now()
         try:
             async with asyncio.timeout(max(0.0, self.left_s() - self.policy.request_timeout)):
-                await self.admission.enter()
+                waited = await self.admission.enter()
         except TimeoutError:
             raise Postponed(self.admission.waits_until) from None
         if self.left_s() < self.policy.request_timeout:
             self.admission.leave(billed=False)
             raise Postponed
+        if waited >= _WORTH_NOTING_MS:
+            self._note(EventKind.WAIT, self.admission.clock() - waited, "quota")
         self._deadline += _now() - began
         self._began = self._began or _now()
         self._launch()
@@ -95,7 +107,9 @@ class Race:
     def _launch(self) -> None:
         # Begun at once: a task that is cancelled before it begins would not give back its place.
         loop = asyncio.get_running_loop()
-        self._running.add(asyncio.Task(self._request(), loop=loop, eager_start=True))
+        self._sent += 1
+        request = self._request(self._sent, hedge=bool(self._running))
+        self._running.add(asyncio.Task(request, loop=loop, eager_start=True))
         self._watch()
 
     def _watch(self, grace_s: float | None = None) -> None:
@@ -104,22 +118,25 @@ class Race:
             self.shot.id, latencies, began=self._began, failed=self._failed > 0, grace_s=grace_s
         )
 
-    async def _request(self) -> Picture:
-        source, began = self.admission.source, _now()
-        useful = False
+    async def _request(self, number: int, *, hedge: bool) -> Picture:
+        source, began, at = self.admission.source, _now(), self.admission.clock()
+        useful, outcome = False, "cancelled"
         billed = True  # also of a request that is cancelled: the provider may have made the picture
         try:
             async with asyncio.timeout(self.policy.request_timeout):
                 raw = await source.provider.generate(self.shot.prompt, timeout_s=self.policy.request_timeout)
                 jpeg = await self.developer.develop(raw, {**self.facts, "model": raw.model})
         except TimeoutError as error:
+            outcome = TimedOut.code
             raise TimedOut(f"no picture within {self.policy.request_timeout:.0f} s") from error
         except ShotError as error:
-            billed = error.billed
+            billed, outcome = error.billed, error.code
             raise
         else:
-            useful = True
+            useful, outcome = True, "made"
         finally:
+            cost = source.price_micro_usd if billed else 0
+            self._note(EventKind.TRY, at, outcome, number=number, hedge=hedge, cost_micro_usd=cost)
             self.admission.leave(billed=billed)
             if billed and not useful:
                 self._bill(useful=False)
@@ -175,7 +192,10 @@ class Race:
         if self._failed >= error.max_tries or not self._fits(wait):
             raise error
         self.hedger.rest(self.shot.id)
+        began = self.admission.clock()
         await asyncio.sleep(wait)
+        if wait:
+            self._note(EventKind.WAIT, began, "backoff")
 
     async def _hedge(self) -> None:
         """Send a second request if there is time, allowance, quota and money for it."""
@@ -184,6 +204,11 @@ class Race:
             self._launch()
         else:
             self._watch(self.policy.hedge_again)
+
+    def _note(self, kind: EventKind, at: int, outcome: str, **more: Any) -> None:
+        elapsed = self.admission.clock() - at
+        shot_id = self.shot.id
+        self.note(Event(kind=kind, at=at, milliseconds=elapsed, outcome=outcome, shot_id=shot_id, **more))
 
     def _bill(self, *, useful: bool) -> None:
         self.billed(self.admission.source.price_micro_usd, useful)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 
 from darkroom.domain.errors import InvokeRefused
+from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job, Status
 from darkroom.domain.progress import Snapshot, SnapshotKind, apply
+from darkroom.domain.timeline import WORKER, noted
 from darkroom.domain.timing import Timing
 from darkroom.domain.work import work_order
 from darkroom.ports import Clock, JobStore, WorkerInvoker
@@ -24,17 +26,19 @@ class RecordProgress:
     timing: Timing
 
     def __call__(self, snapshot: Snapshot, *, webhook_url: str) -> Job:
-        job = change_job(self.jobs, snapshot.case_id, lambda job: (self._applied(job, snapshot), None))
+        job = change_job(self.jobs, snapshot.case_id, lambda job: self._applied(job, snapshot))
         if snapshot.kind is SnapshotKind.CONTINUE and job.status is Status.PENDING and job.hop > 0:
             self._continue(job, webhook_url)
         return job
 
-    def _applied(self, job: Job, snapshot: Snapshot) -> Job:
+    def _applied(self, job: Job, snapshot: Snapshot) -> tuple[Job, RunLog | None]:
         now = self.clock()
         changed = apply(job, snapshot, now=now, timing=self.timing)
-        if changed is job or snapshot.sent_at is None:
-            return changed
-        return replace(changed, latency=max(0, now - snapshot.sent_at))
+        if changed is job:
+            return job, None
+        if snapshot.sent_at is not None:
+            changed = replace(changed, latency=max(0, now - snapshot.sent_at))
+        return noted(job, changed, at=now, by=WORKER), _log(job, snapshot)
 
     def _continue(self, job: Job, webhook_url: str) -> None:
         case = self.jobs.get_case(job)
@@ -42,3 +46,18 @@ class RecordProgress:
             self.workers.invoke(work_order(job, case, webhook_url=webhook_url))
         except InvokeRefused:
             return  # the job is armed: the sweeper finds it when its grace is over
+
+
+def _log(job: Job, snapshot: Snapshot) -> RunLog | None:
+    """What the run says it has done, if it says anything."""
+    if not snapshot.events:
+        return None
+    return RunLog(
+        case_id=job.case_id,
+        job_id=job.job_id,
+        run=snapshot.run,
+        sequence=snapshot.sequence,
+        expires_at=job.deadline_at,
+        events=snapshot.events,
+        omitted=snapshot.events_omitted,
+    )

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from darkroom.domain.errors import Undeliverable
+from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
+from darkroom.domain.history import Event, EventKind
 from darkroom.domain.progress import Snapshot, SnapshotKind
-from darkroom.ports import Jitter, SnapshotChannel
+from darkroom.ports import Clock, Jitter, SnapshotChannel
 
 type Describe = Callable[[SnapshotKind, int], Snapshot]
 """The snapshot of the given kind and sequence, as the run stands now."""
@@ -42,12 +43,16 @@ class Reporter:
         *,
         jitter: Jitter,
         policy: ReportPolicy,
+        clock: Clock,
+        note: Callable[[Event], None],
     ) -> None:
         self._channel = channel
         self._url = url
         self._describe = describe
         self._jitter = jitter
         self._policy = policy
+        self._clock = clock
+        self._note = note
         self._sequence = 0
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -113,8 +118,26 @@ class Reporter:
         while True:
             tries += 1
             try:
-                return await self._channel.send(snapshot, self._url)
+                return await self._send(snapshot)
             except Undeliverable as error:
                 if not (error.retryable and again(tries)):
                     raise
             await pause(self._policy.wait(tries, self._jitter()))
+
+    async def _send(self, snapshot: Snapshot) -> None:
+        """One try; a later snapshot tells how it went."""
+        began, outcome = self._clock(), "delivered"
+        try:
+            await self._channel.send(snapshot, self._url)
+        except (Undeliverable, Superseded, Cancelled) as error:
+            outcome = str(error)
+            raise
+        finally:
+            event = Event(
+                kind=EventKind.SNAPSHOT,
+                at=began,
+                milliseconds=self._clock() - began,
+                outcome=outcome,
+                number=snapshot.sequence,
+            )
+            self._note(event)

@@ -7,6 +7,7 @@ from darkroom.domain.case import Case
 from darkroom.domain.errors import StaleVersion
 from darkroom.domain.job import Job
 from darkroom.domain.requests import retry
+from darkroom.domain.timeline import noted
 from darkroom.domain.timing import Timing
 from darkroom.ports import Clock, JobStore
 from darkroom.usecases.change_job import change_job
@@ -16,7 +17,7 @@ from darkroom.usecases.start_worker import StartWorker
 @dataclass(frozen=True, kw_only=True)
 class RetryJob:
     """Answers the job, pending again. `descriptions` replace those of shots without a picture, and a
-    `max_cost_micro_usd` the one before.
+    `max_cost_micro_usd` the one before. `by` is who asked.
 
     Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, and StaleVersion when
     `seen` is not the job's state: so a request that is sent twice cannot pay twice.
@@ -32,6 +33,7 @@ class RetryJob:
         case_id: str,
         descriptions: Mapping[str, str],
         *,
+        by: str,
         webhook_url: str,
         seen: str | None = None,
         max_cost_micro_usd: int | None = None,
@@ -39,15 +41,16 @@ class RetryJob:
         def decide(job: Job) -> tuple[Job, Case | None]:
             if seen is not None and seen != job.tag:
                 raise StaleVersion("the job is not the one that If-Match names")
-            case = self.jobs.get_case(job)
-            return retry(
+            now = self.clock()
+            again, case = retry(
                 job,
-                case,
+                self.jobs.get_case(job),
                 descriptions,
-                now=self.clock(),
+                now=now,
                 timing=self.timing,
                 max_cost_micro_usd=max_cost_micro_usd,
             )
+            return noted(job, again, at=now, by=by), case
 
         job = change_job(self.jobs, case_id, decide)
         return self.start(job, self.jobs.get_case(job), webhook_url=webhook_url)

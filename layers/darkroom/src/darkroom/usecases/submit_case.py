@@ -6,6 +6,7 @@ from darkroom.domain.case import Case
 from darkroom.domain.errors import CaseConflict, JobNotFound, StaleVersion
 from darkroom.domain.job import Job, open_job
 from darkroom.domain.requests import replacement
+from darkroom.domain.timeline import noted
 from darkroom.domain.timing import Timing
 from darkroom.ports import CaseAllowance, Clock, JobStore, NewId
 from darkroom.usecases.change_job import change_job
@@ -45,8 +46,9 @@ class SubmitCase:
         try:
             self.jobs.get(case.case_id)
         except JobNotFound:
-            self.allowance.take(caller, self.clock())
-            job = open_job(case, job_id=job_id, now=self.clock(), timing=self.timing)
+            now = self.clock()
+            self.allowance.take(caller, now)
+            job = noted(None, open_job(case, job_id=job_id, now=now, timing=self.timing), at=now, by=caller)
             return job if self.jobs.create(job, case) else None
         return None
 
@@ -60,8 +62,9 @@ class SubmitCase:
                 )
             if seen is not None and seen != job.tag:
                 raise StaleVersion("the job is not the one that If-Match names")
-            new = replacement(job, case, job_id=job_id, now=self.clock(), timing=self.timing)
-            self.allowance.take(caller, self.clock())
-            return new, case
+            now = self.clock()
+            new = replacement(job, case, job_id=job_id, now=now, timing=self.timing)
+            self.allowance.take(caller, now)
+            return noted(job, new, at=now, by=caller), case
 
         return change_job(self.jobs, case.case_id, decide)

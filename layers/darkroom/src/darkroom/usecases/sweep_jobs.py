@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound
 from darkroom.domain.job import Job
 from darkroom.domain.sweeping import is_due, is_stuck, sweep
+from darkroom.domain.timeline import SWEEPER, noted
 from darkroom.domain.timing import Timing
 from darkroom.domain.work import work_order
 from darkroom.ports import Clock, ImageIndex, Jitter, JobStore, WorkerInvoker
@@ -60,7 +61,7 @@ class SweepJobs:
             report.stuck.append(case_id)
         stored = self.images.keys(job.case_id, job.job_id)
         swept = sweep(job, stored, now=now, timing=self.timing, jitter=self.jitter())
-        self.jobs.save(swept)
+        self.jobs.save(noted(job, swept, at=now, by=SWEEPER))
         (report.rearmed if swept.is_open else report.ended).append(case_id)
         report.jobs[case_id] = job.job_id
         if swept.is_open:
