@@ -51,6 +51,11 @@ token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="subm
 test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
 	$(PY) -m pytest $(ARGS)
 
+.PHONY: browser
+browser: setup .tools/browser/.ready ## drive the page in Chromium on the local stack; pictures of it in out/screenshots/
+	@command -v chromium >/dev/null || { echo "The tests of the page need Chromium: apt-get install chromium, or the like."; exit 1; }
+	.tools/browser/bin/python -m pytest browser $(ARGS)
+
 .PHONY: simulate
 simulate: .venv/.ready ## run SEEDS=n random worlds of faults, or SEED=k with its trace
 	@$(PY) -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000)) $(if $(FIRST),--first $(FIRST))
@@ -101,6 +106,7 @@ lock: $(UV_FILE) ## pin the dependencies again; UPGRADE=1 takes the newest
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml -o $(LAYER)
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev -c $(LAYER) -o requirements-dev.txt
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev --group bench -c requirements-dev.txt -o requirements-bench.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev --group browser -c requirements-dev.txt -o requirements-browser.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group emulator -o requirements-emulator.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group sam -o requirements-sam.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group lint -o requirements-lint.txt
@@ -123,6 +129,12 @@ clean: ## remove everything made here
 .tools/emulator/.ready: requirements-emulator.txt .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/emulator
 	$(UV) pip install -q --python .tools/emulator/bin/python --require-hashes -r requirements-emulator.txt
+	touch $@
+
+.tools/browser/.ready: requirements-browser.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
+	$(UV) venv -q --clear .tools/browser
+	$(UV) pip install -q --python .tools/browser/bin/python --require-hashes -r requirements-browser.txt
+	$(UV) pip install -q --python .tools/browser/bin/python --no-deps -e layers/darkroom
 	touch $@
 
 .tools/bench/.ready: requirements-bench.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import api, descriptions, observability
+from darkroom import api, descriptions, observability, pages
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_counters import DynamoDBCounters
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
@@ -30,6 +30,7 @@ LINKS = ImageLinks(secret(SETTINGS.link_secret))
 MEASURE = Measure(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name), jobs=JOBS, clock=clock)
 app = api.resolver(LOGGER)
 Routes(Path(__file__).with_name("openapi.json")).install(app)
+pages.install(app, Path(__file__).with_name("page"), IMAGES.origin)
 
 
 @app.get("/api/cases/<caseId>/image-job", **descriptions.JOB)

@@ -44,6 +44,13 @@ def _described(
     return responses
 
 
+def _static(*media: str, problems: Sequence[type[errors.DarkroomError]] = ()) -> dict[int, Any]:
+    """The answers of a route that serves files."""
+    answers = _described({HTTPStatus.NOT_MODIFIED: ("It has not changed", None)}, problems)
+    text = {"schema": {"type": "string"}}
+    return {200: {"description": "The file", "content": dict.fromkeys(media, text)}, **answers}
+
+
 def _for_callers(description: dict[str, Any]) -> dict[str, Any]:
     """`description` of a route that needs a token, with what the gateway itself answers to a bad one."""
     gateway = {api.JSON: {"model": GatewayMessage}}
@@ -151,6 +158,14 @@ METRICS: dict[str, Any] = _for_callers(
         ),
     }
 )
+PAGE: dict[str, Any] = {
+    "summary": "The page where people watch a case: open it by a share link",
+    "responses": _static("text/html"),
+}
+ASSET: dict[str, Any] = {
+    "summary": "A file of that page",
+    "responses": _static("text/css", "text/javascript", problems=[errors.RouteNotFound]),
+}
 IMAGE: dict[str, Any] = {
     "summary": "A picture: follow the links in the job, they are signed",
     "responses": _described(

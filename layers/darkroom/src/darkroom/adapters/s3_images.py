@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -54,6 +55,11 @@ class S3Images:
         """The picture as a `data:` URL."""
         jpeg = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+    def origin(self) -> str:
+        """Scheme and host of all addresses that `presign` gives."""
+        address = urlsplit(self.presign("any", seconds=60))
+        return f"{address.scheme}://{address.netloc}"
 
     def presign(self, key: str, *, seconds: int) -> str:
         """An address that anybody may fetch the picture from for `seconds`."""
