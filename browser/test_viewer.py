@@ -4,8 +4,10 @@ import json
 import re
 import zipfile
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from browser.conftest import Viewer
@@ -81,7 +83,7 @@ def test_a_caller_cancels_and_the_page_says_so(viewer: Viewer) -> None:
     viewer.set_studio(latency_median=20.0, latency_p95=25.0)
     page = viewer.page
     link = viewer.submit(a_case("the-cancelled", "One", "Two")).partition("#")[0]
-    page.goto(f"{link}#{viewer.stack.token}")
+    page.goto(f"{link}#{quote(viewer.stack.token, safe='')}")
     page.get_by_role("button", name="Cancel").click(timeout=20_000)
     expect(page.get_by_role("status")).to_contain_text("Cancelled")
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
@@ -101,7 +103,7 @@ def test_names_are_only_ever_text(viewer: Viewer) -> None:
 def test_on_a_narrow_screen_nothing_is_cut_off(viewer: Viewer) -> None:
     page = viewer.page
     page.goto(viewer.submit(the_case("the-narrow")))
-    expect(page.get_by_role("status")).to_contain_text("All pictures are developed", timeout=60_000)
+    expect(page.locator(".print img")).to_have_count(14, timeout=60_000)
     page.wait_for_timeout(2500)
     assert page.evaluate("document.documentElement.scrollWidth <= 360")
     viewer.keep("9-narrow")
@@ -155,3 +157,18 @@ def test_all_pictures_come_as_a_zip_and_on_a_contact_sheet(viewer: Viewer) -> No
         page.get_by_role("button", name="Contact sheet").click()
     assert re.fullmatch(r"the-download\.png", found.value.suggested_filename)
     assert found.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_that_keeps_people_out(viewer: Viewer, scheme: str) -> None:
+    viewer.set_studio(script={f"Lost {scheme}": ["safety"]})
+    page = viewer.page
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.goto(viewer.submit(a_case(f"the-axe-{scheme}", "Key", f"Lost {scheme}"), share="retry"))
+    expect(page.locator(".print img")).to_have_count(1, timeout=20_000)
+    page.locator("#timeline summary").click()
+    expect(page.locator("#chart svg").first).to_be_visible()
+    found = [Axe().run(page).response["violations"]]
+    page.locator(".lost button").click()
+    found.append(Axe().run(page).response["violations"])
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for each in found for v in each] == []

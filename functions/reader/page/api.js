@@ -1,8 +1,17 @@
 // Speaks to the API with the token behind the #, which never is part of an address.
 
 export const caseId = location.pathname.split("/").filter(Boolean).pop() ?? "";
-const token = location.hash.slice(1);
+const token = decoded(location.hash.slice(1));
 const base = new URL("../api/", location.href.split("#")[0]);
+
+/** The token of a caller may have characters that an address has not; a share link's has none. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 /** What a share link's token allows; null for a caller's own token, which does not say. */
 export function scopes() {

@@ -19,13 +19,13 @@ function update(list, job, item, link, onRetry) {
     const node = template.content.firstElementChild.cloneNode(true);
     node.querySelector("bdi").textContent = item.name;
     list.append(node);
-    prints.set(item.id, { node, link: null });
+    prints.set(item.id, { node, link: null, shown: false });
   }
   const print = prints.get(item.id);
   const open = job.status === "pending" || job.status === "generating";
   const lost = !link && (job.errors[item.id] ?? (open ? null : { code: job.status, message: "It was not made." }));
   const { node } = print;
-  node.classList.toggle("coming", !link && !lost);
+  node.classList.toggle("coming", !lost && !print.shown);
   node.classList.toggle("lost", Boolean(lost));
   node.querySelector(".why").textContent = link ? "" : lost ? failure(lost) : "in the tray";
   const button = node.querySelector("button");
@@ -40,7 +40,11 @@ function develop(print, item, link) {
   const [anchor, image] = [document.createElement("a"), document.createElement("img")];
   image.alt = item.name;
   image.decoding = "async";
-  image.onload = () => paper.replaceChildren(anchor);
+  image.onload = () => {
+    paper.replaceChildren(anchor);
+    print.node.classList.remove("coming");
+    print.shown = true;
+  };
   image.onerror = () => { print.link = null; }; // the next poll tries again
   image.src = anchor.href = link;
   anchor.target = "_blank";

@@ -1,0 +1,84 @@
+"""The page where people watch a case, as it is served."""
+
+import re
+
+import pytest
+from darkroom.domain import errors
+
+from local import package
+from tests.functions.conftest import Answer, Functions, request
+
+FOLDER = package.ROOT / "functions" / "reader" / "page"
+ASSETS = sorted(path.name for path in FOLDER.iterdir() if path.suffix != ".html")
+
+
+def page(functions: Functions, **headers: str) -> Answer:
+    return functions.call("reader", request("GET", "/cases/case-42", headers=headers))
+
+
+def directives(answer: Answer) -> dict[str, list[str]]:
+    parts = (part.split() for part in answer.headers["content-security-policy"].split(";"))
+    return {name: values for name, *values in parts}
+
+
+def test_the_page_needs_no_token_and_is_the_same_for_every_case(functions: Functions) -> None:
+    answer = page(functions)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "case-42" not in answer.text
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_but_pictures_may_come_from_elsewhere(functions: Functions) -> None:
+    policy = directives(page(functions))
+    assert policy["default-src"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["img-src"] == ["'self'", "data:", "https://pictures.s3.amazonaws.com"]
+    assert policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == ["'none'"]
+
+
+def test_what_a_browser_has_is_not_sent_again(functions: Functions) -> None:
+    tag = page(functions).headers["etag"]
+    again = page(functions, **{"if-none-match": tag})
+    assert (again.status, again.text) == (304, "")
+    assert page(functions, **{"if-none-match": '"another"'}).status == 200
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_each_file_of_the_page_is_served_with_its_type(functions: Functions, name: str) -> None:
+    answer = functions.call("reader", request("GET", f"/assets/{name}"))
+    kinds = {"css": "text/css; charset=utf-8", "js": "text/javascript"}
+    assert (answer.status, answer.headers["content-type"]) == (200, kinds[name.rpartition(".")[2]])
+    assert answer.text == (FOLDER / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["viewer.html", "app.py", "..%2Fapp.py", "openapi.json", "none.js"])
+def test_no_other_file_is_served(functions: Functions, name: str) -> None:
+    answer = functions.call("reader", request("GET", f"/assets/{name}"))
+    assert (answer.status, answer.json["code"]) == (404, "route_not_found")
+
+
+def test_the_page_weighs_less_than_40_kilobytes() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 40_000
+
+
+def test_no_script_or_style_is_inline_and_nothing_is_put_in_as_markup() -> None:
+    html = (FOLDER / "viewer.html").read_text()
+    assert re.findall(r"<script[^>]*>", html) == ['<script type="module" src="../assets/viewer.js">']
+    assert not re.search(r"<style|\sstyle=|\son\w+=", html)
+    scripts = "".join(path.read_text() for path in FOLDER.glob("*.js"))
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", scripts)
+
+
+def test_every_host_that_is_named_is_a_name_space_only() -> None:
+    texts = "".join(path.read_text() for path in FOLDER.iterdir())
+    assert set(re.findall(r"https?://[\w.-]+", texts)) == {"http://www.w3.org"}
+
+
+def test_every_code_of_a_failed_picture_has_its_words() -> None:
+    def below(kind: type[errors.ShotError]) -> set[str]:
+        return {kind.code}.union(*(below(sub) for sub in kind.__subclasses__()))
+
+    words = (FOLDER / "words.js").read_text()
+    said = set(re.findall(r"^  (\w+): \"", words, re.MULTILINE))
+    assert below(errors.ShotError) - {"failed"} <= said
