@@ -104,9 +104,9 @@ openapi: .venv/.ready ## write the API description from the handlers
 .PHONY: lock
 lock: $(UV_FILE) ## pin the dependencies again; UPGRADE=1 takes the newest
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml -o $(LAYER)
-	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev -c $(LAYER) -o requirements-dev.txt
-	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev --group bench -c requirements-dev.txt -o requirements-bench.txt
-	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml --group dev --group browser -c requirements-dev.txt -o requirements-browser.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml client/pyproject.toml --group dev -c $(LAYER) -o requirements-dev.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml client/pyproject.toml --group dev --group bench -c requirements-dev.txt -o requirements-bench.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml client/pyproject.toml --group dev --group browser -c requirements-dev.txt -o requirements-browser.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group emulator -o requirements-emulator.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group sam -o requirements-sam.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group lint -o requirements-lint.txt
@@ -120,10 +120,10 @@ clean: ## remove everything made here
 	python3 -m venv .tools/uv
 	.tools/uv/bin/python -m pip install -q --disable-pip-version-check uv
 
-.venv/.ready: requirements-dev.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
+.venv/.ready: requirements-dev.txt layers/darkroom/pyproject.toml client/pyproject.toml .python-version $(UV_FILE)
 	$(UV) venv -q --clear .venv
 	$(UV) pip install -q --python $(PY) --require-hashes -r requirements-dev.txt
-	$(UV) pip install -q --python $(PY) --no-deps -e layers/darkroom
+	$(UV) pip install -q --python $(PY) --no-deps -e layers/darkroom -e client
 	touch $@
 
 .tools/emulator/.ready: requirements-emulator.txt .python-version $(UV_FILE)
@@ -134,13 +134,13 @@ clean: ## remove everything made here
 .tools/browser/.ready: requirements-browser.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/browser
 	$(UV) pip install -q --python .tools/browser/bin/python --require-hashes -r requirements-browser.txt
-	$(UV) pip install -q --python .tools/browser/bin/python --no-deps -e layers/darkroom
+	$(UV) pip install -q --python .tools/browser/bin/python --no-deps -e layers/darkroom -e client
 	touch $@
 
 .tools/bench/.ready: requirements-bench.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/bench
 	$(UV) pip install -q --python .tools/bench/bin/python --require-hashes -r requirements-bench.txt
-	$(UV) pip install -q --python .tools/bench/bin/python --no-deps -e layers/darkroom
+	$(UV) pip install -q --python .tools/bench/bin/python --no-deps -e layers/darkroom -e client
 	touch $@
 
 .tools/sam/.ready: requirements-sam.txt .python-version $(UV_FILE)

@@ -160,7 +160,7 @@ METRICS: dict[str, Any] = _for_callers(
 )
 PAGE: dict[str, Any] = {
     "summary": "The page where people watch a case: open it by a share link",
-    "responses": _static("text/html"),
+    "responses": _static("text/html", problems=[errors.RouteNotFound]),
 }
 ASSET: dict[str, Any] = {
     "summary": "A file of that page",

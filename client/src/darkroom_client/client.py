@@ -1,0 +1,239 @@
+"""The clients: the same operations, blocking and asynchronous."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from darkroom_client.files import write
+from darkroom_client.models import Case, Job, Metrics, Timeline
+from darkroom_client.protocol import Call, Pause, Policy, Protocol, Talk, Watching
+
+TIMEOUT_S = 30.0
+
+
+class _Base:
+    def __init__(self, url: str, token: str, policy: Policy | None, clock: Callable[[], float]) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._protocol = Protocol(policy=policy or Policy(), clock=clock)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._url!r})"
+
+    def _request(self, call: Call) -> dict[str, Any]:
+        """The arguments of httpx for `call`. A link, which may lead elsewhere, gets no token."""
+        token = {"Authorization": f"Bearer {self._token}"} if call.authorized else {}
+        return {
+            "method": call.method,
+            "url": self._url + call.path if call.authorized else call.path,
+            "params": dict(call.params) or None,
+            "headers": {**token, **call.headers},
+            "json": call.json,
+            "follow_redirects": not call.authorized,
+        }
+
+
+class Client(_Base):
+    """Blocking. A context manager; `http` may bring proxies or certificates and is then not closed here."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        policy: Policy | None = None,
+        http: httpx.Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(url, token, policy, clock)
+        self._owned = http is None
+        self._http = http or httpx.Client(timeout=TIMEOUT_S)
+        self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._owned:
+            self._http.close()
+
+    def submit(self, case: Case, *, replace: bool = False, share: str = "read") -> Job:
+        """The job of `case`, new or the one there is; `share` says what its link allows: read or retry."""
+        return self._run(self._protocol.submit(case, replace=replace, share=share))
+
+    def get(self, case_id: str, *, inline: bool = False) -> Job:
+        """The job as it is; `inline` with the pictures themselves, as `data:` URLs."""
+        return self._run(self._protocol.get(case_id, inline=inline))
+
+    def watch(self, case_id: str) -> Iterator[Job]:
+        """Each changed state of the job, until it has ended, at the pace that the server wants."""
+        watching = Watching(case_id)
+        while (job := self._run(self._protocol.next_state(watching))) is not None:
+            yield job
+
+    def wait(self, case_id: str, timeout: float | None = None) -> Job:
+        """The job when it has ended; raises TimedOut after `timeout` seconds."""
+        return self._run(self._protocol.wait(case_id, timeout))
+
+    def retry(
+        self,
+        case_id: str,
+        descriptions: Mapping[str, str] | None = None,
+        *,
+        max_cost_usd: float | None = None,
+        seen: Job | None = None,
+    ) -> Job:
+        """Another run for what has no picture; `descriptions` by id replace those that were submitted."""
+        return self._run(
+            self._protocol.retry(case_id, descriptions or {}, max_cost_usd=max_cost_usd, seen=seen)
+        )
+
+    def cancel(self, case_id: str) -> Job:
+        """Stop the job; pictures made so far stay."""
+        return self._run(self._protocol.cancel(case_id))
+
+    def picture(self, link: str) -> bytes:
+        """The JPEG behind a link of a job."""
+        return self._run(self._protocol.picture(link))
+
+    def download(self, job: Job, folder: Path) -> list[Path]:
+        """Write the pictures of `job` as `<id>.jpg`, and `job.json`; what is written is whole."""
+        return write(folder, job, {i: self.picture(link) for i, link in job.images.items()})
+
+    def timeline(self, case_id: str) -> Timeline:
+        """What happened to a case, and when."""
+        return self._run(self._protocol.timeline(case_id))
+
+    def metrics(self, window: str = "24h") -> Metrics:
+        """How the deployment did in the last `1h`, `24h` or `7d`."""
+        return self._run(self._protocol.metrics(window))
+
+    def _run[T](self, talk: Talk[T]) -> T:
+        reply: httpx.Response | httpx.TransportError | None = None
+        while True:
+            try:
+                step = talk.send(reply)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            reply = None
+            if isinstance(step, Pause):
+                self._sleep(step.seconds)
+                continue
+            try:
+                reply = self._http.request(**self._request(step))
+            except httpx.TransportError as error:
+                reply = error
+
+
+class AsyncClient(_Base):
+    """Asynchronous; see Client for what each method does."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        policy: Policy | None = None,
+        http: httpx.AsyncClient | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(url, token, policy, clock)
+        self._owned = http is None
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._sleep = sleep
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """See Client."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def submit(self, case: Case, *, replace: bool = False, share: str = "read") -> Job:
+        """See Client."""
+        return await self._run(self._protocol.submit(case, replace=replace, share=share))
+
+    async def get(self, case_id: str, *, inline: bool = False) -> Job:
+        """See Client."""
+        return await self._run(self._protocol.get(case_id, inline=inline))
+
+    async def watch(self, case_id: str) -> AsyncIterator[Job]:
+        """See Client."""
+        watching = Watching(case_id)
+        while (job := await self._run(self._protocol.next_state(watching))) is not None:
+            yield job
+
+    async def wait(self, case_id: str, timeout: float | None = None) -> Job:  # noqa: ASYNC109 - not of one await
+        """See Client."""
+        return await self._run(self._protocol.wait(case_id, timeout))
+
+    async def retry(
+        self,
+        case_id: str,
+        descriptions: Mapping[str, str] | None = None,
+        *,
+        max_cost_usd: float | None = None,
+        seen: Job | None = None,
+    ) -> Job:
+        """See Client."""
+        return await self._run(
+            self._protocol.retry(case_id, descriptions or {}, max_cost_usd=max_cost_usd, seen=seen)
+        )
+
+    async def cancel(self, case_id: str) -> Job:
+        """See Client."""
+        return await self._run(self._protocol.cancel(case_id))
+
+    async def picture(self, link: str) -> bytes:
+        """See Client."""
+        return await self._run(self._protocol.picture(link))
+
+    async def download(self, job: Job, folder: Path) -> list[Path]:
+        """See Client; the pictures are fetched together."""
+        pictures = await asyncio.gather(*(self.picture(link) for link in job.images.values()))
+        return await asyncio.to_thread(write, folder, job, dict(zip(job.images, pictures, strict=True)))
+
+    async def timeline(self, case_id: str) -> Timeline:
+        """See Client."""
+        return await self._run(self._protocol.timeline(case_id))
+
+    async def metrics(self, window: str = "24h") -> Metrics:
+        """See Client."""
+        return await self._run(self._protocol.metrics(window))
+
+    async def _run[T](self, talk: Talk[T]) -> T:
+        reply: httpx.Response | httpx.TransportError | None = None
+        while True:
+            try:
+                step = talk.send(reply)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            reply = None
+            if isinstance(step, Pause):
+                await self._sleep(step.seconds)
+                continue
+            try:
+                reply = await self._http.request(**self._request(step))
+            except httpx.TransportError as error:
+                reply = error

@@ -1,0 +1,230 @@
+"""The API without any input or output: what to send, what an answer means, when to try again.
+
+Each operation is a generator. It yields calls and pauses, is sent the answer to each call (or the
+transport error in its place), and returns its result. So one description serves both clients.
+"""
+
+import random
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from darkroom_client.errors import (
+    BY_STATUS,
+    Conflict,
+    DarkroomError,
+    ServerError,
+    TimedOut,
+    Unreachable,
+    WrongField,
+)
+from darkroom_client.models import Case, Job, Metrics, Timeline
+
+_SLOWEST_S = 15.0
+_CALM_AFTER = 5
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, its path below the API's address; a picture's link is whole and takes no token."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    authorized: bool = True
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing is to be done for so many seconds."""
+
+    seconds: float
+
+
+type Talk[T] = Generator[Call | Pause, httpx.Response | httpx.TransportError | None, T]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Seconds. The wait before another try has full jitter, unless the server says how long."""
+
+    retries: int = 4
+    base: float = 0.5
+    cap: float = 10.0
+    longest: float = 60.0
+    """A server that wants a longer wait is not waited for."""
+    jitter: Callable[[], float] = random.random
+
+    def wait(self, tries: int, error: DarkroomError) -> float:
+        """How long to wait after `tries` failed ones."""
+        if error.retry_after is not None:
+            return error.retry_after
+        return self.jitter() * min(self.cap, self.base * 2.0 ** (tries - 1))
+
+
+@dataclass
+class Watching:
+    """How far somebody has followed a job."""
+
+    case_id: str
+    tag: str = ""
+    pause: float = 0.0
+    unchanged: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Every operation; raises what `errors` has."""
+
+    policy: Policy
+    clock: Callable[[], float]
+    """Seconds, of any beginning."""
+
+    def submit(self, case: Case, *, replace: bool, share: str) -> Talk[Job]:
+        """The job of `case`, new or the one there is. Safe to repeat: the same body is the same job."""
+        params = {"share": share, **({"replace": "true"} if replace else {})}
+        body = case.model_dump(by_alias=True, exclude_none=True)
+        answer = yield from self._ask(Call("POST", "/api/generate-case-images", params, json=body))
+        return _read(Job, answer)
+
+    def get(self, case_id: str, *, inline: bool = False) -> Talk[Job]:
+        """The job as it is."""
+        params = {"images": "inline"} if inline else {}
+        answer = yield from self._ask(Call("GET", _path(case_id), params))
+        return _read(Job, answer)
+
+    def next_state(self, watching: Watching) -> Talk[Job | None]:
+        """The next state of a job that differs from the one before; None when it has ended."""
+        while not watching.ended:
+            if watching.pause:
+                yield Pause(watching.pause)
+            headers = {"If-None-Match": watching.tag} if watching.tag else {}
+            answer = yield from self._ask(Call("GET", _path(watching.case_id), headers=headers))
+            asked = _seconds(answer.headers.get("retry-after")) or 2.0
+            if answer.status_code == httpx.codes.NOT_MODIFIED:
+                watching.unchanged += 1
+                calm = 1.25 ** max(0, watching.unchanged - _CALM_AFTER)
+                watching.pause = max(asked, min(_SLOWEST_S, asked * calm))
+                continue
+            job = _read(Job, answer)
+            watching.tag, watching.pause, watching.unchanged = answer.headers.get("etag", ""), asked, 0
+            watching.ended = not job.is_open
+            return job
+        return None
+
+    def wait(self, case_id: str, timeout: float | None) -> Talk[Job]:
+        """The job when it has ended; raises TimedOut after `timeout` seconds."""
+        watching, began = Watching(case_id), self.clock()
+        while True:
+            job = yield from self.next_state(watching)
+            assert job is not None  # the first one comes in any case, the last one returns
+            if watching.ended:
+                return job
+            if timeout is not None and self.clock() - began + watching.pause > timeout:
+                raise TimedOut(f"{case_id} is {job.status} after {timeout:.0f} s; it goes on")
+
+    def retry(
+        self, case_id: str, descriptions: Mapping[str, str], *, max_cost_usd: float | None, seen: Job | None
+    ) -> Talk[Job]:
+        """Another run for what has no picture; of `seen`, else of the job as it is: nothing is paid twice."""
+        seen = seen or (yield from self.get(case_id))
+        body: dict[str, Any] = {"shots": {i: {"description": d} for i, d in descriptions.items()}}
+        if max_cost_usd is not None:
+            body["maxCostUsd"] = max_cost_usd
+        call = Call("POST", f"{_path(case_id)}/retry", headers={"If-Match": seen.tag}, json=body)
+        try:
+            answer = yield from self._ask(call)
+        except Conflict as error:
+            if error.code != "stale_version":
+                raise
+            # Perhaps it was our own request that changed the job, and its answer was lost.
+            job = yield from self.get(case_id)
+            if job.job_id == seen.job_id and job.run == seen.run + 1:
+                return job
+            raise
+        return _read(Job, answer)
+
+    def cancel(self, case_id: str) -> Talk[Job]:
+        """The cancelled job; one that has ended stays as it is."""
+        answer = yield from self._ask(Call("DELETE", _path(case_id)))
+        return _read(Job, answer)
+
+    def picture(self, link: str) -> Talk[bytes]:
+        """The JPEG behind a link of a job."""
+        answer = yield from self._ask(Call("GET", link, authorized=False))
+        return answer.content
+
+    def timeline(self, case_id: str) -> Talk[Timeline]:
+        """What happened to a case."""
+        answer = yield from self._ask(Call("GET", f"{_path(case_id)}/timeline"))
+        return _read(Timeline, answer)
+
+    def metrics(self, window: str) -> Talk[Metrics]:
+        """How the deployment did in the last `1h`, `24h` or `7d`."""
+        answer = yield from self._ask(Call("GET", "/api/metrics/image-generation", {"window": window}))
+        return _read(Metrics, answer)
+
+    def _ask(self, call: Call) -> Talk[httpx.Response]:
+        """The answer to `call`, tried again where that can help."""
+        tries = 0
+        while True:
+            answer = yield call
+            assert answer is not None
+            tries += 1
+            error = _error(answer)
+            if error is None:
+                assert isinstance(answer, httpx.Response)
+                return answer
+            wait = self.policy.wait(tries, error)
+            if not error.retryable or tries > self.policy.retries or wait > self.policy.longest:
+                raise error
+            yield Pause(wait)
+
+
+def _path(case_id: str) -> str:
+    return f"/api/cases/{quote(case_id, safe='')}/image-job"
+
+
+def _error(answer: httpx.Response | httpx.TransportError) -> DarkroomError | None:
+    if isinstance(answer, httpx.TransportError):
+        return Unreachable(f"no answer: {type(answer).__name__}")
+    if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
+        return None
+    status = answer.status_code
+    kind = ServerError if answer.is_server_error else BY_STATUS.get(status, DarkroomError)
+    problem = _problem(answer)
+    wrong = [f for f in problem.get("errors") or [] if isinstance(f, dict)]
+    return kind(
+        str(problem.get("detail") or problem.get("message") or f"the server answered {status}"),
+        status=status,
+        code=str(problem.get("code", "")),
+        fields=tuple(WrongField(str(f.get("field")), str(f.get("message"))) for f in wrong),
+        retry_after=_seconds(answer.headers.get("retry-after")),
+    )
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _read[M: (Job, Timeline, Metrics)](model: type[M], answer: httpx.Response) -> M:
+    try:
+        return model.model_validate_json(answer.content)
+    except ValidationError as error:
+        at = ", ".join(".".join(map(str, e["loc"])) for e in error.errors(include_input=False))
+    raise ServerError(f"the answer is none of this API's: {at}", status=answer.status_code)
