@@ -6,10 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+from darkroom_client import DarkroomError
+from darkroom_client.files import BadFile
 from rich.console import Console
 
 from local import package, stack, studio
-from local.case_client import Refused
 from local.develop import develop
 from local.terminal import ended_by_signal
 
@@ -35,15 +36,15 @@ def main() -> int:
             console.print(f"The API is at {running.api_url}", highlight=False, soft_wrap=True)
             console.print(f"Pictures come from {who}.\n")
             job = develop(running.api_url, running.token, arguments.case, arguments.out, console)
-    except Refused as refused:
-        console.print(f"[red]{refused}[/]", highlight=False)
+    except (BadFile, DarkroomError) as refused:
+        console.print(str(refused), style="red", markup=False, highlight=False)
         return 2
     except KeyboardInterrupt:
         console.print("\nInterrupted; everything was stopped.")
         return 130
     if not key:
         console.print("Real pictures: GEMINI_API_KEY=... make demo (about half a dollar a case)")
-    return 0 if job["status"] == "completed" else 1
+    return 0 if job.status == "completed" else 1
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from typing import Any, Self
 
 import yaml
 from darkroom.adapters import standard_webhooks
+from darkroom_client import Case, DarkroomError
 from rich.console import Console
 
 from local import cloudformation, package, stack, studio
-from local.case_client import CaseClient, Refused
-from local.develop import develop
+from local.develop import client, develop
 from local.engine import (
     BUILD,
     Missing,
@@ -259,9 +259,9 @@ def authorizer_event(running: Stack) -> Event:
 def webhook_event(running: Stack) -> Event:
     """The sample, for a job of its own that no worker has claimed, signed now."""
     found = sample("webhook")
-    with CaseClient(running.api_url, running.token) as client:
-        job = client.submit(json.loads(sample("initiator")["body"]) | {"caseId": "case-43"})
-    body = json.dumps(json.loads(found["body"]) | {"caseId": job["caseId"], "jobId": job["jobId"]})
+    with client(running.api_url, running.token) as api:
+        job = api.submit(Case.model_validate(json.loads(sample("initiator")["body"]) | {"caseId": "case-43"}))
+    body = json.dumps(json.loads(found["body"]) | {"caseId": job.case_id, "jobId": job.job_id})
     signed = standard_webhooks.sign(
         running.webhook_secret,
         message_id=found["headers"]["webhook-id"],
@@ -317,7 +317,7 @@ def _await_port(process: subprocess.Popen[bytes], port: int, command: str, log: 
 
 
 def run(console: Console) -> None:
-    """Both parts; raises Missing, Failed or Refused."""
+    """Both parts; raises Missing, Failed, DarkroomError."""
     engine = find_engine()
     console.print(f"{engine} answers; functions run in {image()}", highlight=False)
     address = address_for_containers(engine)
@@ -352,8 +352,8 @@ def run(console: Console) -> None:
         ):
             console.print(f"  The API is at {place.api_url}", highlight=False)
             job = develop(place.api_url, running.token, EVENTS / "case.json", WORK / "out", console)
-        if job["status"] != "completed":
-            raise Failed(f"the job ended {job['status']}")
+        if job.status != "completed":
+            raise Failed(f"the job ended {job.status}")
 
 
 def main() -> int:
@@ -365,7 +365,7 @@ def main() -> int:
     except Missing as missing:
         console.print(f"sam-local cannot run here: {missing}", highlight=False, markup=False, soft_wrap=True)
         return 1
-    except (Failed, Refused) as failed:
+    except (Failed, DarkroomError) as failed:
         console.print(f"{failed}\nLogs: {WORK}", highlight=False, markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:

@@ -5,9 +5,10 @@ import json
 import sys
 from pathlib import Path
 
+from darkroom_client import DarkroomError
+from darkroom_client.files import BadFile
 from rich.console import Console
 
-from local.case_client import Refused
 from local.develop import develop
 from local.serve import STACK_FILE
 
@@ -25,10 +26,10 @@ def main() -> int:
     stack = json.loads(STACK_FILE.read_text())
     try:
         job = develop(stack["apiUrl"], stack["token"], arguments.case, arguments.out, console)
-    except Refused as refused:
-        console.print(f"[red]{refused}[/]", highlight=False)
+    except (BadFile, DarkroomError) as refused:
+        console.print(str(refused), style="red", markup=False, highlight=False)
         return 2
-    return 0 if job["status"] == "completed" else 1
+    return 0 if job.status == "completed" else 1
 
 
 if __name__ == "__main__":

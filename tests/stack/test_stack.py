@@ -18,6 +18,7 @@ from darkroom.domain.job import open_job
 from darkroom.domain.timing import Timing
 from darkroom.wire.calls import SubmitRequest
 from darkroom.wire.model import parse
+from darkroom_client import Job
 from PIL import Image
 from rich.console import Console
 
@@ -43,17 +44,17 @@ def test_the_demo_develops_all_pictures(api: Api, tmp_path: Path) -> None:
     before = api.studio_stats()["requests"]
     job = develop(api.stack.api_url, api.stack.token, CASE, tmp_path, Console(quiet=True))
     folder = tmp_path / "the-drowned-clockmaker"
-    assert job["status"] == "completed"
+    assert job.status == "completed"
     pictures = sorted(path.name for path in folder.glob("*.jpg"))
     ids = [*(f"evidence-{i}" for i in range(1, 11)), *(f"location-{i}" for i in range(1, 5))]
     assert pictures == sorted(f"{i}.jpg" for i in ids)
     for name in pictures:
         image = Image.open(io.BytesIO((folder / name).read_bytes()))
         assert (image.size, image.format, image.info.get("progressive")) == ((512, 512), "JPEG", 1)
-    assert json.loads((folder / "job.json").read_text()) == job
+    assert Job.model_validate_json((folder / "job.json").read_text()) == job
     assert Image.open(io.BytesIO((folder / "contact-sheet.png").read_bytes())).width > 1500
     assert api.studio_stats()["requests"] - before == 14
-    assert job["costUsd"] == pytest.approx(14 * 0.0336)
+    assert job.cost_usd == pytest.approx(14 * 0.0336)
 
 
 def test_submit_answers_before_any_picture_is_made(api: Api) -> None:

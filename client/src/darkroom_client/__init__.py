@@ -13,11 +13,13 @@ from darkroom_client.errors import (
     Unauthorized,
     Unreachable,
 )
+from darkroom_client.files import BadFile, read_case
 from darkroom_client.models import Case, Failure, Item, Job, Metrics, Status, Timeline
 from darkroom_client.protocol import Policy
 
 __all__ = [
     "AsyncClient",
+    "BadFile",
     "Case",
     "Client",
     "Conflict",
@@ -37,4 +39,5 @@ __all__ = [
     "Timeline",
     "Unauthorized",
     "Unreachable",
+    "read_case",
 ]
