@@ -1,6 +1,8 @@
 """Sends a case to an API, shows its progress in the terminal, and writes its pictures to a folder."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,10 +17,11 @@ POLL_S = 0.5
 """Faster than the API's `Retry-After` asks, because the demo is to look alive and pays nobody."""
 
 
-def client(api_url: str, token: str) -> Client:
-    """A client of a local stack."""
-    http = httpx.Client(timeout=30, trust_env=False)
-    return Client(api_url, token, http=http, sleep=lambda seconds: time.sleep(min(seconds, POLL_S)))
+@contextmanager
+def client(api_url: str, token: str) -> Iterator[Client]:
+    """A client of a local stack, which no proxy leads to."""
+    with httpx.Client(timeout=30, trust_env=False) as http:
+        yield Client(api_url, token, http=http, sleep=lambda seconds: time.sleep(min(seconds, POLL_S)))
 
 
 def develop(api_url: str, token: str, case_file: Path, out: Path, console: Console) -> Job:
