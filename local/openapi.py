@@ -12,7 +12,7 @@ from darkroom import descriptions
 from local import cloudformation, package
 
 TARGET = package.FUNCTIONS / "reader" / "openapi.json"
-HANDLERS = ("initiator", "reader", "webhook")
+HANDLERS = ("initiator", "reader", "callbacks", "webhook")
 # Powertools lists them for its own validation, which is not used.
 _UNUSED = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}
 

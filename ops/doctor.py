@@ -145,6 +145,7 @@ _FORMS: dict[str, Callable[[str], str]] = {
     "ApiTokens": _tokens_form,
     "ShareSecret": _long_form,
     "LinkSecret": _long_form,
+    "CallbackSecret": _long_form,
     "GeminiSecret": _key_form,
     "OpenAiSecret": _key_form,
 }

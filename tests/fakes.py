@@ -4,8 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from darkroom.domain import callbacks
+from darkroom.domain.callbacks import Delivery
 from darkroom.domain.case import Case, job_prefix
-from darkroom.domain.errors import Contention, DailyLimit, InvokeRefused, JobNotFound, ShotError
+from darkroom.domain.errors import (
+    Contention,
+    DailyLimit,
+    DeliveryNotFound,
+    InvokeRefused,
+    JobNotFound,
+    ShotError,
+)
 from darkroom.domain.histogram import bucket
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
@@ -312,3 +321,63 @@ class MemoryCounters:
                 if tally.webhook is not None:
                     found.webhook[bucket(tally.webhook)] += 1
         return found
+
+
+class MemoryOutbox:
+    """See Outbox."""
+
+    def __init__(self) -> None:
+        self.deliveries: dict[tuple[str, str, int], Delivery] = {}
+        self.gone: set[str] = set()
+
+    def add(self, delivery: Delivery) -> bool:
+        return self.deliveries.setdefault(delivery.key, delivery) is delivery
+
+    def get(self, case_id: str, job_id: str, version: int) -> Delivery:
+        if (case_id, job_id, version) not in self.deliveries:
+            raise DeliveryNotFound("there is no such delivery")
+        return self.deliveries[case_id, job_id, version]
+
+    def save(self, delivery: Delivery, *, over: Delivery) -> None:
+        if self.deliveries.get(over.key) != over:
+            raise Contention("somebody else tries this delivery")
+        self.deliveries[delivery.key] = delivery
+
+    def due(self, now: int, limit: int) -> Sequence[tuple[str, str, int]]:
+        found = sorted((d.due_at, d.key) for d in self.deliveries.values() if d.due_at is not None)
+        return [key for due_at, key in found if due_at <= now][:limit]
+
+    def of_job(self, job: Job) -> Sequence[Delivery]:
+        found = [d for d in self.deliveries.values() if d.job_id == job.job_id]
+        return sorted(found, key=lambda d: d.version)[-100:]
+
+    def set_gone(self, delivery: Delivery) -> None:
+        self.gone.add(delivery.job_id)
+
+    def is_gone(self, delivery: Delivery) -> bool:
+        return delivery.job_id in self.gone
+
+
+@dataclass
+class RecordedDeliverers:
+    """See DelivererInvoker: remembers what it was asked for."""
+
+    asked: list[tuple[str, str, int]] = field(default_factory=list)
+    refusing: bool = False
+
+    def invoke(self, case_id: str, job_id: str, version: int) -> None:
+        if self.refusing:
+            raise InvokeRefused("no deliverer could be started")
+        self.asked.append((case_id, job_id, version))
+
+
+@dataclass
+class ScriptedReceiver:
+    """See CallbackSender: gives its answers in order, the last one for ever."""
+
+    answers: list[callbacks.Answer]
+    sent: list[Delivery] = field(default_factory=list)
+
+    def send(self, delivery: Delivery) -> callbacks.Answer:
+        self.sent.append(delivery)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

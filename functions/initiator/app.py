@@ -43,7 +43,7 @@ CANCEL = CancelJob(jobs=JOBS, clock=clock)
 @api.with_body(app, SETTINGS.max_body_bytes)
 def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") -> Response[str]:
     rights, caller = api.choice("share", share, RIGHTS), api.access(app.current_event).caller
-    seen, case = api.seen(app.current_event), body.to_case()
+    seen, case = api.seen(app.current_event), body.to_case(SETTINGS.receivers)
     webhook_url = base_url() + api.WEBHOOK_PATH
     job, created = SUBMIT(case, caller=caller, webhook_url=webhook_url, replace=replace, seen=seen)
     link = SHARES.link(job.case_id, rights, base_url=base_url(), now=clock(), days=SETTINGS.share_days)

@@ -1,4 +1,4 @@
-"""Hears of every change of a job from the table's stream, and counts what it adds."""
+"""Hears of every change of a job from the table's stream, counts what it adds, and tells receivers."""
 
 from typing import Any
 
@@ -7,18 +7,35 @@ from darkroom import metrics, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_counters import DynamoDBCounters
 from darkroom.adapters.dynamodb_jobs import job_from_item
+from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.image_links import ImageLinks
+from darkroom.adapters.lambda_deliverers import LambdaDeliverers
+from darkroom.adapters.secrets import secret
 from darkroom.settings import ObserverSettings
+from darkroom.system import clock
+from darkroom.usecases.announce import Announce
 from darkroom.usecases.count_change import CountChange
+from darkroom.wire.callbacks import CallbackMessage
 
 SETTINGS = ObserverSettings.load()
 LOGGER = observability.logger("observer")
 COUNT = CountChange(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name))
+LINKS = ImageLinks(secret(SETTINGS.link_secret))
+ANNOUNCE = Announce(
+    outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
+    deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function),
+    clock=clock,
+    describe=lambda event, job, at: CallbackMessage.body(
+        event, job, at, lambda shot_id: LINKS.link(job, shot_id, base_url=SETTINGS.api_url)
+    ),
+)
 
 
 def observe(record: dict[str, Any]) -> None:
     change = record["dynamodb"]
     old = job_from_item(change["OldImage"]) if "OldImage" in change else None
     new = job_from_item(change["NewImage"])
+    ANNOUNCE(old, new)
     metrics.emit("observer", metrics.of_tally(COUNT(old, new, at=milliseconds(change))))
 
 

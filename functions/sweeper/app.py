@@ -1,7 +1,6 @@
-"""Every minute: adopt pictures, re-arm the jobs that are overdue, end those that are hopeless."""
+"""Every minute: adopt pictures, re-arm jobs that are overdue, end hopeless ones; try callbacks again."""
 
 import random
-import time
 from dataclasses import asdict
 from typing import Any
 
@@ -9,10 +8,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import metrics, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.s3_images import S3Images
 from darkroom.metrics import Metric
 from darkroom.settings import SweeperSettings
+from darkroom.system import clock
+from darkroom.usecases.announce import Redeliver
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 SETTINGS = SweeperSettings.load()
@@ -21,18 +24,25 @@ SWEEP = SweepJobs(
     jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     images=S3Images(aws.s3(), SETTINGS.bucket_name),
     workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function),
-    clock=lambda: time.time_ns() // 1_000_000,
+    clock=clock,
     jitter=random.random,
     timing=SETTINGS.timing,
     webhook_url=SETTINGS.webhook_url,
     limit=SETTINGS.sweep_limit,
 )
 
+REDELIVER = Redeliver(
+    outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
+    deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function),
+    clock=clock,
+    limit=SETTINGS.sweep_limit,
+)
+
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = asdict(SWEEP())
-    jobs = report.pop("jobs")
-    LOGGER.info("swept", extra={name: len(found) for name, found in report.items()})
+    jobs, redelivered = report.pop("jobs"), REDELIVER()
+    LOGGER.info("swept", extra={name: len(found) for name, found in report.items()}, redelivered=redelivered)
     for case_id, job_id in jobs.items():
         LOGGER.info("job_swept", case_id=case_id, correlation_id=job_id, ended=case_id in report["ended"])
     metrics.emit("sweeper", {Metric.STUCK_JOBS: len(report["stuck"])})

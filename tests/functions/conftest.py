@@ -27,11 +27,17 @@ SECRETS = {
     "tokens": json.dumps({"name": "default", "scopes": "submit read operate", "token": TOKEN}),
     "gemini": "the-key",
     "openai": "a-key",
+    "callback": "a-callback-secret-of-the-deployment",
 }
 VALUES = {
     "TABLE_NAME": "jobs",
     "BUCKET_NAME": "pictures",
     "WORKER_FUNCTION": "the-worker",
+    "DELIVERER_FUNCTION": "the-deliverer",
+    "CALLBACK_SECRET": "callback",
+    "CALLBACK_HOSTS": "127.0.0.1",
+    "CALLBACK_PRIVATE": "true",
+    "API_URL": "https://api.example.com",
     "WEBHOOK_SECRET": "webhook",
     "LINK_SECRET": "link",
     "SHARE_SECRET": "share",
@@ -105,6 +111,8 @@ class Functions:
         """As if the execution environment had ended."""
         module = self.loaded.pop(name)
         del sys.modules[module.__name__]
+        if name == "deliverer":
+            module.SENDER.close()
         if name == "worker":
             module.RUNNER.run(module.CLIENT.aclose())
             module.RUNNER.close()

@@ -15,6 +15,9 @@ import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.domain.callbacks import Delivery
+from darkroom.domain.receivers import CallbackEvent
 
 from local import studio
 from tests.builders import a_case, a_job
@@ -44,6 +47,7 @@ SECRETS = {
     "tokens": "ApiTokens",
     "gemini": "GeminiSecret",
     "openai": "OpenAiSecret",
+    "callback": "CallbackSecret",
 }
 
 
@@ -110,7 +114,7 @@ PERMISSIONS: Mapping[str, Callable[[str, dict[str, Any]], Iterator[tuple[str, st
     "GetObject": of_object,
     "PutObject": of_object,
     "GetSecretValue": lambda _, p: iter([("secretsmanager:GetSecretValue", SECRETS[p["SecretId"]], "")]),
-    "Invoke": lambda _, p: iter([("lambda:InvokeFunction", "the worker", "")]),
+    "Invoke": lambda _, p: iter([("lambda:InvokeFunction", p["FunctionName"], "")]),
     "InvokeModel": lambda _, p: iter([("bedrock:InvokeModel", f"foundation-model/{p['modelId']}", "")]),
 }
 
@@ -125,8 +129,10 @@ def allowed(statement: dict[str, Any], one: Asked) -> bool:
 
 
 def covers(resource: str, wanted: str) -> bool:
-    if wanted == "the worker":
+    if wanted == "the-worker":
         return resource.endswith("-worker") or resource == "WorkerFunction.Arn"
+    if wanted == "the-deliverer":
+        return resource == "DelivererFunction.Arn"
     if wanted.startswith("foundation-model/"):
         return resource.endswith("::foundation-model/${BedrockModel}")
     return fnmatchcase(wanted, resource)
@@ -202,9 +208,41 @@ def go_through_everything(functions: Functions) -> None:
         assert answer.status == 200, answer.text
     ask(functions, "DELETE", "/api/cases/continued/image-job")
     DynamoDBJobs(clients.dynamodb(), "jobs").create(replace(a_job(), due_at=1), a_case())
-    functions.load("sweeper").handler({}, None)
     functions.load("observer").handler(a_submission(), None)
     functions.load("observer").handler(an_event(), None)
+    heard = an_event()
+    heard["Records"][0]["dynamodb"]["NewImage"] |= {
+        "version": {"N": "3"},
+        "images": {"M": {"evidence-1": {"S": "a-key"}}},
+    }
+    functions.load("observer").handler(heard, None)
+    version = tell_a_receiver(functions)
+    functions.load("sweeper").handler({}, None)
+    ask(functions, "GET", JOB + "/callbacks")
+    ask(functions, "POST", f"{JOB}/callbacks/{version}/replay")
+    ask(functions, "GET", "/api/callback-secret")
+
+
+def tell_a_receiver(functions: Functions) -> int:
+    """Of what the observer heard; nobody listens there. The version that it was told of."""
+    stored = DynamoDBJobs(clients.dynamodb(), "jobs").get("case-42")
+    outbox = DynamoDBOutbox(clients.dynamodb(), "jobs")
+    told = Delivery(
+        case_id="case-42",
+        job_id=stored.job_id,
+        version=stored.version,
+        event=CallbackEvent.PROGRESS,
+        url="http://127.0.0.1:1/",
+        caller="game",
+        body="{}",
+        created_at=1,
+        due_at=1,
+    )
+    outbox.add(replace(told, version=stored.version - 1))  # for the sweeper
+    outbox.add(told)
+    order = {"caseId": "case-42", "jobId": stored.job_id, "version": stored.version}
+    assert functions.load("deliverer").handler(order, None) == {"state": "pending"}
+    return stored.version
 
 
 def submit_and_authorize(functions: Functions) -> str:
@@ -238,7 +276,7 @@ def develop_elsewhere(functions: Functions, provider: str) -> None:
 
 
 def ask(functions: Functions, method: str, path: str, **query: str) -> Any:
-    name = "reader" if method == "GET" else "initiator"
+    name = "callbacks" if "callback" in path else "reader" if method == "GET" else "initiator"
     answer = functions.call(name, request(method, path, queryStringParameters=query))
     assert answer.status < 400, answer.text
     return answer

@@ -72,7 +72,7 @@ def test_each_build_of_what_the_api_calls_is_another_release() -> None:
     """Its code lies in the layer, where SAM does not look when it decides whether to publish a version."""
     functions = cloudformation.load(package.ROOT / "template.yaml")["Resources"]
     aliased = {n for n, f in functions.items() if "AutoPublishAlias" in f.get("Properties", {})}
-    assert aliased == {"InitiatorFunction", "WebhookFunction", "ReaderFunction"}
+    assert aliased == {"InitiatorFunction", "WebhookFunction", "CallbacksFunction", "ReaderFunction"}
     assert {path.parent.name for path in BUILD.glob("*/release")} == aliased
     with_events = {
         name

@@ -17,7 +17,12 @@ def running() -> Iterator[stack.Stack]:
     config = studio.Config(latency_median=0.2, latency_p95=0.4)
     log = package.ROOT / ".local" / "test-stack.log"
     # No second requests, so that each test decides what is asked; a quota that none of them reaches.
-    parameters = {"HedgeShare": "0", "RequestsPerMinute": "5000"}
+    parameters = {
+        "HedgeShare": "0",
+        "RequestsPerMinute": "5000",
+        "CallbackHosts": "127.0.0.1",
+        "CallbackPrivate": "true",
+    }
     with stack.running(parameters=parameters, studio_config=config, log=log) as found:
         yield found
 

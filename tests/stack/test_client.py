@@ -46,3 +46,5 @@ def test_what_is_missing_is_tried_again_by_command(api: Api, tmp_path: Path) -> 
     again = darkroom(api, "retry", "again-by-command", "--description", "e-1=a bell", "--watch")
     assert (again.returncode, again.stderr) == (0, "")
     assert darkroom(api, "get", "nobody-has-it").returncode == 5
+    assert json.loads(darkroom(api, "callbacks", "again-by-command", "--json").stdout)["deliveries"] == []
+    assert darkroom(api, "replay", "again-by-command", "1").returncode == 5

@@ -38,13 +38,16 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
 def workers_of(api: Api) -> list[int]:
     """The processes in which the emulator runs the worker function."""
     emulator = api.stack.pids["emulator"]
-    children = [
-        int(pid)
-        for task in Path(f"/proc/{emulator}/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    ]
+    children = [int(pid) for task in Path(f"/proc/{emulator}/task").iterdir() for pid in children_of(task)]
     mark = f"AWS_LAMBDA_FUNCTION_NAME={api.stack.worker}".encode()
     return [pid for pid in children if mark in environment_of(pid)]
+
+
+def children_of(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except OSError:  # the thread has just ended
+        return []
 
 
 def environment_of(pid: int) -> list[bytes]:

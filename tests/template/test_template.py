@@ -103,6 +103,7 @@ def test_a_variable_of_the_wrong_kind_is_named() -> None:
         "TABLE_NAME": "t",
         "BUCKET_NAME": "b",
         "WORKER_FUNCTION": "w",
+        "DELIVERER_FUNCTION": "d",
         "WEBHOOK_URL": "u",
         "SWEEP_LIMIT": "many",
     }

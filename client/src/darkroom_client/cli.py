@@ -205,6 +205,29 @@ def timeline(
 
 
 @app.command()
+def callbacks(
+    case_id: CaseId, as_json: Json = False, url: Url = "", token: Token = "", token_file: TokenFile = None
+) -> None:
+    """Say what was sent to the receiver of a case, and what it answered."""
+    with _client(url, token, token_file) as client:
+        found = client.callbacks(case_id)
+        _show(found) if as_json else display.callbacks(Console(), found)
+
+
+@app.command()
+def replay(
+    case_id: CaseId,
+    version: Annotated[int, typer.Argument(help="Of the job, as `callbacks` lists it.")],
+    url: Url = "",
+    token: Token = "",
+    token_file: TokenFile = None,
+) -> None:
+    """Send a callback again."""
+    with _client(url, token, token_file) as client:
+        _show(client.replay(case_id, version))
+
+
+@app.command()
 def metrics(
     window: Annotated[str, typer.Option(help="1h, 24h or 7d.")] = "24h",
     as_json: Json = False,

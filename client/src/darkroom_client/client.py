@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 
 from darkroom_client.files import write
-from darkroom_client.models import Case, Job, Metrics, Timeline
+from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Timeline
 from darkroom_client.protocol import Call, Pause, Policy, Protocol, Talk, Watching
 
 TIMEOUT_S = 30.0
@@ -116,6 +116,14 @@ class Client(_Base):
         """What happened to a case, and when."""
         return self._run(self._protocol.timeline(case_id))
 
+    def callbacks(self, case_id: str) -> Deliveries:
+        """What was sent to the receiver of a case, and what it answered."""
+        return self._run(self._protocol.callbacks(case_id))
+
+    def replay(self, case_id: str, version: int) -> Delivery:
+        """Send the callback of this version of the job again."""
+        return self._run(self._protocol.replay(case_id, version))
+
     def metrics(self, window: str = "24h") -> Metrics:
         """How the deployment did in the last `1h`, `24h` or `7d`."""
         return self._run(self._protocol.metrics(window))
@@ -216,6 +224,14 @@ class AsyncClient(_Base):
     async def timeline(self, case_id: str) -> Timeline:
         """See Client."""
         return await self._run(self._protocol.timeline(case_id))
+
+    async def callbacks(self, case_id: str) -> Deliveries:
+        """See Client."""
+        return await self._run(self._protocol.callbacks(case_id))
+
+    async def replay(self, case_id: str, version: int) -> Delivery:
+        """See Client."""
+        return await self._run(self._protocol.replay(case_id, version))
 
     async def metrics(self, window: str = "24h") -> Metrics:
         """See Client."""

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from darkroom_client.models import Event, Job, Metrics, Named, Status, Timeline
+from darkroom_client.models import Deliveries, Event, Job, Metrics, Named, Status, Timeline
 
 _BARS = 60
 _COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "red"}
@@ -75,6 +75,14 @@ def timeline(console: Console, told: Timeline) -> None:
         table.add_row(Text(plain(shot)), _bars(own, start, length), f"{cost:.3f}")
     console.print(table)
     console.print("█ made  ▓ failed  ▒ given up  ░ waited", style="dim")
+
+
+def callbacks(console: Console, found: Deliveries) -> None:
+    """A line each."""
+    for each in found.deliveries:
+        said = each.last_status or each.last_error or "–"
+        text = f"{each.version:5} {each.event:22} {each.state:10} {each.attempts:3} tries  {said}"
+        console.print(Text(plain(text)), highlight=False)
 
 
 def metrics(console: Console, found: Metrics) -> None:

@@ -35,6 +35,8 @@ class Case(_Sent):
     evidence: list[Item] = []
     locations: list[Item] = []
     max_cost_usd: float | None = None
+    callback_url: str | None = None
+    callback_events: list[str] = []
 
 
 class Status(StrEnum):
@@ -159,6 +161,29 @@ class Timeline(_Received):
     moves: list[Move]
     moves_omitted: int = 0
     runs: list[Run]
+
+
+class Delivery(_Received):
+    """A callback that was sent, or is to be: of which version of the job, and what the receiver answered."""
+
+    version: int
+    event: str
+    url: str
+    state: str
+    attempts: int
+    created_at: int
+    due_at: int | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+    milliseconds: int | None = None
+
+
+class Deliveries(_Received):
+    """The latest callbacks of a job."""
+
+    case_id: str
+    job_id: str
+    deliveries: list[Delivery]
 
 
 class Metrics(_Received):

@@ -22,7 +22,7 @@ from darkroom_client.errors import (
     Unreachable,
     WrongField,
 )
-from darkroom_client.models import Case, Job, Metrics, Timeline
+from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Timeline
 
 _SLOWEST_S = 15.0
 _CALM_AFTER = 5
@@ -90,7 +90,7 @@ class Protocol:
     def submit(self, case: Case, *, replace: bool, share: str) -> Talk[Job]:
         """The job of `case`, new or the one there is. Safe to repeat: the same body is the same job."""
         params = {"share": share, **({"replace": "true"} if replace else {})}
-        body = case.model_dump(by_alias=True, exclude_none=True)
+        body = case.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
         answer = yield from self._ask(Call("POST", "/api/generate-case-images", params, json=body))
         return _read(Job, answer)
 
@@ -166,6 +166,16 @@ class Protocol:
         answer = yield from self._ask(Call("GET", f"{_path(case_id)}/timeline"))
         return _read(Timeline, answer)
 
+    def callbacks(self, case_id: str) -> Talk[Deliveries]:
+        """What was sent to the receiver of a case."""
+        answer = yield from self._ask(Call("GET", f"{_path(case_id)}/callbacks"))
+        return _read(Deliveries, answer)
+
+    def replay(self, case_id: str, version: int) -> Talk[Delivery]:
+        """Send a callback again."""
+        answer = yield from self._ask(Call("POST", f"{_path(case_id)}/callbacks/{version}/replay"))
+        return _read(Delivery, answer)
+
     def metrics(self, window: str) -> Talk[Metrics]:
         """How the deployment did in the last `1h`, `24h` or `7d`."""
         answer = yield from self._ask(Call("GET", "/api/metrics/image-generation", {"window": window}))
@@ -222,7 +232,7 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if text and text.isascii() and text.isdigit() else None
 
 
-def _read[M: (Job, Timeline, Metrics)](model: type[M], answer: httpx.Response) -> M:
+def _read[M: (Job, Timeline, Metrics, Deliveries, Delivery)](model: type[M], answer: httpx.Response) -> M:
     try:
         return model.model_validate_json(answer.content)
     except ValidationError as error:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from darkroom import api
 from darkroom.domain import errors
+from darkroom.wire.callbacks import CallbackSecretView, DeliveriesView, DeliveryView
 from darkroom.wire.calls import (
     AcceptedView,
     GatewayMessage,
@@ -137,6 +138,34 @@ TIMELINE: dict[str, Any] = _for_callers(
         "responses": _described(
             {HTTPStatus.OK: ("The timeline", TimelineView)},
             [errors.Forbidden, errors.JobNotFound, errors.Contention],
+        ),
+    }
+)
+CALLBACKS: dict[str, Any] = _for_callers(
+    {
+        "summary": "What was sent to the receiver of a case, and what it answered",
+        "responses": _described(
+            {HTTPStatus.OK: ("The latest deliveries", DeliveriesView)},
+            [errors.Forbidden, errors.JobNotFound, errors.Contention],
+        ),
+    }
+)
+REPLAY: dict[str, Any] = _for_callers(
+    {
+        "summary": "Send a delivery again",
+        "description": "With the same body and the same `webhook-id`, by which a receiver knows it.",
+        "responses": _described(
+            {HTTPStatus.ACCEPTED: ("The delivery, due now", DeliveryView)},
+            [errors.Forbidden, errors.JobNotFound, errors.Contention],
+        ),
+    }
+)
+CALLBACK_SECRET: dict[str, Any] = _for_callers(
+    {
+        "summary": "What the asking caller verifies its callbacks with",
+        "description": "Keys of Standard Webhooks 1.0; several while they are being rotated.",
+        "responses": _described(
+            {HTTPStatus.OK: ("The caller's own keys", CallbackSecretView)}, [errors.Forbidden]
         ),
     }
 )

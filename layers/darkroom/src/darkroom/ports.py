@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from darkroom.domain.callbacks import Answer, Delivery
 from darkroom.domain.case import Case
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
@@ -150,3 +151,42 @@ class ImageIndex(Protocol):
 
     def keys(self, case_id: str, job_id: str) -> Sequence[str]:
         """The keys of all pictures of a job; raises StorageFailed."""
+
+
+class Outbox(Protocol):
+    """What callers' receivers are to be told, and what became of it."""
+
+    def add(self, delivery: Delivery) -> bool:
+        """Store it; False when there is one of this version of the job already."""
+
+    def get(self, case_id: str, job_id: str, version: int) -> Delivery:
+        """The delivery, never a stale one; raises DeliveryNotFound."""
+
+    def save(self, delivery: Delivery, *, over: Delivery) -> None:
+        """Replace `over`; raises Contention when that is not the stored one."""
+
+    def due(self, now: int, limit: int) -> Sequence[tuple[str, str, int]]:
+        """Case id, job id and version of at most `limit` that are due, the longest overdue first."""
+
+    def of_job(self, job: Job) -> Sequence[Delivery]:
+        """The latest deliveries of `job`, in the order of their versions; raises Contention."""
+
+    def set_gone(self, delivery: Delivery) -> None:
+        """Its receiver wants no more of its job."""
+
+    def is_gone(self, delivery: Delivery) -> bool:
+        """Whether it has said so, to this delivery or another of the job."""
+
+
+class DelivererInvoker(Protocol):
+    """Starts deliverers."""
+
+    def invoke(self, case_id: str, job_id: str, version: int) -> None:
+        """Have a delivery tried, at least once, soon; raises InvokeRefused."""
+
+
+class CallbackSender(Protocol):
+    """Reaches callers' receivers."""
+
+    def send(self, delivery: Delivery) -> Answer:
+        """Try once; every failure is an answer."""

@@ -9,6 +9,7 @@ from darkroom.domain.case import ShotKind
 from darkroom.domain.errors import ShotError
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
+from darkroom.domain.receivers import ReceiverPolicy
 from darkroom.domain.timing import Timing
 
 _FLAGS = {"true": True, "false": False}
@@ -77,7 +78,17 @@ class InitiatorSettings(_Timed):
     """Of one caller; 0: no limit."""
     public_url: str = ""
     """Where callers reach the API; empty means at its own address."""
+    callback_hosts: str = ""
+    """Where receivers of callbacks may be, by commas; `*.example.com` is every name below; empty: nowhere."""
+    callback_private: bool = False
+    """Whether they may speak plain HTTP: on a laptop only."""
     max_body_bytes: int = 262_144
+
+    @property
+    def receivers(self) -> ReceiverPolicy:
+        """Who may be told."""
+        hosts = tuple(host.strip().lower() for host in self.callback_hosts.split(",") if host.strip())
+        return ReceiverPolicy(hosts=hosts, private=self.callback_private)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +122,35 @@ class WebhookSettings(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class ObserverSettings(Settings):
-    """Counts what changes."""
+    """Counts what changes, and tells receivers of it."""
 
     table_name: str
+    deliverer_function: str
+    link_secret: str
+    api_url: str
+    """Where callers reach the API: pictures are linked there."""
+    keep_days: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelivererSettings(Settings):
+    """Tries deliveries."""
+
+    table_name: str
+    callback_secret: str
+    callback_private: bool = False
+    """Whether receivers may have private addresses and speak plain HTTP: on a laptop only."""
+    keep_days: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbacksSettings(Settings):
+    """Answers questions about callbacks."""
+
+    table_name: str
+    deliverer_function: str
+    callback_secret: str
+    keep_days: int = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +160,7 @@ class SweeperSettings(_Timed):
     table_name: str
     bucket_name: str
     worker_function: str
+    deliverer_function: str
     webhook_url: str
     sweep_limit: int = 200
 

@@ -18,6 +18,7 @@ from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import Contention, JobNotFound
 from darkroom.domain.history import Event, EventKind, Move, RunLog, What
 from darkroom.domain.job import Failure, Job, JobShot, Status
+from darkroom.domain.receivers import CallbackEvent, Receiver
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -225,6 +226,8 @@ def _job_attributes(job: Job) -> dict[str, Any]:
         "waitingUntil": job.waiting_until,
         "moves": [[m.at, m.what.value, m.run, m.by] for m in job.moves],
         "movesOmitted": job.moves_omitted,
+        "caller": job.caller or None,
+        "receiver": job.receiver and {"url": job.receiver.url, "events": [*job.receiver.events]},
     }
 
 
@@ -275,7 +278,15 @@ def _to_job(item: Mapping[str, Any]) -> Job:
             for at, what, run, by in item.get("moves", ())
         ),
         moves_omitted=int(item.get("movesOmitted", 0)),
+        caller=item.get("caller", ""),
+        receiver=_to_receiver(item.get("receiver")),
     )
+
+
+def _to_receiver(item: Mapping[str, Any] | None) -> Receiver | None:
+    if item is None:
+        return None
+    return Receiver(url=item["url"], events=tuple(CallbackEvent(event) for event in item["events"]))
 
 
 def _case_attributes(job: Job, case: Case) -> dict[str, Any]:

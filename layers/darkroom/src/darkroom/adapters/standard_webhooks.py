@@ -1,7 +1,7 @@
 """Signatures of Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body`.
 
-A secret is one or more keys separated by spaces: the first signs, every one verifies, so a key can
-be rotated without a gap. A key is base64 of 24 to 64 bytes, with or without the prefix `whsec_`.
+A secret is one or more keys separated by spaces: each signs, each verifies, so a key can be
+rotated without a gap. A key is base64 of 24 to 64 bytes, with or without the prefix `whsec_`.
 Source: the specification at github.com/standard-webhooks, `spec/standard-webhooks.md`.
 """
 
@@ -17,12 +17,12 @@ TOLERANCE_S = 300
 
 
 def sign(secret: str, *, message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
-    """The headers that prove `body` is ours and fresh."""
-    signature = _signature(_keys(secret)[0], message_id, str(timestamp_s), body)
+    """The headers that prove `body` is ours and fresh, to whoever has one of the keys."""
+    made = [_signature(key, message_id, str(timestamp_s), body) for key in _keys(secret)]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in made),
     }
 
 

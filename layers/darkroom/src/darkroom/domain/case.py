@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import batched
 
+from darkroom.domain.receivers import Receiver
+
 MAX_SHOTS = 100
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 """Ids become parts of storage keys and of URLs, so nothing needs escaping in either."""
@@ -60,12 +62,18 @@ class Case:
     shots: tuple[Shot, ...]
     max_cost_micro_usd: int | None = None
     """What its pictures may cost together; None leaves it to the deployment."""
+    receiver: Receiver | None = None
+    """Who is told what becomes of it."""
 
     @property
     def digest(self) -> str:
-        """Equal exactly when two submissions ask for the same: pictures, names and price."""
-        said = [[s.kind, s.id, s.name, s.description] for s in self.shots]
-        text = json.dumps(said if self.max_cost_micro_usd is None else [self.max_cost_micro_usd, *said])
+        """Equal exactly when two submissions ask for the same: pictures, names, price and receiver."""
+        said: list[object] = [[s.kind, s.id, s.name, s.description] for s in self.shots]
+        if self.max_cost_micro_usd is not None:
+            said.insert(0, self.max_cost_micro_usd)
+        if self.receiver is not None:
+            said.insert(0, {"url": self.receiver.url, "events": sorted(self.receiver.events)})
+        text = json.dumps(said)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -9,6 +9,7 @@
     │   ├── Forbidden               the token does not allow it
     │   ├── DailyLimit              the caller has submitted enough cases for today
     │   ├── JobNotFound
+    │   ├── DeliveryNotFound
     │   ├── ImageNotFound
     │   ├── RouteNotFound
     │   ├── MethodNotAllowed
@@ -112,6 +113,12 @@ class JobNotFound(RequestError):
     """No job exists for the case."""
 
     code = "job_not_found"
+
+
+class DeliveryNotFound(RequestError):
+    """No callback was sent of this version of the job."""
+
+    code = "delivery_not_found"
 
 
 class ImageNotFound(RequestError):

@@ -12,6 +12,7 @@ from typing import Self
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import ShotError
 from darkroom.domain.history import Move
+from darkroom.domain.receivers import Receiver
 from darkroom.domain.timing import Timing
 
 
@@ -120,6 +121,10 @@ class Job:
     moves: tuple[Move, ...] = ()
     """What happened to it, progress left out."""
     moves_omitted: int = 0
+    caller: str = ""
+    """Who submitted it."""
+    receiver: Receiver | None = None
+    """Who is told what becomes of it."""
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +157,7 @@ class Job:
         return self.moved(self.status, last_error=last_error)
 
 
-def open_job(case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
+def open_job(case: Case, *, job_id: str, now: int, timing: Timing, caller: str = "") -> Job:
     """The first version of the job of a case: pending, armed, due after the grace."""
     return Job(
         case_id=case.case_id,
@@ -161,6 +166,8 @@ def open_job(case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
         status=Status.PENDING,
         shots=tuple(job_shot(shot) for shot in case.shots),
         max_cost_micro_usd=case.max_cost_micro_usd,
+        caller=caller,
+        receiver=case.receiver,
         created_at=now,
         armed_at=now,
         due_at=now + timing.grace,

@@ -74,13 +74,13 @@ def retry(
     return again, changed
 
 
-def replacement(job: Job, case: Case, *, job_id: str, now: int, timing: Timing) -> Job:
+def replacement(job: Job, case: Case, *, job_id: str, now: int, timing: Timing, caller: str = "") -> Job:
     """A new job in the place of one that has ended. Raises JobOpen, StillStopping.
 
     Run and version go on from the old job's, so that no answer of the two can be mistaken.
     """
     _check_stopped(job, now=now, timing=timing)
-    new = open_job(case, job_id=job_id, now=now, timing=timing)
+    new = open_job(case, job_id=job_id, now=now, timing=timing, caller=caller)
     return replace(new, run=job.run + 1, version=job.version + 1)
 
 

@@ -48,7 +48,8 @@ class SubmitCase:
         except JobNotFound:
             now = self.clock()
             self.allowance.take(caller, now)
-            job = noted(None, open_job(case, job_id=job_id, now=now, timing=self.timing), at=now, by=caller)
+            job = open_job(case, job_id=job_id, now=now, timing=self.timing, caller=caller)
+            job = noted(None, job, at=now, by=caller)
             return job if self.jobs.create(job, case) else None
         return None
 
@@ -63,7 +64,7 @@ class SubmitCase:
             if seen is not None and seen != job.tag:
                 raise StaleVersion("the job is not the one that If-Match names")
             now = self.clock()
-            new = replacement(job, case, job_id=job_id, now=now, timing=self.timing)
+            new = replacement(job, case, job_id=job_id, now=now, timing=self.timing, caller=caller)
             self.allowance.take(caller, now)
             return noted(job, new, at=now, by=caller), case
 

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from darkroom.domain.case import MAX_SHOTS, Case, Shot, ShotKind
 from darkroom.domain.job import Job, Status
+from darkroom.domain.receivers import CallbackEvent, ReceiverPolicy
 from darkroom.domain.tally import Count
 from darkroom.domain.totals import Totals, Window
 from darkroom.wire.model import (
@@ -19,11 +20,14 @@ from darkroom.wire.model import (
     optional_usd,
     usd,
 )
+from darkroom.wire.receivers import MAX_LENGTH, receiver
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
 MaxCost = Annotated[float, Field(ge=0.000_001, le=10_000, allow_inf_nan=False)]
+CallbackUrl = Annotated[str, StringConstraints(min_length=8, max_length=MAX_LENGTH)]
 Description = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
 
+NO_RECEIVERS = ReceiverPolicy(hosts=())
 
 Share = Literal["read", "retry"]
 """What the link to a case's page allows: to look, or also to retry what failed."""
@@ -49,6 +53,10 @@ class SubmitRequest(Request):
     locations: list[Item] = Field(default=[], max_length=MAX_SHOTS)
     max_cost_usd: MaxCost | None = None
     """What all its pictures may cost together; a request that would exceed it is not made."""
+    callback_url: CallbackUrl | None = None
+    """Who is told what becomes of the case, signed."""
+    callback_events: list[CallbackEvent] = Field(default=[], max_length=len(CallbackEvent))
+    """Of what; of everything if none are named."""
 
     @model_validator(mode="after")
     def _counts_and_ids(self) -> Self:
@@ -63,8 +71,8 @@ class SubmitRequest(Request):
             )
         return self
 
-    def to_case(self) -> Case:
-        """The case in the domain's words."""
+    def to_case(self, receivers: ReceiverPolicy = NO_RECEIVERS) -> Case:
+        """The case in the domain's words; raises InvalidInput for a receiver that is not allowed."""
         return Case(
             case_id=self.case_id,
             shots=(
@@ -72,6 +80,9 @@ class SubmitRequest(Request):
                 *(item.to_shot(ShotKind.LOCATION) for item in self.locations),
             ),
             max_cost_micro_usd=optional_micro_usd(self.max_cost_usd),
+            receiver=None
+            if self.callback_url is None
+            else receiver(self.callback_url, self.callback_events, receivers),
         )
 
 

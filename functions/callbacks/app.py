@@ -1,0 +1,56 @@
+"""What callers ask about their callbacks: which were sent, send one again, the secret to verify them."""
+
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from darkroom import api, descriptions, observability
+from darkroom.adapters import aws
+from darkroom.adapters.callback_secrets import CallbackSecrets
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.lambda_deliverers import LambdaDeliverers
+from darkroom.adapters.secrets import secret
+from darkroom.domain import errors
+from darkroom.domain.access import Scope
+from darkroom.settings import CallbacksSettings
+from darkroom.system import clock
+from darkroom.usecases.replay import Replay
+from darkroom.wire.callbacks import CallbackSecretView, DeliveriesView, DeliveryView
+
+SETTINGS = CallbacksSettings.load()
+LOGGER = observability.logger("callbacks")
+JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
+OUTBOX = DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
+SECRETS = CallbackSecrets(secret(SETTINGS.callback_secret))
+REPLAY = Replay(
+    outbox=OUTBOX, deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function), clock=clock
+)
+app = api.resolver(LOGGER)
+
+
+@app.get("/api/cases/<caseId>/image-job/callbacks", **descriptions.CALLBACKS)
+@api.needs(app, Scope.SUBMIT)
+def deliveries(caseId: str) -> Response[str]:  # noqa: N803 - a name of the wire
+    job = JOBS.get(caseId)
+    return api.answer(DeliveriesView.of(job, OUTBOX.of_job(job)))
+
+
+@app.post("/api/cases/<caseId>/image-job/callbacks/<version>/replay", **descriptions.REPLAY)
+@api.needs(app, Scope.SUBMIT)
+def replay(caseId: str, version: str) -> Response[str]:  # noqa: N803
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise errors.DeliveryNotFound("there is no such delivery")
+    return api.answer(DeliveryView.of(REPLAY(JOBS.get(caseId), int(version))), HTTPStatus.ACCEPTED)
+
+
+@app.get("/api/callback-secret", **descriptions.CALLBACK_SECRET)
+@api.needs(app, Scope.SUBMIT)
+def callback_secret() -> Response[str]:
+    secrets = SECRETS.of(api.access(app.current_event).caller).split()
+    return api.answer(CallbackSecretView(secrets=secrets), headers={"Cache-Control": "no-store"})
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return observability.answer(LOGGER, app.resolve, event, context)

@@ -1,0 +1,47 @@
+"""Invoked with a delivery: try it once at its receiver."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from darkroom import observability
+from darkroom.adapters import aws
+from darkroom.adapters.callback_secrets import CallbackSecrets
+from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.http_callbacks import HttpCallbacks
+from darkroom.adapters.secrets import secret
+from darkroom.settings import DelivererSettings
+from darkroom.system import clock
+from darkroom.usecases.deliver import Deliver
+from darkroom.wire.callbacks import DeliveryOrder
+from darkroom.wire.model import parse
+
+SETTINGS = DelivererSettings.load()
+LOGGER = observability.logger("deliverer")
+SECRETS = CallbackSecrets(secret(SETTINGS.callback_secret))
+SENDER = HttpCallbacks(SECRETS.of, clock, private=SETTINGS.callback_private)
+DELIVER = Deliver(
+    outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
+    sender=SENDER,
+    clock=clock,
+)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    order = parse(DeliveryOrder, event)
+    LOGGER.set_correlation_id(order.job_id)
+    delivery = DELIVER(order.case_id, order.job_id, order.version)
+    if delivery is None:
+        LOGGER.info("nothing_to_deliver", case_id=order.case_id, version=order.version)
+        return {"state": None}
+    LOGGER.info(
+        "delivery_tried",
+        case_id=order.case_id,
+        version=order.version,
+        callback_event=delivery.event,
+        state=delivery.state,
+        attempts=delivery.attempts,
+        status_code=delivery.last_status,
+        error=delivery.last_error,
+        milliseconds=delivery.milliseconds,
+    )
+    return {"state": delivery.state.value}

@@ -1,0 +1,32 @@
+"""Who a submission wants to be told, checked before anything is stored."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from darkroom.domain.errors import FieldError, InvalidInput
+from darkroom.domain.receivers import CallbackEvent, Receiver, ReceiverPolicy
+
+MAX_LENGTH = 2_000
+
+
+def receiver(url: str, events: Sequence[CallbackEvent], policy: ReceiverPolicy) -> Receiver:
+    """The receiver at `url`, of all events if none are named; raises InvalidInput unless it is allowed."""
+    for rule, kept in _rules(url, policy).items():
+        if not kept:
+            raise InvalidInput(f"callbackUrl {rule}", [FieldError("callbackUrl", rule)])
+    return Receiver(url=url, events=tuple(dict.fromkeys(events)) or tuple(CallbackEvent))
+
+
+def _rules(url: str, policy: ReceiverPolicy) -> dict[str, bool]:
+    """Each rule, and whether `url` keeps it."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    return {
+        "must be ASCII without spaces": all("!" <= letter <= "~" for letter in url),
+        f"must be an address of {' or '.join(policy.schemes)}": parts.scheme in policy.schemes and bool(host),
+        "must have neither a user nor a fragment": not (parts.username or parts.password or parts.fragment),
+        "must be at a host that this deployment allows (CallbackHosts)": policy.allows(host),
+    }

@@ -1,0 +1,184 @@
+"""Callbacks over HTTP: signed, to checked addresses only, and over in time whatever the receiver does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from darkroom.adapters import http_callbacks, standard_webhooks
+from darkroom.adapters.callback_secrets import CallbackSecrets
+from darkroom.adapters.http_callbacks import HttpCallbacks, is_public
+from darkroom.domain.callbacks import Answer, Delivery
+from darkroom.domain.errors import BadSignature
+from darkroom.domain.receivers import CallbackEvent
+
+from tests.builders import NOW
+from tests.fakes import ManualClock
+
+SECRETS = CallbackSecrets(lambda: "the-new-master the-old-master")
+URL = "https://game.example:8443/hook?x=1"
+
+
+def delivery(url: str = URL) -> Delivery:
+    return Delivery(
+        case_id="case-1",
+        job_id="job-1",
+        version=4,
+        event=CallbackEvent.COMPLETED,
+        url=url,
+        caller="game",
+        body='{"type":"image-job.completed"}',
+        created_at=NOW,
+        due_at=NOW,
+    )
+
+
+def sent(
+    answer: Callable[[httpx.Request], Any],
+    *,
+    addresses: Sequence[str] = ("93.184.216.34",),
+    private: bool = False,
+    url: str = URL,
+) -> tuple[Answer, list[httpx.Request]]:
+    """What came of it, and what reached the receiver."""
+    asked: list[httpx.Request] = []
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        result = answer(request)
+        found: httpx.Response = await result if asyncio.iscoroutine(result) else result
+        return found
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        if not addresses:
+            raise OSError("no such host")
+        return addresses
+
+    sender = HttpCallbacks(
+        SECRETS.of,
+        ManualClock(),
+        private=private,
+        transport=httpx.MockTransport(respond),
+        resolve=resolve,
+    )
+    try:
+        return sender.send(delivery(url)), asked
+    finally:
+        sender.close()
+
+
+def test_the_connection_goes_to_the_checked_address_in_the_name_of_the_host() -> None:
+    answer, [request] = sent(lambda _: httpx.Response(204))
+    assert answer == Answer(status=204)
+    assert str(request.url) == "https://93.184.216.34:8443/hook?x=1"
+    assert request.headers["host"] == "game.example:8443"
+    assert request.extensions["sni_hostname"] == "game.example"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_callers_own_secret_verifies_it_the_new_and_the_old(number: int) -> None:
+    _, [request] = sent(lambda _: httpx.Response(200))
+    secret = SECRETS.of("game").split()[number]
+    headers = dict(request.headers)
+    standard_webhooks.verify(secret, headers=headers, body=request.content, now_s=NOW / 1000)
+    assert headers["webhook-id"] == "job-1-4"
+    other = SECRETS.of("other")
+    with pytest.raises(BadSignature):
+        standard_webhooks.verify(other, headers=headers, body=request.content, now_s=NOW / 1000)
+
+
+HOSTILE = [
+    "127.0.0.1",
+    "127.8.9.10",
+    "0.0.0.0",  # noqa: S104 - to be refused
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "fd00:ec2::254",
+    "fe80::1%eth0",
+    "ff02::1",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::",
+]
+
+
+@pytest.mark.parametrize("address", HOSTILE)
+def test_no_address_that_is_not_public_is_connected_to(address: str) -> None:
+    for addresses in ([address], ["93.184.216.34", address]):
+        answer, asked = sent(lambda _: httpx.Response(200), addresses=addresses)
+        assert (answer.status, answer.error) == (None, "the host has an address that is not public")
+        assert asked == []
+
+
+def test_public_addresses_are_public() -> None:
+    assert all(map(is_public, ["93.184.216.34", "8.8.8.8", "2606:4700::1111"]))
+
+
+def test_on_a_laptop_they_may_be_private_and_plain() -> None:
+    answer, [request] = sent(
+        lambda _: httpx.Response(200), addresses=["127.0.0.1"], private=True, url="http://localhost:9/x"
+    )
+    assert (answer.status, str(request.url)) == (200, "http://127.0.0.1:9/x")
+
+
+def test_plain_http_is_refused_elsewhere() -> None:
+    answer, asked = sent(lambda _: httpx.Response(200), url="http://game.example/")
+    assert (answer.error, asked) == ("only https is allowed", [])
+
+
+def failing(error: Exception) -> Callable[[httpx.Request], Any]:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise error
+
+    return answer
+
+
+async def stalling(request: httpx.Request) -> httpx.Response:
+    await asyncio.sleep(3600)
+    raise AssertionError("nobody waits so long")
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body that never ends."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1000
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (lambda _: httpx.Response(302, headers={"location": "http://169.254.169.254/"}),
+         Answer(status=302, error="redirects are not followed")),
+        (lambda _: httpx.Response(500), Answer(status=500)),
+        (lambda _: httpx.Response(410), Answer(status=410)),
+        (lambda _: httpx.Response(429, headers={"retry-after": "9"}), Answer(status=429, retry_after_s=9)),
+        (lambda _: httpx.Response(503, headers={"retry-after": "Wed, 21 Oct 2026"}), Answer(status=503)),
+        (lambda _: httpx.Response(200, stream=Endless()), Answer(status=200)),
+        (failing(httpx.ConnectError("certificate verify failed")), Answer(error="ConnectError")),
+        (failing(httpx.RemoteProtocolError("nonsense")), Answer(error="RemoteProtocolError")),
+        (stalling, Answer(error="no answer within 0 s")),
+    ],
+)  # fmt: skip
+def test_whatever_a_receiver_does_it_is_an_answer(
+    answer: Callable[[httpx.Request], Any], expected: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_callbacks, "TIMEOUT_S", 0.2)
+    found, asked = sent(answer)
+    assert found == expected
+    assert len(asked) == 1
+
+
+def test_a_host_without_an_address_is_an_answer_too() -> None:
+    answer, asked = sent(lambda _: httpx.Response(200), addresses=[])
+    assert (answer, asked) == (Answer(error="the host has no address"), [])

@@ -1,0 +1,140 @@
+"""Callbacks on the running stack, to receivers that behave and to those that do not."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from darkroom.adapters import standard_webhooks
+
+from tests.stack.conftest import Api
+from tests.stack.test_stack import a_case
+
+END_S = 30.0
+
+
+@dataclass
+class Receiver:
+    """A receiver on loopback; `statuses` are its answers in order, the last one for ever."""
+
+    url: str = ""
+    statuses: list[int] = field(default_factory=lambda: [204])
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.got]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            found.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+            status = found.statuses.pop(0) if len(found.statuses) > 1 else found.statuses[0]
+            self.send_response(status)
+            if status == 302:
+                self.send_header("location", f"{found.url}/elsewhere")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+def deliveries(api: Api, case_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.call("GET", f"/api/cases/{case_id}/image-job/callbacks").json()[
+        "deliveries"
+    ]
+    return found
+
+
+def until(api: Api, case_id: str, state: str) -> dict[str, Any]:
+    """The last delivery, once it has ended so; real processes, so this waits in real time."""
+    end = time.monotonic() + END_S
+    found: list[dict[str, Any]] = []
+    while time.monotonic() < end:
+        found = deliveries(api, case_id)
+        if found and found[-1]["event"] == "image-job.completed" and found[-1]["state"] == state:
+            return found[-1]
+        time.sleep(0.1)
+    raise AssertionError(f"the callbacks did not come: {found}")
+
+
+def submit(api: Api, case_id: str, receiver: Receiver, **more: Any) -> None:
+    case = {**a_case(case_id), "callbackUrl": f"{receiver.url}/hook", **more}
+    answer = api.call("POST", "/api/generate-case-images", json=case)
+    assert answer.status_code == 202, answer.text
+
+
+def test_a_receiver_hears_the_whole_story_signed_and_ordered_by_version(api: Api, receiver: Receiver) -> None:
+    submit(api, "told", receiver)
+    api.ended("told")
+    until(api, "told", "delivered")
+    secrets = api.call("GET", "/api/callback-secret").json()["secrets"]
+    for headers, body in receiver.got:
+        standard_webhooks.verify(secrets[0], headers=headers, body=body, now_s=time.time())
+        assert len(body) < 20_000
+    messages = sorted(receiver.messages(), key=lambda message: message["data"]["version"])
+    assert messages[0]["type"] == "image-job.generating"
+    assert messages[-1]["type"] == "image-job.completed"
+    assert {message["type"] for message in messages[1:-1]} <= {"image-job.progress"}
+    links = messages[-1]["data"]["evidenceImages"]
+    assert api.http.get(links["e-0"], follow_redirects=True).content.startswith(b"\xff\xd8")
+
+
+def test_only_the_events_that_were_asked_for_are_sent(api: Api, receiver: Receiver) -> None:
+    submit(api, "picky", receiver, callbackEvents=["image-job.completed"])
+    until(api, "picky", "delivered")
+    assert [message["type"] for message in receiver.messages()] == ["image-job.completed"]
+
+
+def test_what_failed_is_sent_again_by_the_sweeper_and_on_request(api: Api, receiver: Receiver) -> None:
+    receiver.statuses = [503, 204]
+    submit(api, "stubborn", receiver, callbackEvents=["image-job.completed"])
+    last = until(api, "stubborn", "pending") if not receiver.got else deliveries(api, "stubborn")[-1]
+    time.sleep(max(0.0, last.get("dueAt", 0) / 1000 - time.time()))
+    api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper)
+    last = until(api, "stubborn", "delivered")
+    assert (last["attempts"], last["lastStatus"]) == (2, 204)
+    again = api.call("POST", f"/api/cases/stubborn/image-job/callbacks/{last['version']}/replay")
+    assert again.status_code == 202
+    until(api, "stubborn", "delivered")
+    ids = {headers["webhook-id"] for headers, _ in receiver.got}
+    assert len(ids) == 1
+
+
+def test_a_redirect_is_not_followed_and_410_ends_it(api: Api, receiver: Receiver) -> None:
+    receiver.statuses = [302]
+    submit(api, "redirected", receiver, callbackEvents=["image-job.completed"])
+    last = until(api, "redirected", "pending")
+    assert (last["lastStatus"], last["lastError"]) == (302, "redirects are not followed")
+    receiver.statuses = [410]
+    submit(api, "unwanted", receiver)
+    until(api, "unwanted", "gone")
+
+
+def test_a_receiver_elsewhere_is_refused_with_its_field(api: Api) -> None:
+    for url in (
+        "https://evil.example/",
+        "http://169.254.169.254/latest",
+        "https://[::1]/",
+        "file:///etc/passwd",
+    ):
+        answer = api.call("POST", "/api/generate-case-images", json={**a_case("x"), "callbackUrl": url})
+        assert answer.status_code == 400
+        assert [wrong["field"] for wrong in answer.json()["errors"]] == ["callbackUrl"]
+    assert api.call("POST", "/api/cases/told/image-job/callbacks/1/replay").status_code == 404
