@@ -1,4 +1,4 @@
-"""The whole stack on loopback: the emulator with the real template deployed to it, and the studio.
+"""The whole stack on loopback: the emulator with the real template deployed to it, the studio and the CDN.
 
 Differences from AWS: the rewrites of `localize.py`, and the parameters given in `_deploy`.
 """
@@ -20,13 +20,14 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config as BotoConfig
 
-from local import cloudformation, package, studio
+from local import cdn, cloudformation, package, studio
 from local.localize import Local, localize
 
 TEMPLATE = package.ROOT / "template.yaml"
@@ -88,19 +89,23 @@ def running(
     with ExitStack() as stack:
         studio_url = None
         if provider is None:
-            studio_url = stack.enter_context(_studio(studio_config or studio.Config()))
+            server = stack.enter_context(_serving(studio.Server(studio_config or studio.Config())))
+            studio_url = server.url
             provider = Provider(url=studio_url, key="studio")
+        documents = stack.enter_context(_serving(cdn.Server()))
         emulator_url, process = stack.enter_context(_emulator(log))
-        yield _deploy(emulator_url, process, provider, studio_url, parameters or {})
+        given = {"StatusUrl": documents.url, **(parameters or {})}
+        found = _deploy(emulator_url, process, provider, studio_url, given)
+        documents.documents_of(found.client("s3"), found.bucket)
+        yield found
 
 
 @contextmanager
-def _studio(config: studio.Config) -> Iterator[str]:
-    server = studio.Server(config)
+def _serving[S: ThreadingHTTPServer](server: S) -> Iterator[S]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.url
+        yield server
     finally:
         server.shutdown()
         server.server_close()

@@ -1,5 +1,6 @@
 """What callers ask for: submit a case, retry what failed, cancel."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,7 @@ SHARES = ShareLinks(secret(SETTINGS.share_secret))
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 START = StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function))
 app = api.resolver(LOGGER)
+base_url = partial(api.base_url, app, SETTINGS.public_url)
 CASES = DynamoDBAllowance(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
 TIMING = SETTINGS.timing
 SUBMIT = SubmitCase(jobs=JOBS, allowance=CASES, start=START, clock=clock, new_id=new_id, timing=TIMING)
@@ -67,13 +69,10 @@ def cancel(caseId: str) -> Response[str]:  # noqa: N803
     return answer("job_cancelled", CANCEL(caseId, by=api.access(app.current_event).caller), HTTPStatus.OK)
 
 
-def base_url() -> str:
-    return api.base_url(app.current_event, SETTINGS.public_url)
-
-
 def answer(event: str, job: Job, status: HTTPStatus, share_url: str | None = None) -> Response[str]:
     observability.note_job(LOGGER, event, job)
-    return api.accepted(job, LINKS.link, base_url(), status, share_url)
+    links, document = LINKS.of(job, base_url=base_url()), LINKS.document(job, base_url=SETTINGS.status_url)
+    return api.accepted(job, links, base_url(), status, share_url=share_url, status_url=document)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

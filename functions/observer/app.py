@@ -1,4 +1,4 @@
-"""Hears of every change of a job from the table's stream, counts what it adds, and tells receivers."""
+"""Hears of every change of a job from the table's stream: counts it, tells receivers, rewrites its status."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
 from darkroom.adapters.image_links import ImageLinks
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.secrets import secret
+from darkroom.adapters.status_documents import StatusDocuments
 from darkroom.settings import ObserverSettings
 from darkroom.system import clock
 from darkroom.usecases.announce import Announce
@@ -26,9 +27,10 @@ ANNOUNCE = Announce(
     deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function),
     clock=clock,
     describe=lambda event, job, at: CallbackMessage.body(
-        event, job, at, lambda shot_id: LINKS.link(job, shot_id, base_url=SETTINGS.api_url)
+        event, job, at, LINKS.of(job, base_url=SETTINGS.api_url)
     ),
 )
+DOCUMENTS = StatusDocuments(aws.s3(), SETTINGS.bucket_name)
 
 
 def observe(record: dict[str, Any]) -> None:
@@ -37,6 +39,8 @@ def observe(record: dict[str, Any]) -> None:
     new = job_from_item(change["NewImage"])
     ANNOUNCE(old, new)
     metrics.emit("observer", metrics.of_tally(COUNT(old, new, at=milliseconds(change))))
+    if SETTINGS.status_url:
+        DOCUMENTS.put(LINKS.document_key(new), new, LINKS.of(new, base_url=SETTINGS.api_url))
 
 
 def milliseconds(change: dict[str, Any]) -> int:

@@ -12,14 +12,13 @@ from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.image_links import ImageLinks
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
-from darkroom.domain import errors
 from darkroom.domain.access import Scope
 from darkroom.domain.totals import Window
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
 from darkroom.system import clock
 from darkroom.usecases.measure import Measure
-from darkroom.wire.calls import ImageStatusView, MetricsView
+from darkroom.wire.calls import ImageStatusView, MetricsView, RequestView
 from darkroom.wire.timeline import TimelineView
 
 SETTINGS = ReaderSettings.load()
@@ -37,12 +36,16 @@ pages.install(app, Path(__file__).with_name("page"), IMAGES.origin)
 @api.needs(app, Scope.READ)
 @api.with_query(app)
 def job(caseId: str, images: Literal["links", "inline"] = "links") -> Response[str]:  # noqa: N803 - a name of the wire
-    found, base_url = JOBS.get(caseId), api.base_url(app.current_event, SETTINGS.public_url)
-    forms: dict[str, api.ImageForm] = {
-        "links": lambda shot_id: LINKS.link(found, shot_id, base_url=base_url),
-        "inline": lambda shot_id: IMAGES.inline(found.images[shot_id]),
-    }
+    found = JOBS.get(caseId)
+    links = LINKS.of(found, base_url=api.base_url(app, SETTINGS.public_url))
+    forms = {"links": links, "inline": lambda shot_id: IMAGES.inline(found.images[shot_id])}
     return api.job_answer(app.current_event, found, images, api.choice("images", images, forms))
+
+
+@app.get("/api/cases/<caseId>/image-job/request", **descriptions.REQUEST)
+@api.needs(app, Scope.RETRY)
+def submitted(caseId: str) -> Response[str]:  # noqa: N803
+    return api.answer(RequestView.of(JOBS.get_case(JOBS.get(caseId))))
 
 
 @app.get("/api/cases/<caseId>/image-status", **descriptions.IMAGE_STATUS)
@@ -69,11 +72,8 @@ def image_generation(window: Window = Window.DAY) -> Response[str]:
 @app.get("/api/cases/<caseId>/images/<shotId>", **descriptions.IMAGE)
 @api.with_query(app)
 def image(caseId: str, shotId: str, s: str = "") -> Response[str]:  # noqa: N803
-    found = JOBS.get(caseId)
-    if not LINKS.holds(found, shotId, s):
-        raise errors.ImageNotFound("there is no such picture, or the link to it is not valid")
-    address = IMAGES.presign(found.images[shotId], seconds=300)
-    return api.redirect(address, keep_s=240)
+    key = LINKS.key(JOBS.get(caseId), shotId, s)
+    return api.redirect(IMAGES.presign(key, seconds=300), keep_s=240)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
 @app.post(api.WEBHOOK_PATH, **descriptions.SNAPSHOT)
 @api.with_body(app, SETTINGS.max_body_bytes, verify)
 def receive(body: ImageProgressUpdate) -> Response[str]:
-    webhook_url = api.base_url(app.current_event, SETTINGS.public_url) + api.WEBHOOK_PATH
+    webhook_url = api.base_url(app, SETTINGS.public_url) + api.WEBHOOK_PATH
     job = RECORD(body.to_snapshot(), webhook_url=webhook_url)
     LOGGER.append_keys(sequence=body.sequence, kind=body.kind, sender_run=body.run)
     observability.note_job(LOGGER, "snapshot_received", job)

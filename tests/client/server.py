@@ -1,5 +1,6 @@
 """A server of scripted answers, and answers as the service itself would give them."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -7,7 +8,7 @@ import httpx
 from darkroom.domain.history import Event, EventKind, RunLog
 from darkroom.domain.job import Failure, Job, Status
 from darkroom.domain.timeline import noted
-from darkroom.wire.calls import AcceptedView, JobView
+from darkroom.wire.calls import AcceptedView, JobView, RequestView
 from darkroom.wire.model import dump
 from darkroom.wire.timeline import TimelineView
 
@@ -51,6 +52,12 @@ def a_timeline() -> httpx.Response:
         case_id=job.case_id, job_id=job.job_id, run=1, sequence=2, expires_at=NOW, events=(tried, lost)
     )
     return httpx.Response(200, text=dump(TimelineView.of(job, [log])))
+
+
+def a_request() -> httpx.Response:
+    """As the service says what was submitted, and something that this client does not know."""
+    body = json.loads(dump(RequestView.of(CASE))) | {"later": True}
+    return httpx.Response(200, json=body)
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:

@@ -8,10 +8,22 @@ import httpx
 import pytest
 from darkroom.domain.job import Status
 from darkroom_client import cli, client
+from darkroom_client.files import read_case
 from typer.testing import CliRunner, Result
 
 from local import package
-from tests.client.server import FAILED, SHARE, Reply, Server, a_timeline, accepted, answer, problem, the_job
+from tests.client.server import (
+    FAILED,
+    SHARE,
+    Reply,
+    Server,
+    a_request,
+    a_timeline,
+    accepted,
+    answer,
+    problem,
+    the_job,
+)
 
 DONE = the_job(Status.COMPLETED, version=4, done=3, completed_at=1_800_000_012_000)
 CASE = str(package.ROOT / "events" / "case.json")
@@ -152,3 +164,13 @@ def test_the_timeline_is_drawn(darkroom: Command) -> None:
 def test_files_that_were_written_are_listed(darkroom: Command, tmp_path: Path) -> None:
     result = darkroom("download", "case-1", "--out", str(tmp_path), replies=(answer(DONE),))
     assert len(result.stdout.splitlines()) == 4
+
+
+def test_what_was_submitted_comes_back_as_a_case_file(darkroom: Command, tmp_path: Path) -> None:
+    done = darkroom("case", "case-1", replies=(a_request(),))
+    assert done.exit_code == 0
+    file = tmp_path / "again.json"
+    file.write_text(done.stdout)
+    found = read_case(file)
+    assert [item.description for item in found.evidence] == ["dusty, 1 years old", "dusty, 2 years old"]
+    assert (found.case_id, len(found.locations)) == ("case-1", 1)

@@ -38,6 +38,7 @@ VALUES = {
     "CALLBACK_HOSTS": "127.0.0.1",
     "CALLBACK_PRIVATE": "true",
     "API_URL": "https://api.example.com",
+    "STATUS_URL": "https://status.example.com",
     "WEBHOOK_SECRET": "webhook",
     "LINK_SECRET": "link",
     "SHARE_SECRET": "share",

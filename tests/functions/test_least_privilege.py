@@ -191,6 +191,7 @@ def go_through_everything(functions: Functions) -> None:
     ask(functions, "GET", JOB, images="inline")
     found = ask(functions, "GET", JOB)
     ask(functions, "GET", JOB + "/timeline")
+    ask(functions, "GET", JOB + "/request")
     ask(functions, "GET", "/api/cases/case-42/image-status")
     ask(functions, "GET", "/api/metrics/image-generation")
     [picture, _] = found.json["evidenceImages"].values()

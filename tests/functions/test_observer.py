@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from darkroom import metrics
 from darkroom.adapters import aws as clients
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 
 from tests.functions.conftest import Functions, event, request
 
@@ -80,3 +81,26 @@ def test_the_counts_are_for_operators(functions: Functions) -> None:
 
 def test_every_metric_has_one_that_emits_it() -> None:
     assert frozenset().union(*metrics.EMITTERS.values()) == frozenset(metrics.Metric)
+
+
+def test_each_change_rewrites_the_status_document_that_a_submission_named(functions: Functions) -> None:
+    job = functions.call("initiator", event("initiator")).json
+    prefix = "https://status.example.com/"
+    assert job["statusUrl"].startswith(f"{prefix}status/case-42/")
+    assert job["jobId"] not in job["statusUrl"]
+    stored = DynamoDBJobs(clients.dynamodb(), "jobs").get("case-42")
+    item = clients.dynamodb().get_item(TableName="jobs", Key={"pk": {"S": "case:case-42:image-job"}})["Item"]
+    made = an_event(NewImage=item)
+    assert functions.load("observer").handler(made, None) == {"batchItemFailures": []}
+    found = clients.s3().get_object(Bucket="pictures", Key=job["statusUrl"].removeprefix(prefix))
+    assert (found["ContentType"], found["CacheControl"]) == ("application/json", "public, max-age=2")
+    told = json.loads(found["Body"].read())
+    assert (told["jobId"], told["version"], told["status"]) == (stored.job_id, stored.version, "pending")
+    assert "shareUrl" not in told
+
+
+def test_without_an_address_no_status_document_is_written_or_named(functions: Functions) -> None:
+    functions.load("initiator", STATUS_URL="")
+    assert "statusUrl" not in functions.call("initiator", event("initiator")).json
+    functions.load("observer", STATUS_URL="").handler(an_event(), None)
+    assert "Contents" not in clients.s3().list_objects_v2(Bucket="pictures")

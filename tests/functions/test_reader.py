@@ -1,6 +1,7 @@
 """What the reader answers."""
 
 import base64
+import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -112,6 +113,27 @@ def test_pictures_that_do_not_fit_inline_are_a_problem(functions: Functions, job
 def test_another_form_of_pictures_is_a_problem(functions: Functions, job: dict[str, Any]) -> None:
     answer = functions.call("reader", request("GET", PATH, queryStringParameters={"images": "none"}))
     assert (answer.status, answer.json["detail"]) == (400, "images must be one of links, inline")
+
+
+def test_what_was_asked_for_comes_with_its_descriptions_as_a_retry_changed_them(
+    functions: Functions, job: dict[str, Any]
+) -> None:
+    asked = functions.call("reader", request("GET", f"{PATH}/request"))
+    submitted = json.loads(event("initiator")["body"])
+    assert (asked.status, asked.json["evidence"]) == (200, submitted["evidence"])
+    functions.call("initiator", request("DELETE", PATH))
+    deliver(functions, snapshot(job, kind="stopped", sequence=3, status="cancelled"))
+    body = json.dumps({"shots": {"location-1": {"description": "a cold hearth"}}})
+    assert functions.call("initiator", request("POST", f"{PATH}/retry", body=body)).status == 202
+    again = functions.call("reader", request("GET", f"{PATH}/request")).json
+    assert [item["description"] for item in again["locations"]] == ["a cold hearth"]
+    assert again["evidence"] == submitted["evidence"]
+
+
+def test_descriptions_are_for_those_who_may_retry(functions: Functions, job: dict[str, Any]) -> None:
+    incoming = request("GET", f"{PATH}/request")
+    incoming["requestContext"]["authorizer"]["lambda"]["scopes"] = "read"
+    assert functions.call("reader", incoming).status == 403
 
 
 def test_old_clients_have_their_status(functions: Functions, job: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from darkroom import api, settings
-from darkroom.adapters import dynamodb_allowance, dynamodb_quota
+from darkroom.adapters import dynamodb_allowance, dynamodb_quota, image_links
 from darkroom.domain import errors
 from darkroom.domain.timing import Timing
 
@@ -166,8 +166,22 @@ def test_the_bucket_is_private_encrypted_and_kept() -> None:
     bucket = RESOURCES["ImageBucket"]
     assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
     assert bucket["DeletionPolicy"] == "Retain"
-    [rule] = RESOURCES["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    [rule, _] = RESOURCES["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (rule["Effect"], rule["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_the_cdn_if_there_is_one_may_read_status_documents_and_nothing_else() -> None:
+    [_, rule] = RESOURCES["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    condition, statement, otherwise = rule["Fn::If"]
+    assert (condition, otherwise) == ("MakesStatusCdn", {"Ref": "AWS::NoValue"})
+    assert (statement["Action"], name_of(statement["Resource"])) == (
+        "s3:GetObject",
+        f"${{ImageBucket.Arn}}/{image_links.STATUS_PREFIX}*",
+    )
+    assert name_of(statement["Condition"]["StringEquals"]["aws:SourceArn"]).endswith("/${StatusCdn}")
+    made = {name: r for name, r in RESOURCES.items() if r["Type"].startswith("AWS::CloudFront::")}
+    assert made
+    assert {r["Condition"] for r in made.values()} == {"MakesStatusCdn"}
 
 
 def routes() -> list[dict[str, Any]]:

@@ -130,6 +130,13 @@ def get(
 
 
 @app.command()
+def case(case_id: CaseId, url: Url = "", token: Token = "", token_file: TokenFile = None) -> None:
+    """Print what was submitted, as retries have changed it: a case file."""
+    with _client(url, token, token_file) as client:
+        _show(client.case(case_id))
+
+
+@app.command()
 def watch(
     case_id: CaseId,
     out: Out = None,

@@ -104,6 +104,10 @@ class Client(_Base):
         """Stop the job; pictures made so far stay."""
         return self._run(self._protocol.cancel(case_id))
 
+    def case(self, case_id: str) -> Case:
+        """What was submitted, as retries have changed it."""
+        return self._run(self._protocol.case(case_id))
+
     def picture(self, link: str) -> bytes:
         """The JPEG behind a link of a job."""
         return self._run(self._protocol.picture(link))
@@ -211,6 +215,10 @@ class AsyncClient(_Base):
     async def cancel(self, case_id: str) -> Job:
         """See Client."""
         return await self._run(self._protocol.cancel(case_id))
+
+    async def case(self, case_id: str) -> Case:
+        """See Client."""
+        return await self._run(self._protocol.case(case_id))
 
     async def picture(self, link: str) -> bytes:
         """See Client."""

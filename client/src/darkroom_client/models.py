@@ -94,6 +94,8 @@ class Job(_Received):
     waiting_until: int | None = None
     share_url: str | None = None
     """Where people watch the case; only in the answer to a submission."""
+    status_url: str | None = None
+    """Where it can be polled without a token; as `share_url`, if the deployment has such documents."""
 
     @property
     def is_open(self) -> bool:

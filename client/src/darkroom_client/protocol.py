@@ -156,6 +156,11 @@ class Protocol:
         answer = yield from self._ask(Call("DELETE", _path(case_id)))
         return _read(Job, answer)
 
+    def case(self, case_id: str) -> Talk[Case]:
+        """What was submitted, as retries have changed it."""
+        answer = yield from self._ask(Call("GET", f"{_path(case_id)}/request"))
+        return _read(Case, answer)
+
     def picture(self, link: str) -> Talk[bytes]:
         """The JPEG behind a link of a job."""
         answer = yield from self._ask(Call("GET", link, authorized=False))
@@ -232,9 +237,11 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if text and text.isascii() and text.isdigit() else None
 
 
-def _read[M: (Job, Timeline, Metrics, Deliveries, Delivery)](model: type[M], answer: httpx.Response) -> M:
+def _read[M: (Case, Job, Timeline, Metrics, Deliveries, Delivery)](
+    model: type[M], answer: httpx.Response
+) -> M:
     try:
-        return model.model_validate_json(answer.content)
+        return model.model_validate_json(answer.content, extra="ignore")
     except ValidationError as error:
         at = ", ".join(".".join(map(str, e["loc"])) for e in error.errors(include_input=False))
     raise ServerError(f"the answer is none of this API's: {at}", status=answer.status_code)

@@ -64,6 +64,7 @@ export async function poll() {
 
 export const inline = async () => (await call("GET", `${path}?images=inline`)).json();
 export const timeline = async () => (await call("GET", `${path}/timeline`)).json();
+export const submitted = async () => (await call("GET", `${path}/request`)).json();
 export const cancel = async () => (await call("DELETE", path)).json();
 
 /** Try again what has no picture; `shots` gives some another description. Never pays twice for one click. */

@@ -97,17 +97,20 @@ async function tellMore() {
   }
 }
 
-function askAgain(item, why) {
-  const dialog = $("again");
+/** Ask for another description of `item`, beginning with the one it has. */
+async function askAgain(item, why) {
+  const [dialog, text] = [$("again"), $("again-text")];
+  const asked = await api.submitted().catch(() => ({ evidence: [], locations: [] }));
+  const before = [...asked.evidence, ...asked.locations].find(({ id }) => id === item.id)?.description ?? "";
   dialog.querySelector("bdi").textContent = item.name;
   $("again-why").textContent = why;
-  $("again-text").value = "";
+  text.value = before;
   dialog.returnValue = "";
   dialog.onclose = () => {
-    const description = $("again-text").value.trim();
-    if (dialog.returnValue) act(() => api.retry(description ? { [item.id]: { description } } : {}));
+    const description = text.value.trim();
+    if (dialog.returnValue) act(() => api.retry(description && description !== before ? { [item.id]: { description } } : {}));
   };
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
 }
 
 /** Do what a button asks for, then look again at once. */

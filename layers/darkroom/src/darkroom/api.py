@@ -187,19 +187,17 @@ def body_bytes(event: APIGatewayProxyEventV2, limit: int) -> bytes:
     return body
 
 
-def base_url(event: APIGatewayProxyEventV2, public_url: str) -> str:
-    """Where callers reach this API, without a slash at the end."""
-    return (public_url or f"https://{event.request_context.domain_name}").rstrip("/")
+def base_url(app: APIGatewayHttpResolver, public_url: str) -> str:
+    """Where callers reach this API, without a slash at the end: there, or where the request came to."""
+    return (public_url or f"https://{app.current_event.request_context.domain_name}").rstrip("/")
 
 
 def accepted(
-    job: Job, link: Callable[..., str], base: str, status: HTTPStatus, share_url: str | None
+    job: Job, image: "ImageForm", base: str, status: HTTPStatus, **addresses: str | None
 ) -> Response[str]:
-    """`job` to the caller who asked for something, and where to follow it; `link` is ImageLinks' own."""
+    """`job` to the caller who asked for something, and the `addresses` at which it can be followed."""
     location = f"{base}/api/cases/{job.case_id}/image-job"
-    view = AcceptedView.of(job, lambda shot_id: link(job, shot_id, base_url=base)).model_copy(
-        update={"share_url": share_url}
-    )
+    view = AcceptedView.of(job, image).model_copy(update=addresses)
     return answer(view, status, {"Location": location})
 
 

@@ -17,6 +17,7 @@ from darkroom.wire.calls import (
     MetricsView,
     Problem,
     Received,
+    RequestView,
 )
 from darkroom.wire.timeline import TimelineView
 
@@ -127,6 +128,15 @@ JOB: dict[str, Any] = _for_callers(
         "responses": _described(
             {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
             [errors.InvalidInput, errors.Forbidden, errors.JobNotFound, errors.AnswerTooLarge],
+        ),
+    }
+)
+REQUEST: dict[str, Any] = _for_callers(
+    {
+        "summary": "What was asked for: every item with its description",
+        "description": "As the latest retry has changed it. For whoever may retry.",
+        "responses": _described(
+            {HTTPStatus.OK: ("The request", RequestView)}, [errors.Forbidden, errors.JobNotFound]
         ),
     }
 )

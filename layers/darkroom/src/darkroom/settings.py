@@ -78,6 +78,8 @@ class InitiatorSettings(_Timed):
     """Of one caller; 0: no limit."""
     public_url: str = ""
     """Where callers reach the API; empty means at its own address."""
+    status_url: str = ""
+    """Where status documents are read; empty: none are written."""
     callback_hosts: str = ""
     """Where receivers of callbacks may be, by commas; `*.example.com` is every name below; empty: nowhere."""
     callback_private: bool = False
@@ -129,6 +131,9 @@ class ObserverSettings(Settings):
     link_secret: str
     api_url: str
     """Where callers reach the API: pictures are linked there."""
+    bucket_name: str
+    status_url: str = ""
+    """Where status documents are read; empty: none are written."""
     keep_days: int = 30
 
 

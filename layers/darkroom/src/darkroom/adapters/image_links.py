@@ -1,7 +1,8 @@
-"""The links to pictures that answers hold: short, stable for the life of a picture, and signed.
+"""The links to what is stored of a job: short, stable, and signed with a secret of their own.
 
-A link leads to the reader, which redirects to a freshly presigned S3 address: one presigned for the
-answer itself would be 1.4 KB long and would die with the credentials of the role that signed it.
+A link to a picture leads to the reader, which redirects to a freshly presigned S3 address: one presigned
+for the answer itself would be 1.4 KB long and would die with the credentials of the role that signed it.
+The link to a status document is its address: whoever has it may read it, and nobody can guess it.
 """
 
 import base64
@@ -9,7 +10,11 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
+from darkroom.domain.errors import ImageNotFound
 from darkroom.domain.job import Job
+
+STATUS_PREFIX = "status/"
+"""What is stored below it, whoever knows its name may read. It is in the template."""
 
 
 class ImageLinks:
@@ -18,17 +23,27 @@ class ImageLinks:
     def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = secret
 
-    def link(self, job: Job, shot_id: str, *, base_url: str) -> str:
-        """The link to a shot that has a picture."""
-        token = self._token(job, shot_id)
-        return f"{base_url}/api/cases/{job.case_id}/images/{shot_id}?s={token}"
+    def of(self, job: Job, *, base_url: str) -> Callable[[str], str]:
+        """What gives the link to each shot of `job` that has a picture."""
+        pictures = f"{base_url}/api/cases/{job.case_id}/images"
+        return lambda shot_id: f"{pictures}/{shot_id}?s={self._token(job.images[shot_id])}"
 
-    def holds(self, job: Job, shot_id: str, token: str) -> bool:
-        """Whether `token` is of the link to the shot's picture; False when it has none."""
-        if shot_id not in job.images or not token.isascii():
-            return False
-        return hmac.compare_digest(self._token(job, shot_id).encode(), token.encode())
+    def key(self, job: Job, shot_id: str, token: str) -> str:
+        """Where the picture is that a link with `token` leads to; raises ImageNotFound."""
+        if shot_id in job.images and token.isascii():
+            key = job.images[shot_id]
+            if hmac.compare_digest(self._token(key).encode(), token.encode()):
+                return key
+        raise ImageNotFound("there is no such picture, or the link to it is not valid")
 
-    def _token(self, job: Job, shot_id: str) -> str:
-        digest = hmac.new(self._secret().encode(), job.images[shot_id].encode(), hashlib.sha256)
+    def document_key(self, job: Job) -> str:
+        """Where the status document of `job` is stored."""
+        return f"{STATUS_PREFIX}{job.case_id}/{self._token(STATUS_PREFIX + job.job_id)}.json"
+
+    def document(self, job: Job, *, base_url: str) -> str | None:
+        """The address of the status document of `job`; None where `base_url` is empty: there is none."""
+        return f"{base_url}/{self.document_key(job)}" if base_url else None
+
+    def _token(self, key: str) -> str:
+        digest = hmac.new(self._secret().encode(), key.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest.digest()[:16]).rstrip(b"=").decode()

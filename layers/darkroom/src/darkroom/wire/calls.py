@@ -115,6 +115,31 @@ RETRY_ALL = RetryRequest()
 """What no body means: every shot without a picture, as it was described."""
 
 
+class RequestView(Wire):
+    """What pictures were asked for, as the latest retry has changed it."""
+
+    case_id: str
+    evidence: list[Item]
+    locations: list[Item]
+    max_cost_usd: float | None = None
+
+    @classmethod
+    def of(cls, case: Case) -> Self:
+        """`case` in the form in which it is submitted."""
+        items = {
+            kind: [
+                Item(id=s.id, name=s.name, description=s.description) for s in case.shots if s.kind is kind
+            ]
+            for kind in ShotKind
+        }
+        return cls(
+            case_id=case.case_id,
+            evidence=items[ShotKind.EVIDENCE],
+            locations=items[ShotKind.LOCATION],
+            max_cost_usd=optional_usd(case.max_cost_micro_usd),
+        )
+
+
 class ItemView(Wire):
     """An item of a job, without its description."""
 
@@ -195,6 +220,8 @@ class AcceptedView(JobView):
 
     share_url: str | None = None
     """Where people watch the case. Whoever has it sees the pictures, until it expires."""
+    status_url: str | None = None
+    """Where the job can be polled without a token, if the deployment writes status documents."""
 
 
 class ImageStatusView(Wire):
