@@ -1,4 +1,4 @@
-"""Writes the API's OpenAPI description from the handlers: `make openapi`. A test holds the two together."""
+"""Writes the API's description from the handlers, for programs and people: `make openapi`."""
 
 import importlib
 import importlib.metadata
@@ -10,8 +10,10 @@ from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 from darkroom import descriptions
 
 from local import cloudformation, package
+from local.reference import reference
 
 TARGET = package.FUNCTIONS / "reader" / "openapi.json"
+REFERENCE = package.ROOT / "docs" / "api.md"
 HANDLERS = ("initiator", "reader", "callbacks", "webhook")
 # Powertools lists them for its own validation, which is not used.
 _UNUSED = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}
@@ -58,10 +60,11 @@ def environment() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the file."""
+    """Write both files."""
     os.environ.update(environment())
     apps = [importlib.import_module(f"functions.{name}.app").app for name in HANDLERS]
     TARGET.write_text(describe(apps))
+    REFERENCE.write_text(reference(json.loads(TARGET.read_text())))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,22 @@
 """The committed description is the one the handlers give."""
 
+import json
+import re
+
 from local import openapi
+from local.reference import reference
 from tests.functions.conftest import Functions
 
 
 def test_the_description_is_up_to_date(functions: Functions) -> None:
     apps = [functions.load(name).app for name in openapi.HANDLERS]
     assert openapi.TARGET.read_text() == openapi.describe(apps), "run `make openapi`"
+
+
+def test_the_reference_for_people_is_of_that_description_and_its_links_lead_somewhere() -> None:
+    text = openapi.REFERENCE.read_text()
+    described = json.loads(openapi.TARGET.read_text())
+    assert text == reference(described), "run `make openapi`"
+    headings = {line.removeprefix("### ").lower() for line in text.splitlines() if line.startswith("### ")}
+    assert set(re.findall(r"\(#([a-z]+)\)", text)) <= headings
+    assert {f"`{m} {path}`".lower() for path, ms in described["paths"].items() for m in ms} <= headings
