@@ -70,6 +70,14 @@ bench: .venv/.ready .tools/bench/.ready ## measure the worker against the algori
 	@echo
 	@.tools/bench/bin/python -m bench.encode
 
+.PHONY: load
+load: setup ## send CASES=10 at once to the local stack, with the provider's quota on (QUOTA=requests a minute)
+	@$(PY) -m bench.load --cases $(or $(CASES),10) $(if $(QUOTA),--quota $(QUOTA))
+
+.PHONY: soak
+soak: setup ## MINUTES=30 of random cases, faults, kills, cancels and retries on the local stack
+	@$(PY) -m bench.soak --minutes $(or $(MINUTES),30)
+
 .PHONY: check
 check: .venv/.ready .tools/sam/.ready .tools/lint/.ready ## format, lint, types, import contracts, template lint, tests
 	$(PY) -m ruff format --check .

@@ -80,11 +80,13 @@ def running(
     studio_config: studio.Config | None = None,
     provider: Provider | None = None,
     log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Start everything; stop it when the block ends, however it ends.
 
     Without a `provider` the studio is started with `studio_config`. `parameters` are those of the
-    template. The emulator's output, with every function's log, goes to `log`.
+    template. The emulator's output, with every function's log, goes to `log`; `environment` is added to
+    the emulator's, and so to every function's.
     """
     with ExitStack() as stack:
         studio_url = None
@@ -93,7 +95,7 @@ def running(
             studio_url = server.url
             provider = Provider(url=studio_url, key="studio")
         documents = stack.enter_context(_serving(cdn.Server()))
-        emulator_url, process = stack.enter_context(_emulator(log))
+        emulator_url, process = stack.enter_context(_emulator(log, environment or {}))
         given = {"StatusUrl": documents.url, **(parameters or {})}
         found = _deploy(emulator_url, process, provider, studio_url, given)
         documents.documents_of(found.client("s3"), found.bucket)
@@ -112,7 +114,7 @@ def _serving[S: ThreadingHTTPServer](server: S) -> Iterator[S]:
 
 
 @contextmanager
-def _emulator(log: Path | None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def _emulator(log: Path | None, more: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="darkroom-"))
     environment = {
@@ -127,6 +129,7 @@ def _emulator(log: Path | None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
         "IOT_MTLS_ENABLED": "0",
         "TMPDIR": str(folder),
         "PYTHONWARNINGS": "ignore",
+        **more,
     }
     log = log or folder / "emulator.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def remaining_s() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
+    began = time.process_time()
     report = RUNNER.run(DEVELOP(order, remaining_s))
-    observability.log_run(LOGGER, order, report)
+    observability.log_run(LOGGER, order, report, cpu_seconds=time.process_time() - began)
     metrics.emit("worker", metrics.of_run(report))
     return WorkerResult.of(order, report).model_dump(by_alias=True)

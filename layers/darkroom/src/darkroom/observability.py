@@ -39,8 +39,11 @@ def answer(
     return answered
 
 
-def log_run(log: Logger, order: WorkOrder, report: RunReport) -> None:
-    """The canonical line of a worker's run, and one for each defect it met."""
+def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: float) -> None:
+    """The canonical line of a worker's run, and one for each defect it met.
+
+    What of `seconds` is not in `cpu_seconds` was spent waiting.
+    """
     ledger = report.ledger
     log.info(
         "run_ended",
@@ -57,6 +60,7 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport) -> None:
         wasted_micro_usd=ledger.wasted_micro_usd,
         models=dict(ledger.models),
         seconds=round(report.seconds, 3),
+        cpu_seconds=round(cpu_seconds, 3),
     )
     if other := [model for model in ledger.models if not _is_one_of(model, ledger.asked)]:
         log.warning("another_model_answered", models=other, asked=list(ledger.asked))
