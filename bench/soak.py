@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,18 +86,25 @@ class Soak:
                 break
             await self._again(case.case_id, job.failed_ids)
         if self.dice.random() < 0.1:
-            await self._patiently(self.client.submit(self._case(case.case_id), replace=True), "replaced")
+            other = self._case(case.case_id)
+            await self._patiently(lambda: self.client.submit(other, replace=True), "replaced")
 
     async def _again(self, case_id: str, failed: list[str]) -> None:
         words = {i: f"other words {self.dice.randint(0, 99)}" for i in failed if self.dice.random() < 0.5}
-        await self._patiently(self.client.retry(case_id, words), "retried")
+        await self._patiently(lambda: self.client.retry(case_id, words), "retried")
 
-    async def _patiently(self, asked: Any, did: str) -> None:
-        try:
-            await asked
-            self.did[did] += 1
-        except Conflict as error:  # its worker is still stopping, or everything is there by now
-            self.did[f"{did}: {error.code}"] += 1
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]], did: str) -> None:
+        for _ in range(3):
+            try:
+                await ask()
+            except Conflict as error:  # a worker is still stopping, or everything is there by now
+                self.did[f"{did}: {error.code}"] += 1
+                await asyncio.sleep(error.retry_after or 0)
+                if error.retry_after:
+                    continue
+            else:
+                self.did[did] += 1
+            return
 
     def _case(self, case_id: str) -> Case:
         shots = range(self.dice.choice([1, 2, 5, 14]))
@@ -206,7 +213,7 @@ def main() -> int:
     """Play, wait until everything has ended, look."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--players", type=int, default=6)
+    parser.add_argument("--players", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     parameters = {
