@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import * as downloads from "./downloads.js";
 import * as gallery from "./gallery.js";
 import * as timeline from "./timeline.js";
-import { duration, refusal, state } from "./words.js";
+import { duration, failure, refusal, state } from "./words.js";
 
 const HIDDEN_S = 30, SLOWEST_S = 15, LOST_S = 30;
 const $ = (id) => document.getElementById(id);
@@ -61,7 +61,7 @@ function show(found) {
   $("retry").hidden = isOpen() || !missing || !mayRetry;
   $("cancel").hidden = !isOpen() || !mayCancel;
   $("zip").hidden = $("sheet").hidden = isOpen() || job.completedImages === 0;
-  notice(job.status === "failed" ? `No picture could be made. ${job.lastError ?? ""}` : "");
+  notice(job.status === "failed" ? `No picture could be made. ${failure(Object.values(job.errors)[0] ?? { message: job.lastError })}` : "");
   gallery.show(job, mayRetry ? askAgain : null);
   tick();
   if (!isOpen() || $("timeline").open) tellMore();
