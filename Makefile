@@ -70,6 +70,10 @@ bench: .venv/.ready .tools/bench/.ready ## measure the worker against the algori
 	@echo
 	@.tools/bench/bin/python -m bench.encode
 
+.PHONY: cold
+cold: .venv/.ready .local/build/template.yaml ## measure what each function's cold start costs
+	@$(PY) -m bench.cold
+
 .PHONY: load
 load: setup ## send CASES=10 at once to the local stack, with the provider's quota on (QUOTA=requests a minute)
 	@$(PY) -m bench.load --cases $(or $(CASES),10) $(if $(QUOTA),--quota $(QUOTA))
@@ -94,7 +98,7 @@ format: .venv/.ready ## format the code and mend what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-SOURCES := template.yaml $(LAYER) $(shell find functions layers/darkroom/src/darkroom -type f -not -name '*.pyc')
+SOURCES := template.yaml $(LAYER) layers/darkroom/src/Makefile $(shell find functions layers/darkroom/src/darkroom -type f -not -name '*.pyc')
 
 .PHONY: build
 build: .aws-sam/build/template.yaml ## sam build, for the architecture of the template

@@ -32,6 +32,12 @@ def code_from_s3(template: Template, local: Local) -> None:
         properties[name] = f"s3://{local.code_bucket}/{key}"
 
 
+def without_bytecode(template: Template, local: Local) -> None:
+    """The emulator's Python writes its own; `package.py` makes one layer with all there is to import."""
+    del template["Resources"]["BytecodeLayer"]
+    template["Globals"]["Function"]["Layers"].remove({"Ref": "BytecodeLayer"})
+
+
 def http_api_in_native_resources(template: Template, local: Local) -> None:
     """The emulator ignores the OpenAPI body that SAM makes of an HttpApi and its events.
 
@@ -151,6 +157,7 @@ def without_gradual_deployment(template: Template, local: Local) -> None:
 
 
 REWRITES: tuple[Callable[[Template, Local], None], ...] = (
+    without_bytecode,
     code_from_s3,
     http_api_in_native_resources,
     known_webhook_secret,

@@ -224,7 +224,7 @@ def _upload(template: dict[str, Any], s3: Any) -> dict[str, str]:
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
             body = package.function_zip(Path(properties["CodeUri"]).name)
-        elif resource["Type"] == "AWS::Serverless::LayerVersion":
+        elif logical_id == "DarkroomLayer":
             body = package.layer_zip()
         else:
             continue

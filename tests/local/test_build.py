@@ -1,53 +1,55 @@
 """What `sam build` makes runs on a bare Python that has only what Lambda has."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import boto3
 import pytest
 
 from local import cloudformation, openapi, package
+from local.runtime import BUILD, run, unpack_layers
 
-BUILD = package.ROOT / ".local" / "build"
 FUNCTIONS = ("initiator", "worker", "webhook", "sweeper", "reader")
 
 
-def run(code: str, *folders: Path) -> subprocess.CompletedProcess[str]:
-    """Run `code` in an isolated interpreter with nothing but `folders` and boto3 to import from."""
-    site = Path(boto3.__file__).parent.parent
-    runtime = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
-    script = f"""
-import importlib.machinery, sys
-class Runtime(importlib.machinery.PathFinder):
-    # What the Lambda runtime brings, and nothing else of the folder it lies in here.
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        if path is None and name in {runtime!r}:
-            return super().find_spec(name, [{str(site)!r}], target)
-        return None
-sys.path[:0] = {[str(folder) for folder in folders]!r}
-sys.meta_path.append(Runtime)
-{code}
-"""
-    return subprocess.run(
-        [Path(sys.base_prefix) / "bin" / "python3.13", "-I", "-S", "-c", script],
-        env=openapi.environment() | {"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack_layers(tmp_path_factory.mktemp("opt"))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_built_function_imports_with_only_the_layer(function: str) -> None:
-    task, layer = BUILD / f"{function.capitalize()}Function", BUILD / "DarkroomLayer" / "python"
+def test_a_built_function_imports_with_only_the_layers(function: str, layers: Path) -> None:
+    task = BUILD / f"{function.capitalize()}Function"
     code = "import app, darkroom, json; print(json.dumps([app.__file__, darkroom.__file__]))"
-    done = run(code, task, layer)
+    done = run(code, task, layers)
     assert done.returncode == 0, done.stderr
-    assert [Path(p).parent for p in json.loads(done.stdout)] == [task, layer / "darkroom"]
+    assert [Path(p).parent for p in json.loads(done.stdout)] == [task, layers / "darkroom"]
+
+
+def test_no_library_is_compiled_at_a_cold_start(layers: Path) -> None:
+    code = """
+import app, json, os
+modules = [m for m in sys.modules.values() if (getattr(m, "__file__", None) or "").endswith(".py")]
+ours = [m for m in modules if m.__file__.startswith(sys.path[1])]
+print(json.dumps([len(ours), [m.__name__ for m in ours if not os.path.exists(m.__cached__)]]))
+"""
+    for function in FUNCTIONS:
+        done = run(code, BUILD / f"{function.capitalize()}Function", layers)
+        assert done.returncode == 0, done.stderr
+        found, compiled_anew = json.loads(done.stdout)
+        assert found > 100
+        assert compiled_anew == []
+
+
+def test_bytecode_is_of_the_sources_that_travel_with_it_and_of_nothing_else() -> None:
+    compiled = BUILD / "BytecodeLayer" / "python"
+    files = [path for path in compiled.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert path.name.endswith(".cpython-313.pyc")
+        source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
+        assert (BUILD / "DarkroomLayer" / "python" / source.relative_to(compiled)).exists()
+        # Taken as it is, whatever time a file of the layer gets (PEP 552).
+        assert int.from_bytes(path.read_bytes()[4:8], "little") == 0b01
 
 
 def test_without_the_layer_it_does_not() -> None:
@@ -55,10 +57,10 @@ def test_without_the_layer_it_does_not() -> None:
     assert "No module named 'darkroom'" in done.stderr or "aws_lambda_powertools" in done.stderr
 
 
-def test_the_layer_fits_and_brings_no_second_boto3() -> None:
-    layer = BUILD / "DarkroomLayer" / "python"
-    size = sum(path.stat().st_size for path in layer.rglob("*") if path.is_file())
-    assert size < 40_000_000
+def test_the_layers_fit_and_brings_no_second_boto3() -> None:
+    layer, compiled = (BUILD / name / "python" for name in ("DarkroomLayer", "BytecodeLayer"))
+    for folder, most in ((layer, 40_000_000), (compiled, 12_000_000)):
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < most
     assert not (layer / "boto3").exists()
     assert not (layer / "botocore").exists()
 

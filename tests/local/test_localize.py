@@ -8,6 +8,7 @@ from local.localize import (
     http_api_in_native_resources,
     known_webhook_secret,
     localize,
+    without_bytecode,
     without_gradual_deployment,
     without_metric_math,
 )
@@ -16,7 +17,7 @@ TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
 CODE = [
     logical_id
     for logical_id, resource in TEMPLATE["Resources"].items()
-    if resource["Type"] in ("AWS::Serverless::Function", "AWS::Serverless::LayerVersion")
+    if resource["Type"] == "AWS::Serverless::Function" or logical_id == "DarkroomLayer"
 ]
 LOCAL = Local(
     code_bucket="code",
@@ -29,6 +30,7 @@ RESULT = localize(TEMPLATE, LOCAL)["Resources"]
 
 def test_there_are_just_these_rewrites() -> None:
     expected = (
+        without_bytecode,
         code_from_s3,
         http_api_in_native_resources,
         known_webhook_secret,
@@ -40,6 +42,11 @@ def test_there_are_just_these_rewrites() -> None:
 
 def test_the_template_itself_is_left_as_it_is() -> None:
     assert cloudformation.load(package.ROOT / "template.yaml") == TEMPLATE
+
+
+def test_one_layer_holds_all_there_is_to_import() -> None:
+    assert "BytecodeLayer" not in RESULT
+    assert localize(TEMPLATE, LOCAL)["Globals"]["Function"]["Layers"] == [{"Ref": "DarkroomLayer"}]
 
 
 def test_code_comes_from_s3() -> None:
@@ -108,7 +115,7 @@ def test_the_webhook_secret_is_known() -> None:
 
 def test_alarms_on_an_expression_are_left_out_and_no_others() -> None:
     gone = TEMPLATE["Resources"].keys() - RESULT.keys()
-    assert gone == {"FailureRateAlarm"}
+    assert gone == {"FailureRateAlarm", "BytecodeLayer"}
     assert "Metrics" in TEMPLATE["Resources"]["FailureRateAlarm"]["Properties"]
 
 

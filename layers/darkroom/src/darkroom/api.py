@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from darkroom.domain import errors
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.job import Job
-from darkroom.wire.calls import AcceptedView, JobView, Problem, ProblemField
+from darkroom.wire.calls import AcceptedView, JobView
 from darkroom.wire.model import dump, parse
+from darkroom.wire.problems import Problem, ProblemField
 
 STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,

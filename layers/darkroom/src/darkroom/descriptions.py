@@ -11,14 +11,13 @@ from darkroom.domain import errors
 from darkroom.wire.callbacks import CallbackSecretView, DeliveriesView, DeliveryView
 from darkroom.wire.calls import (
     AcceptedView,
-    GatewayMessage,
     ImageStatusView,
     JobView,
     MetricsView,
-    Problem,
     Received,
     RequestView,
 )
+from darkroom.wire.problems import GatewayMessage, Problem
 from darkroom.wire.timeline import TimelineView
 
 BEARER = "bearer"

@@ -19,7 +19,8 @@ class MissingSetting(RuntimeError):
     """A variable that has no default is not set, or one has a value of the wrong kind."""
 
 
-@dataclass(frozen=True, kw_only=True)
+# Neither compared nor printed by anybody: each method that a dataclass makes costs a part of the start.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """Each field is the environment variable of its name in upper case."""
 
@@ -43,7 +44,7 @@ class Settings:
         return cls(**values)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Timed(Settings):
     grace_seconds: int = 90
     lease_seconds: int = 330
@@ -65,7 +66,7 @@ class _Timed(Settings):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InitiatorSettings(_Timed):
     """Accepts cases."""
 
@@ -93,7 +94,7 @@ class InitiatorSettings(_Timed):
         return ReceiverPolicy(hosts=hosts, private=self.callback_private)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AuthorizerSettings(Settings):
     """Says who calls."""
 
@@ -101,7 +102,7 @@ class AuthorizerSettings(Settings):
     share_secret: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ReaderSettings(Settings):
     """Answers questions."""
 
@@ -111,7 +112,7 @@ class ReaderSettings(Settings):
     public_url: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class WebhookSettings(_Timed):
     """Takes snapshots."""
 
@@ -122,7 +123,7 @@ class WebhookSettings(_Timed):
     max_body_bytes: int = 262_144
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ObserverSettings(Settings):
     """Counts what changes, and tells receivers of it."""
 
@@ -137,7 +138,7 @@ class ObserverSettings(Settings):
     keep_days: int = 30
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DelivererSettings(Settings):
     """Tries deliveries."""
 
@@ -148,7 +149,7 @@ class DelivererSettings(Settings):
     keep_days: int = 30
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CallbacksSettings(Settings):
     """Answers questions about callbacks."""
 
@@ -158,7 +159,7 @@ class CallbacksSettings(Settings):
     keep_days: int = 30
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SweeperSettings(_Timed):
     """Looks after jobs nobody else will."""
 
@@ -170,7 +171,7 @@ class SweeperSettings(_Timed):
     sweep_limit: int = 200
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class WorkerSettings(Settings):
     """Makes pictures. Where 0 or an empty text means something, its description says what."""
 

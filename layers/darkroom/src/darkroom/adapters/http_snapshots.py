@@ -11,9 +11,9 @@ from darkroom.adapters import standard_webhooks
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.progress import Snapshot
 from darkroom.ports import Clock
-from darkroom.wire.calls import Problem
 from darkroom.wire.messages import ImageProgressUpdate
 from darkroom.wire.model import dump
+from darkroom.wire.problems import Problem
 
 TIMEOUT_S = 10.0
 _RETRYABLE = {408, 429}

@@ -33,7 +33,10 @@ def parse[M: BaseModel](model: type[M], body: bytes | dict[str, Any]) -> M:
 class Wire(BaseModel):
     """JSON in camelCase, strictly typed."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, strict=True)
+    # Built when first used: a function uses few of the models that it imports.
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, strict=True, defer_build=True
+    )
 
 
 class Request(Wire):

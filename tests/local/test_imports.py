@@ -1,0 +1,44 @@
+"""What each function has on its path when it starts, as it was built."""
+
+from pathlib import Path
+
+import pytest
+
+from local import cloudformation, package
+from local.imports import HEAVY, found_by
+from local.runtime import BUILD, unpack_layers
+
+ROUTER = {"asyncio", "aws_lambda_powertools.event_handler"}
+ALLOWED = {
+    "authorizer": {"jwt", "pydantic"},
+    "initiator": {"jwt", "pydantic", *ROUTER},
+    "webhook": {"pydantic", *ROUTER},
+    "reader": {"pydantic", *ROUTER},
+    "callbacks": {"pydantic", *ROUTER},
+    "worker": {"PIL", "anyio", "asyncio", "httpx", "pydantic"},
+    "sweeper": {"asyncio", "pydantic"},
+    "observer": {"asyncio", "pydantic"},
+    "deliverer": {"anyio", "asyncio", "httpx", "pydantic"},
+}
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack_layers(tmp_path_factory.mktemp("opt"))
+
+
+@pytest.mark.parametrize("function", ALLOWED)
+def test_no_function_imports_a_heavy_library_that_it_does_not_use(function: str, layers: Path) -> None:
+    found = found_by("import app", BUILD / f"{function.capitalize()}Function", layers) & HEAVY
+    assert found - ALLOWED[function] == set(), "it costs every cold start; leave it off, or allow it here"
+    assert found >= ALLOWED[function] - {"asyncio"}, "it does not import this any more"
+
+
+def test_every_function_is_held_to_its_list() -> None:
+    functions = cloudformation.load(package.ROOT / "template.yaml")["Resources"]
+    names = {n.removesuffix("Function").lower() for n in functions if n.endswith("Function")}
+    assert names == ALLOWED.keys()
+
+
+def test_a_heavy_library_is_noticed(layers: Path) -> None:
+    assert "httpx" in found_by("import httpx", layers) & HEAVY
