@@ -63,13 +63,15 @@ def deliveries(api: Api, case_id: str) -> list[dict[str, Any]]:
 
 
 def until(api: Api, case_id: str, state: str) -> dict[str, Any]:
-    """The last delivery, once it has ended so; real processes, so this waits in real time."""
+    """The last delivery, once a try of it has ended so; real processes, so this waits in real time."""
     end = time.monotonic() + END_S
     found: list[dict[str, Any]] = []
     while time.monotonic() < end:
         found = deliveries(api, case_id)
-        if found and found[-1]["event"] == "image-job.completed" and found[-1]["state"] == state:
-            return found[-1]
+        last = found[-1] if found else {"event": None}
+        tried = state != "pending" or "lastStatus" in last
+        if last["event"] == "image-job.completed" and last["state"] == state and tried:
+            return last
         time.sleep(0.1)
     raise AssertionError(f"the callbacks did not come: {found}")
 

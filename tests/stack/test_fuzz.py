@@ -21,7 +21,17 @@ def test_nothing_sent_gives_an_answer_that_is_not_described(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", openapi.TARGET),
             *("--url", api.stack.api_url, "-H", f"Authorization: Bearer {api.stack.token}"),
-            *("--phases", "coverage,fuzzing", "--max-examples", "10", "--seed", "1", "--no-shrink"),
+            *(
+                "--phases",
+                "coverage,fuzzing",
+                "--max-examples",
+                "10",
+                "--seed",
+                "1",
+                "--no-shrink",
+                "--workers",
+                "2",
+            ),
             *("--exclude-checks", NOT_CHECKED, "--warnings", "off", "--continue-on-failure"),
         ],
         cwd=package.ROOT / ".local",

@@ -133,13 +133,15 @@ def _stopped(job: Job, snapshot: Snapshot) -> Job:
 def _continued(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
     """Re-arm for what is left. A run that ended no shot counts as lost: it might go on for ever.
 
-    One that the quota sent away does not: nobody is started before the quota has a start for it.
+    One that the quota sent away does not. It is due a sweep before the quota has a start for it: the
+    sweeper comes once a minute, and a worker may wait as long as that.
     """
     merged = _merged(job, snapshot, Status.GENERATING)
     if snapshot.waiting_until is not None:
         until = min(snapshot.waiting_until, job.deadline_at)
         merged = replace(merged, version=job.version)
-        return rearm(merged, now=now, due_at=max(now, until), hop=0, waiting_until=until)
+        due_at = max(now, until - timing.sweep_interval)
+        return rearm(merged, now=now, due_at=due_at, hop=0, waiting_until=until)
     losses = job.losses + (merged.settled <= job.settled_at_claim)
     merged = replace(merged, version=job.version, losses=losses)
     if losses > timing.max_retries:
