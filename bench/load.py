@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 import httpx
+from darkroom.settings import WorkerSettings
 from darkroom_client import AsyncClient, Case, Job
 from darkroom_client.files import read_case
 
@@ -27,8 +28,9 @@ from local import package, stack
 from local.studio import Config
 
 LONGEST_S = 3600.0
-SLACK_S = 61.0
-"""How far our own window slides: a minute and a second for clocks."""
+DRAW = f"/v1beta/models/{WorkerSettings.gemini_model}:generateContent"
+AT_ONCE = 10
+"""Submissions on their way: as many a second the gateway lets through (`RouteSettings` of the template)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,12 @@ class Followed:
     """From the submission until the job was seen to have ended."""
 
 
-async def follow(client: AsyncClient, case: Case) -> Followed:
+async def follow(client: AsyncClient, case: Case, submitting: asyncio.Semaphore) -> Followed:
     """Submit a case and follow it to its end, at the pace that the server wants."""
-    began = time.monotonic()
-    submitted = await client.submit(case)
-    answered = time.monotonic()
+    async with submitting:
+        began = time.monotonic()
+        submitted = await client.submit(case)
+        answered = time.monotonic()
     job = await client.wait(submitted.case_id, timeout=LONGEST_S)
     return Followed(job=job, submit=answered - began, done=time.monotonic() - began)
 
@@ -54,9 +57,25 @@ async def follow(client: AsyncClient, case: Case) -> Followed:
 async def follow_all(running: stack.Stack, cases: list[Case]) -> list[Followed]:
     """All at once."""
     limits = httpx.Limits(max_connections=len(cases), max_keepalive_connections=len(cases))
+    submitting = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(timeout=60, trust_env=False, limits=limits) as http:
         client = AsyncClient(running.api_url, running.token, http=http)
-        return list(await asyncio.gather(*(follow(client, case) for case in cases)))
+        return list(await asyncio.gather(*(follow(client, case, submitting) for case in cases)))
+
+
+async def warm(running: stack.Stack, provider: str, case: Case) -> None:
+    """Have all pictures drawn and the functions behind the API started, which takes long here."""
+    async with httpx.AsyncClient(base_url=provider, timeout=120, trust_env=False) as http:
+        kinds = ("Evidence", case.evidence), ("Atmospheric environmental", case.locations)
+        for prompt in (f"{kind} photography: {item.name}. " for kind, items in kinds for item in items):
+            body = {"contents": [{"parts": [{"text": prompt}]}]}
+            asked = await http.post(DRAW, json=body, headers={"x-goog-api-key": "studio"})
+            asked.raise_for_status()
+    refused = {"content-type": "application/json", "authorization": f"Bearer {running.token}"}
+    paths = ("/api/generate-case-images", "/api/webhook/image-progress", "/api/nothing")
+    async with httpx.AsyncClient(base_url=running.api_url, timeout=120, trust_env=False) as http:
+        for path in paths:
+            await asyncio.gather(*[http.post(path, headers=refused, content="{}") for _ in range(AT_ONCE)])
 
 
 def percentiles(values: list[float]) -> str:
@@ -148,7 +167,7 @@ def load(cases: int, quota: int) -> Result:
             assert emulator.hostname is not None
             assert emulator.port is not None
             proxy.target = (emulator.hostname, emulator.port)
-            asyncio.run(follow_all(running, [model.model_copy(update={"case_id": "warm-up"})]))
+            asyncio.run(warm(running, provider, model))
             config = Config(latency_median=MEDIAN_S, latency_p95=P95_S, quota_per_minute=quota)
             with httpx.Client(base_url=provider, trust_env=False) as asked:
                 before = asked.put("/_config", json=asdict(config)).raise_for_status().json()
