@@ -17,6 +17,8 @@ from bench.dynamodb import Item, index_units, item_size, read_units, write_units
 
 READ, WRITE, INDEX = "read units", "write units", "index units"
 """Of DynamoDB; INDEX are write units too, spent on the index of what is due."""
+ENTRIES = "entries read"
+"""Of that index."""
 LOG_BYTES, LOG_LINES, BYTES_OUT = "log bytes", "log lines", "bytes out"
 INVOCATIONS, REQUESTS = "invocations", "API requests"
 ITEM_KINDS = (
@@ -124,7 +126,7 @@ class Meter:
                 self._read_batch(params, parsed)
             case "Query":
                 found = parsed.get("Items", [])
-                self.add("entries read", len(found))
+                self.add(ENTRIES, len(found))
                 self.add(READ, read_units(sum(map(item_size, found))))
 
     def _read(self, item: Item | None, *, consistent: bool = False, transaction: bool = False) -> None:
