@@ -70,6 +70,14 @@ bench: .venv/.ready .tools/bench/.ready ## measure the worker against the algori
 	@echo
 	@.tools/bench/bin/python -m bench.encode
 
+.PHONY: growth
+growth: .venv/.ready ## count what a case of 1 to 100 pictures asks of AWS, how large it becomes, and what a sweep costs
+	@$(PY) -m bench.growth
+
+.PHONY: cost
+cost: .venv/.ready ## write docs/cost.md from counted requests and dated prices
+	@$(PY) -m bench.cost
+
 .PHONY: check
 check: .venv/.ready .tools/sam/.ready .tools/lint/.ready ## format, lint, types, import contracts, template lint, tests
 	$(PY) -m ruff format --check .

@@ -1,7 +1,8 @@
 """What DynamoDB bills, by its own rules: sizes of items, and units of reads and writes.
 
 "DynamoDB item sizes and formats" and "DynamoDB read and write operations" of the Developer Guide, as read
-on 2026-11-25. An index entry is written by ordinary units, also when a transaction causes it.
+on 2026-11-25. An index entry is written by ordinary units, also when a transaction causes it. Expiry and
+what Lambda reads of the stream are free.
 """
 
 import math

@@ -11,6 +11,7 @@ from bench import million, worst
 from bench.dynamodb import item_size
 from bench.lifetimes import a_case, simulated
 from bench.meter import INDEX, INVOCATIONS, LOG_BYTES, READ, REQUESTS, WRITE, Meter
+from bench.scenarios import SCENARIOS, Scenario
 from bench.whole import deployed
 
 KB = 1024
@@ -25,6 +26,7 @@ FUNCTIONS = (
     "reader, polls",
     "reader, pictures",
 )
+TROUBLE = Scenario(name="trouble", faults={"429": 0.3, "503": 0.3, "hang": 0.1})
 BOUNDS: Mapping[str, Mapping[int, int]] = {
     "item image-job": {14: 8},
     "snapshot": {1: 20, 14: 20, 50: 60, 100: 60},
@@ -44,10 +46,21 @@ class Counted:
     """Its worker, in virtual seconds."""
 
 
-def count(shots: int, seed: int, *, longest: bool = False) -> Counted:
-    """A case in a fresh deployment."""
+def count(
+    shots: int,
+    seed: int,
+    *,
+    longest: bool = False,
+    limited: bool = False,
+    scenario: Scenario = SCENARIOS[0],
+) -> Counted:
+    """A case in a fresh deployment; with a quota and budgets that it stays within if it is `limited`."""
     with deployed() as whole:
-        whole.develop(a_case(shots, seed, longest=longest), seed)
+        whole.scenario = scenario
+        if limited:
+            whole.functions.load("worker", REQUESTS_PER_MINUTE="1000", DAILY_BUDGET_USD="1000")
+        limits = {"maxCostUsd": 1000.0} if limited else {}
+        whole.develop(a_case(shots, seed, longest=longest), seed, **limits)
         return Counted(shots=shots, meter=whole.meter, ran_s=whole.ran_s)
 
 
@@ -96,19 +109,19 @@ def by_function(counted: Counted) -> Iterator[str]:
 
 def sizes(cases: Mapping[str, Counted]) -> Iterator[str]:
     """The largest of each kind in KB, by case, and whether its bound is kept."""
-    yield f"{'KB':18}" + "".join(f"{name:>12}" for name in cases)
+    yield f"{'KB':18}" + "".join(f"{name:>15}" for name in cases)
     kinds = sorted({kind for counted in cases.values() for kind in counted.meter.sizes})
     for kind in kinds:
         cells = (
-            cell(counted.meter.largest(kind), BOUNDS.get(kind, {}).get(counted.shots))
+            cell(counted.meter.largest(kind), BOUNDS.get(kind, {}).get(counted.shots), 15)
             for counted in cases.values()
         )
         yield f"{kind:18}" + "".join(cells)
 
 
-def cell(size: int, bound: int | None) -> str:
+def cell(size: int, bound: int | None, width: int = 12) -> str:
     """A size, with an exclamation mark when it is over its bound in KB."""
-    return f"{size / KB:11.1f}{'!' if bound is not None and size > bound * KB else ' '}"
+    return f"{size / KB:{width - 1}.1f}{'!' if bound is not None and size > bound * KB else ' '}"
 
 
 def worst_sizes() -> Iterator[str]:
@@ -133,6 +146,10 @@ def main() -> None:
     for name, counted in cases.items():
         print(f"a case of {name}, its worker runs {counted.ran_s:.1f} s (virtual)")
         print("\n".join(by_function(counted)), end="\n\n")
+    print("the case of 14 with a quota and budgets")
+    print("\n".join(by_function(count(14, simulated(14).typical, limited=True))), end="\n\n")
+    cases["14 in trouble"] = count(14, 0, scenario=TROUBLE)
+    cases["100 in trouble"] = count(100, 0, scenario=TROUBLE)
     cases["100 longest"] = count(100, 0, longest=True)
     print("largest sizes; ! is over its bound")
     print("\n".join(sizes(cases)), end="\n\n")

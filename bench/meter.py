@@ -93,6 +93,10 @@ class Meter:
         """The largest of this kind, in bytes."""
         return max(self.sizes.get(kind, [0]))
 
+    def stored(self) -> int:
+        """Bytes of all items now in the table, with the 100 that DynamoDB adds to each."""
+        return sum(item_size(item) + 100 for item in self._items.values())
+
     def _before(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context["metered"] = params
 

@@ -45,15 +45,16 @@ def _item(attributes: Mapping[str, Any]) -> Item:
 
 @dataclass
 class Million:
-    """Job n is due n ms after the one before; the first `due` of them by now."""
+    """Each job is due 1 ms after the one before; the first `due` of them by now."""
 
     due: int
+    jobs: int = JOBS
     moved: dict[str, Item] = field(default_factory=dict)
     """What was saved since. Nothing of it is due again, or the sweep would be wrong."""
     _shards: list[array[int]] = field(default_factory=lambda: [array("q") for _ in range(SHARDS)])
 
     def __post_init__(self) -> None:
-        for n in range(JOBS):
+        for n in range(self.jobs):
             self._shards[int(_shard(f"case-{n}"))].append(n)
 
     def answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
@@ -112,9 +113,9 @@ class Million:
             events.unregister("before-call.dynamodb", unique_id="million")
 
 
-def sweeps(due: int) -> list[Meter]:
+def sweeps(due: int, jobs: int = JOBS) -> list[Meter]:
     """What each sweep counted, until one found nothing: that one is the last."""
-    table = Million(due)
+    table = Million(due, jobs)
     counted: list[Meter] = []
     with deployed() as whole:
         while not counted or counted[-1].total("Invoke"):
