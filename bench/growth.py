@@ -134,10 +134,8 @@ def worst_sizes() -> Iterator[str]:
                 item = item_size(worst.job_item(worst.the_worst_job(case, failed=failed)))
                 found = {"item image-job": item, **worst.sizes(case, failed=failed)}
                 name = f"{shots:3d} {'failed' if failed else 'made'}{', longest names' if longest else ''}"
-                yield f"{name:34}" + "".join(
-                    cell(size, BOUNDS[kind].get(shots) if kind != "item image-job" or not longest else None)
-                    for kind, size in found.items()
-                )
+                cells = (cell(size, BOUNDS[kind].get(shots)) for kind, size in found.items())
+                yield f"{name:34}" + "".join(cells)
 
 
 def main() -> None:

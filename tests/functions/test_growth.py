@@ -89,11 +89,6 @@ def test_the_page_says_what_is_counted_now(counted: Counted) -> None:
     assert f"as found on {price_list.AS_OF}" in " ".join(PAGE.split())
 
 
-def test_the_same_case_is_counted_the_same_again(counted: Counted) -> None:
-    again = growth.count(14, int(re.findall(r"\(seed (\d+)\)", PAGE)[0]))
-    assert again.meter.counts == counted.meter.counts
-
-
 @pytest.mark.parametrize("jobs", [1_000, 20_000])
 def test_a_sweep_asks_as_much_of_a_large_table_as_of_a_small_one(jobs: int) -> None:
     idle = million.sweeps(0, jobs)

@@ -13,7 +13,7 @@ from darkroom.wire.model import dump, parse
 from bench import worst
 from bench.dynamodb import index_units, item_size, read_units, write_units
 from bench.worst import a_wordy_case, the_worst_job, the_worst_snapshot
-from tests.builders import NOW, a_case, a_snapshot, keys_of
+from tests.builders import NOW, a_case, a_snapshot
 
 KB = 1024
 
@@ -52,9 +52,12 @@ def test_a_log_that_means_a_shot_it_does_not_name_is_refused() -> None:
     assert [error.field for error in caught.value.errors] == ["log.events"]
 
 
-def test_a_worker_that_tells_no_log_is_understood() -> None:
-    snapshot = a_snapshot(a_case(), SnapshotKind.PROGRESS, 2, done=tuple(keys_of(a_case(), "evidence-1")))
-    assert "log" not in json.loads(dump(ImageProgressUpdate.of(snapshot)))
+def test_a_worker_of_before_the_log_is_understood_without_its_events() -> None:
+    snapshot = a_snapshot(a_case(), SnapshotKind.PROGRESS, 2, done=("evidence-1",))
+    body = json.loads(dump(ImageProgressUpdate.of(snapshot)))
+    assert "log" not in body
+    body["events"] = [{"kind": "try", "at": NOW, "milliseconds": 1, "outcome": "made", "attempt": 1}]
+    assert parse(ImageProgressUpdate, json.dumps(body).encode()).to_snapshot() == snapshot
 
 
 def test_sizes_are_those_of_the_developer_guide() -> None:
