@@ -13,7 +13,7 @@ from bench.outside import JPEG_BYTES
 from local import cloudformation, package
 
 WARM_MS = 150
-"""Assumed of a warm call, not measured: 512 MB have 0.29 of a core, and a call makes a few requests to AWS."""
+"""Assumed of a warm call, not measured: 512 MB have 0.29 of a core, and a call makes a few requests."""
 DELIVERY_MS = 400
 """Assumed of a try to deliver: it waits for the receiver."""
 INIT_S = 1.5

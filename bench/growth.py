@@ -116,7 +116,7 @@ def sizes(cases: Mapping[str, Counted]) -> Iterator[str]:
             cell(counted.meter.largest(kind), BOUNDS.get(kind, {}).get(counted.shots), 15)
             for counted in cases.values()
         )
-        yield f"{kind:18}" + "".join(cells)
+        yield f"{kind:18}{''.join(cells)}".rstrip()
 
 
 def cell(size: int, bound: int | None, width: int = 12) -> str:
@@ -135,7 +135,7 @@ def worst_sizes() -> Iterator[str]:
                 found = {"item image-job": item, **worst.sizes(case, failed=failed)}
                 name = f"{shots:3d} {'failed' if failed else 'made'}{', longest names' if longest else ''}"
                 cells = (cell(size, BOUNDS[kind].get(shots)) for kind, size in found.items())
-                yield f"{name:34}" + "".join(cells)
+                yield f"{name:34}{''.join(cells)}".rstrip()
 
 
 def main() -> None:
