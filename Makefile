@@ -82,6 +82,14 @@ load: setup ## send CASES=10 at once to the local stack, with the provider's quo
 soak: setup ## MINUTES=30 of random cases, faults, kills, cancels and retries on the local stack
 	@$(PY) -m bench.soak --minutes $(or $(MINUTES),30)
 
+.PHONY: growth
+growth: .venv/.ready ## count what a case of 1 to 100 pictures asks of AWS, how large it becomes, and what a sweep costs
+	@$(PY) -m bench.growth
+
+.PHONY: cost
+cost: .venv/.ready ## write docs/cost.md from counted requests and dated prices
+	@$(PY) -m bench.cost
+
 .PHONY: check
 check: .venv/.ready .tools/sam/.ready .tools/lint/.ready ## format, lint, types, import contracts, template lint, tests
 	$(PY) -m ruff format --check .

@@ -50,7 +50,7 @@ def _schema(name: str, schema: Schema) -> Iterator[str]:
     yield f"### {name}\n"
     if schema.get("description"):
         yield schema["description"].replace("\n\n", " ") + "\n"
-    if "enum" in schema:
+    if "properties" not in schema:
         yield f"{_type(schema)}\n"
         return
     yield "| field | is |\n| --- | --- |"
@@ -71,7 +71,8 @@ def _type(schema: Schema) -> str:
     if either:
         return " or ".join(_type(one) for one in either if one.get("type") != "null") + _default(schema)
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}{_bounds(schema)}"
+        places = ", ".join(_type(one) for one in schema.get("prefixItems", ()))
+        return f"[{places}]" if places else f"list of {_type(schema['items'])}{_bounds(schema)}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"map of id to {_type(schema['additionalProperties'])}"
     return f"{schema.get('type', 'anything')}{_bounds(schema)}{_default(schema)}"

@@ -16,7 +16,7 @@ from darkroom.ports import JobStore
 from moto import mock_aws
 
 from local import cloudformation, package
-from tests.builders import NOW, TIMING, a_case, a_job
+from tests.builders import NOW, TIMING, a_case, a_job, keys_of
 from tests.fakes import MemoryJobs
 
 TABLE = "jobs"
@@ -55,7 +55,7 @@ def a_full_job() -> Job:
         sequence=5,
         started_at=NOW + 1,
         completed_at=NOW + 2,
-        images={"evidence-1": "cases/a", "location-1": "cases/b"},
+        images={**keys_of(a_case(), "evidence-1"), "location-1": "cases/somewhere/else.jpg"},
         failures={"evidence-2": Failure(code="refused", message="no — «x»", retryable=False)},
         retry_count=2,
         last_error="lost",

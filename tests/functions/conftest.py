@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -124,8 +125,8 @@ class Functions:
         return Answer(result["statusCode"], headers, result["body"])
 
 
-@pytest.fixture
-def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
+@contextmanager
+def deployment(setenv: Callable[[str, str], None]) -> Iterator[Functions]:
     """The functions of one deployment, in an account with its table, bucket and secrets.
 
     moto accepts asynchronous invocations of any function and runs none.
@@ -135,11 +136,18 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
         clients.s3().create_bucket(Bucket="pictures")
         for name, value in SECRETS.items():
             clients.secretsmanager().create_secret(Name=name, SecretString=value)
-        monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom/test")
-        made = Functions(monkeypatch.setenv)
+        setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom/test")
+        made = Functions(setenv)
         yield made
         for name in list(made.loaded):
             made.forget(name)
+
+
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
+    """See deployment."""
+    with deployment(monkeypatch.setenv) as made:
+        yield made
 
 
 @pytest.fixture

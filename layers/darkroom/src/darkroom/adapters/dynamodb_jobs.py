@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from darkroom.domain.case import Case, Shot, ShotKind
+from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
 from darkroom.domain.errors import Contention, JobNotFound
 from darkroom.domain.history import Event, EventKind, Move, RunLog, What
 from darkroom.domain.job import Failure, Job, JobShot, Status
@@ -211,7 +211,11 @@ def _job_attributes(job: Job) -> dict[str, Any]:
         "latency": job.latency,
         "startedAt": job.started_at,
         "completedAt": job.completed_at,
-        "images": dict(job.images),
+        # Without what all keys of a shot begin with: else they were half of the item.
+        "images": {
+            shot_id: key.removeprefix(image_prefix(job.case_id, job.job_id, shot_id))
+            for shot_id, key in job.images.items()
+        },
         "failures": {
             shot_id: {"code": f.code, "message": f.message, "retryable": f.retryable}
             for shot_id, f in job.failures.items()
@@ -263,7 +267,10 @@ def _to_job(item: Mapping[str, Any]) -> Job:
         latency=number("latency"),
         started_at=number("startedAt"),
         completed_at=number("completedAt"),
-        images=item["images"],
+        images={
+            shot_id: name if "/" in name else image_prefix(item["caseId"], item["jobId"], shot_id) + name
+            for shot_id, name in item["images"].items()
+        },
         failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
         retry_count=int(item["retryCount"]),
         losses=int(item["losses"]),

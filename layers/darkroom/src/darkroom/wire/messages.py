@@ -6,11 +6,11 @@ from pydantic import Field
 
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import FieldError, InvalidInput
-from darkroom.domain.history import MAX_EVENTS
 from darkroom.domain.job import Status, outcome
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.work import WorkOrder
 from darkroom.usecases.ledger import Ending, RunReport
+from darkroom.wire.log import LogView
 from darkroom.wire.model import (
     FailureView,
     Id,
@@ -20,7 +20,6 @@ from darkroom.wire.model import (
     optional_micro_usd,
     usd,
 )
-from darkroom.wire.timeline import EventView
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Moment = Annotated[int, Field(ge=0, le=100_000_000_000_000)]
@@ -47,8 +46,7 @@ class ImageProgressUpdate(Internal):
     wasted_usd: Dollars = 0
     waiting_until: Moment | None = None
     sent_at: Moment | None = None
-    events: Annotated[list[EventView], Field(max_length=MAX_EVENTS)] = []  # noqa: RUF012 - pydantic copies it
-    events_omitted: Annotated[int, Field(ge=0)] = 0
+    log: LogView | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
@@ -71,8 +69,7 @@ class ImageProgressUpdate(Internal):
             wasted_usd=usd(snapshot.wasted_micro_usd),
             waiting_until=snapshot.waiting_until,
             sent_at=snapshot.sent_at,
-            events=[EventView.of(event) for event in snapshot.events],
-            events_omitted=snapshot.events_omitted,
+            log=LogView.of(snapshot.events, snapshot.events_omitted),
         )
 
     def to_snapshot(self) -> Snapshot:
@@ -92,8 +89,8 @@ class ImageProgressUpdate(Internal):
             wasted_micro_usd=micro_usd(self.wasted_usd),
             waiting_until=self.waiting_until,
             sent_at=self.sent_at,
-            events=tuple(view.to_event() for view in self.events),
-            events_omitted=self.events_omitted,
+            events=self.log.to_events() if self.log else (),
+            events_omitted=self.log.omitted if self.log else 0,
         )
         rules = {
             "completedImages": (self.completed_images, len(snapshot.images)),

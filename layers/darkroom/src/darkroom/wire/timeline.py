@@ -1,58 +1,41 @@
-"""What happened to a case and when: as a worker tells it, and as callers see it."""
+"""What happened to a case and when: as callers see it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Self
-
-from pydantic import Field
+from typing import Self
 
 from darkroom.domain.history import Event, EventKind, Move, RunLog, What
 from darkroom.domain.job import Job, Status
-from darkroom.wire.model import Internal, Wire, micro_usd, usd
+from darkroom.wire.model import Wire, usd
 
-_Moment = Annotated[int, Field(ge=0, le=100_000_000_000_000)]
-_Text = Annotated[str, Field(max_length=200)]
 _NUMBERS = {EventKind.TRY: "attempt", EventKind.BATCH: "batch", EventKind.SNAPSHOT: "sequence"}
 
 
-class EventView(Internal):
+class EventView(Wire):
     """Something a worker did. `outcome` of a try: `made`, or the code of its error."""
 
     kind: EventKind
-    at: _Moment
-    milliseconds: _Moment
-    outcome: _Text
-    shot_id: _Text | None = None
+    at: int
+    milliseconds: int
+    outcome: str
+    shot_id: str | None = None
     attempt: int | None = None
     batch: int | None = None
     sequence: int | None = None
     hedge: bool | None = None
-    cost_usd: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] | None = None
+    cost_usd: float | None = None
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """`event` as it travels; what says nothing is left out."""
+        """`event` as callers see it; what says nothing is left out."""
         return cls(
             kind=event.kind,
             at=event.at,
-            milliseconds=max(0, event.milliseconds),
-            outcome=event.outcome[:200],
+            milliseconds=event.milliseconds,
+            outcome=event.outcome,
             shot_id=event.shot_id,
             hedge=event.hedge or None,
             cost_usd=usd(event.cost_micro_usd) if event.cost_micro_usd else None,
             **{_NUMBERS[event.kind]: event.number} if event.kind in _NUMBERS else {},
-        )
-
-    def to_event(self) -> Event:
-        """The event in the domain's words."""
-        return Event(
-            kind=self.kind,
-            at=self.at,
-            milliseconds=self.milliseconds,
-            outcome=self.outcome,
-            number=getattr(self, _NUMBERS[self.kind]) if self.kind in _NUMBERS else None,
-            shot_id=self.shot_id,
-            hedge=bool(self.hedge),
-            cost_micro_usd=micro_usd(self.cost_usd or 0.0),
         )
 
 

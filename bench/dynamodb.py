@@ -1,0 +1,64 @@
+"""What DynamoDB bills, by its own rules: sizes of items, and units of reads and writes.
+
+"DynamoDB item sizes and formats" and "DynamoDB read and write operations" of the Developer Guide, as read
+on 2026-11-25. An index entry is written by ordinary units, also when a transaction causes it. Expiry and
+what Lambda reads of the stream are free.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+type Item = Mapping[str, Mapping[str, Any]]
+"""As the client has it: name → type → value."""
+
+WRITE_BLOCK, READ_BLOCK = 1024, 4096
+_INDEX_KEYS = ("pk", "dueShard", "dueAt")
+
+
+def item_size(item: Item) -> int:
+    """Bytes of names and values."""
+    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
+
+
+def _value_size(value: Mapping[str, Any]) -> int:
+    [(kind, content)] = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            digits = content.lstrip("-").replace(".", "").strip("0")
+            return math.ceil(len(digits) / 2) + 1
+        case "BOOL" | "NULL":
+            return 1
+        case "L":
+            return 3 + sum(1 + _value_size(each) for each in content)
+        case "M":
+            return 3 + sum(1 + len(name.encode()) + _value_size(each) for name, each in content.items())
+    raise AssertionError(f"{kind} is not known here: say how large it is")
+
+
+def write_units(old: Item | None, new: Item | None, *, transaction: bool = False) -> int:
+    """Of one write: the larger of what was and what is, at least 1; twice that in a transaction."""
+    size = max(item_size(old or {}), item_size(new or {}))
+    return max(1, math.ceil(size / WRITE_BLOCK)) * (2 if transaction else 1)
+
+
+def index_units(old: Item | None, new: Item | None) -> int:
+    """Of keeping the index of what is due: an entry that moves is deleted and written."""
+    before, after = _entry(old), _entry(new)
+    if before == after:
+        return 0
+    return sum(math.ceil(item_size(entry) / WRITE_BLOCK) for entry in (before, after) if entry)
+
+
+def _entry(item: Item | None) -> Item | None:
+    """What the index holds of an item: its keys only, and nothing of one that has not all of them."""
+    if item is None or any(name not in item for name in _INDEX_KEYS):
+        return None
+    return {name: item[name] for name in _INDEX_KEYS}
+
+
+def read_units(size: int, *, consistent: bool = False, transaction: bool = False) -> float:
+    """Of one read of `size` bytes; of a query, of all it read together."""
+    return max(1, math.ceil(size / READ_BLOCK)) * (2 if transaction else 1 if consistent else 0.5)
