@@ -1,4 +1,4 @@
-"""The load test: many cases at once on the local stack, with the provider's quota on. `make load CASES=10`.
+"""The load test: many cases on the local stack, with the provider's quota on. `make load CASES=10`.
 
 The studio keeps the quota as the provider does, in any 60 seconds; the stack is deployed with the same
 `RequestsPerMinute`. The cases are sent and followed with the client. The exit code is 1 when one of the
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from darkroom.settings import WorkerSettings
-from darkroom_client import AsyncClient, Case, Job
+from darkroom_client import AsyncClient, Case, Job, Policy
 from darkroom_client.files import read_case
 
 from bench.invocations import Invocations, invocations
@@ -30,7 +30,8 @@ from local.studio import Config
 LONGEST_S = 3600.0
 DRAW = f"/v1beta/models/{WorkerSettings.gemini_model}:generateContent"
 AT_ONCE = 10
-"""Submissions on their way: as many a second the gateway lets through (`RouteSettings` of the template)."""
+PAUSE_S = 1.0
+"""Between two submissions after the first ten: two processors cannot start a hundred workers at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +45,23 @@ class Followed:
     """From the submission until the job was seen to have ended."""
 
 
-async def follow(client: AsyncClient, case: Case, submitting: asyncio.Semaphore) -> Followed:
+async def follow(client: AsyncClient, case: Case, after_s: float) -> Followed:
     """Submit a case and follow it to its end, at the pace that the server wants."""
-    async with submitting:
-        began = time.monotonic()
-        submitted = await client.submit(case)
-        answered = time.monotonic()
+    await asyncio.sleep(after_s)
+    began = time.monotonic()
+    submitted = await client.submit(case)
+    answered = time.monotonic()
     job = await client.wait(submitted.case_id, timeout=LONGEST_S)
     return Followed(job=job, submit=answered - began, done=time.monotonic() - began)
 
 
 async def follow_all(running: stack.Stack, cases: list[Case]) -> list[Followed]:
-    """All at once."""
+    """Ten at once, each further one a second later."""
     limits = httpx.Limits(max_connections=len(cases), max_keepalive_connections=len(cases))
-    submitting = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(timeout=60, trust_env=False, limits=limits) as http:
-        client = AsyncClient(running.api_url, running.token, http=http)
-        return list(await asyncio.gather(*(follow(client, case, submitting) for case in cases)))
+        client = AsyncClient(running.api_url, running.token, http=http, policy=Policy(retries=10))
+        waits = [max(0, n - AT_ONCE + 1) * PAUSE_S for n in range(len(cases))]
+        return list(await asyncio.gather(*(follow(client, *one) for one in zip(cases, waits, strict=True))))
 
 
 async def warm(running: stack.Stack, provider: str, case: Case) -> None:
@@ -100,6 +101,8 @@ class Result:
     throttled: int
     calls: Counter[tuple[str, str]]
     ran: Invocations
+    took: float
+    """Seconds from the first submission until the last case was done."""
 
     @property
     def floor(self) -> float:
@@ -111,10 +114,10 @@ class Result:
         """Print the figures."""
         done = [f.done for f in self.followed]
         cases = len(done)
-        print(f"{cases} cases at once, a quota of {self.quota} requests a minute")
+        print(f"{cases} cases, a quota of {self.quota} requests a minute")
         print(f"  submit   {percentiles([f.submit for f in self.followed])}")
         print(
-            f"  done     {percentiles(done)}; the last at {max(done) / self.floor:.2f} of the quota's floor"
+            f"  done     {percentiles(done)}; the last at {self.took / self.floor:.2f} of the quota's floor"
         )
         print(f"  fairness {fairness(done):.3f} (Jain's index of the times until done)")
         print(f"  endings  {dict(Counter(f.job.status.value for f in self.followed))}")
@@ -173,7 +176,9 @@ def load(cases: int, quota: int) -> Result:
                 before = asked.put("/_config", json=asdict(config)).raise_for_status().json()
                 proxy.taken()
                 since = time.time_ns() // 1_000_000
+                began = time.monotonic()
                 followed = asyncio.run(follow_all(running, wanted))
+                took = time.monotonic() - began
                 after = asked.get("/_stats").raise_for_status().json()
             time.sleep(3)  # the observer comes a second later
             return Result(
@@ -183,6 +188,7 @@ def load(cases: int, quota: int) -> Result:
                 throttled=after["outcomes"].get("429", 0) - before["outcomes"].get("429", 0),
                 calls=proxy.taken(),
                 ran=invocations(running, since),
+                took=took,
             )
 
 
