@@ -90,6 +90,10 @@ growth: .venv/.ready ## count what a case of 1 to 100 pictures asks of AWS, how 
 cost: .venv/.ready ## write docs/cost.md from counted requests and dated prices
 	@$(PY) -m bench.cost
 
+.PHONY: fleet
+fleet: .venv/.ready ## simulate thousands of cases a minute: throughput, delay, fairness, what breaks; ARGS="--only TEXT"
+	@$(PY) -m bench.fleet $(ARGS)
+
 .PHONY: check
 check: .venv/.ready .tools/sam/.ready .tools/lint/.ready ## format, lint, types, import contracts, template lint, tests
 	$(PY) -m ruff format --check .

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from darkroom.domain.case import Case, Shot, ShotKind
 
+from bench.fleet_events import observe, schedule
 from bench.fleet_outside import Fleet
 from bench.fleet_world import World
 from tests.virtual_time import run
@@ -22,7 +23,7 @@ def simulate(fleet: Fleet) -> World:
 
 async def _run(world: World) -> None:
     fleet = world.fleet
-    others = [asyncio.ensure_future(coroutine) for coroutine in (world.schedule(), world.observe())]
+    others = [asyncio.ensure_future(coroutine) for coroutine in (schedule(world), observe(world))]
     with suppress(TimeoutError):
         async with asyncio.timeout(60 * (fleet.minutes + fleet.drain)), asyncio.TaskGroup() as callers:
             while True:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from darkroom.domain.errors import Throttled
 from darkroom.ports import RawImage
+from darkroom.settings import SweeperSettings
+from darkroom.usecases.report_run import ReportPolicy
 
 from bench.fleet_table import LIST_S, FleetJobs
 from bench.scenarios import MEDIAN_S, P95_S
@@ -36,10 +38,12 @@ class Fleet:
     reserved: dict[str, int] = field(default_factory=dict)
     submits_per_s: int = 10
     submits_burst: int = 20
-    sweep_limit: int = 200
+    sweep_limit: int = SweeperSettings.sweep_limit
+    sweep_threads: int = SweeperSettings.sweep_threads
     big_share: float = 0.0
     """Cases of 100 shots among those of 14."""
     daily_budget: bool = False
+    reports: ReportPolicy = field(default_factory=ReportPolicy)
     seed: int = 1
 
 
@@ -98,7 +102,7 @@ class FleetImages(MemoryImages):
         self._jobs = jobs
         self._of: dict[tuple[str, str], list[str]] = {}
 
-    async def put(self, key: str, jpeg: bytes, facts: object) -> None:
+    async def put(self, key: str, jpeg: bytes, facts: object) -> None:  # noqa: ARG002 - only the key counts
         """See ImageStore."""
         await asyncio.sleep(PUT_S)
         _, case_id, job_id, _ = key.split("/", 3)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
 from darkroom.domain.case import Case, ShotKind
@@ -25,22 +25,20 @@ from darkroom.usecases.hedge import Latencies
 from darkroom.usecases.make_shot import MakeShot
 from darkroom.usecases.race import RacePolicy
 from darkroom.usecases.record_progress import RecordProgress
-from darkroom.usecases.report_run import ReportPolicy
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 from bench.fleet_lambda import Account, NoPlace
 from bench.fleet_outside import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet, FleetImages, FleetProvider
-from bench.fleet_table import STREAM_SHARDS, FleetJobs, FleetQuota, Keys, OutOfTime
+from bench.fleet_table import FleetJobs, FleetQuota, Keys, OutOfTime
 from bench.scenarios import MEDIAN_S, P95_S
 from bench.worker import PRICE_MICRO_USD, START
 from tests.fakes import InstantDeveloper, MemoryAllowance
 
 TIMING = Timing()
 NETWORK_S, HANDLER_S, INVOKE_S = 0.02, 0.008, 0.02
-WORKER_TIMEOUT_S, SWEEPER_TIMEOUT_S, SWEEPER_MAX_AGE_S = 300.0, 50.0, 21_600.0
-STREAM_BATCH, COUNT_S = 100, 0.014
+WORKER_TIMEOUT_S, SWEEPER_TIMEOUT_S, SWEEPER_RESERVE_S = 300.0, 50.0, 10.0
 
 
 class World:
@@ -81,9 +79,9 @@ class World:
         self._ids += 1
         return f"{zlib.crc32(str(self._ids).encode()):08x}{self._ids:08x}"
 
-    async def _timed(self, action: Callable[[], object], limit_s: float = 10.0) -> float:
+    async def _timed(self, action: Callable[[], object], limit_s: float = 10.0, threads: int = 1) -> float:
         """Do it at once, then let the time pass that its calls would have taken."""
-        self.jobs.took, self.jobs.limit = 0.0, limit_s
+        self.jobs.took, self.jobs.limit, self.jobs.at_once = 0.0, limit_s, threads
         try:
             action()
         finally:
@@ -165,7 +163,7 @@ class World:
             clock=lambda: START + round(loop.time() * 1000),
             new_id=self.new_id,
             jitter=self.dice.random,
-            reports=ReportPolicy(),
+            reports=fleet.reports,
             batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
             concurrency=14,
             reserve_s=15,
@@ -181,7 +179,8 @@ class World:
         except TimeoutError:
             self.workers_killed += 1
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
+        """The sweeper."""
         now = self.clock()
         due = sum(1 for job in self.jobs.jobs.values() if job.due_at is not None and job.due_at <= now)
         sweep = SweepJobs(
@@ -197,35 +196,11 @@ class World:
         began = asyncio.get_running_loop().time()
         before = self.jobs.moved
         try:
-            took = await self._timed(sweep, SWEEPER_TIMEOUT_S)
+            took = await self._timed(
+                lambda: sweep(lambda: SWEEPER_TIMEOUT_S - SWEEPER_RESERVE_S - self.jobs.took),
+                SWEEPER_TIMEOUT_S,
+                self.fleet.sweep_threads,
+            )
         except OutOfTime:
             took = SWEEPER_TIMEOUT_S
         self.swept.append((began, due, self.jobs.moved - before, took))
-
-    # ---- what comes by itself ----
-
-    async def schedule(self) -> None:
-        """EventBridge: a sweep every minute, at any second of it."""
-        await asyncio.sleep(self.dice.uniform(0, 60))
-        while True:
-            self.account.invoke("sweeper", self._sweep, max_age_s=SWEEPER_MAX_AGE_S)
-            await asyncio.sleep(60)
-
-    async def observe(self) -> None:
-        """The table's stream: each shard's changes in order, a batch at a time."""
-        async with asyncio.TaskGroup() as shards:
-            for shard in range(STREAM_SHARDS):
-                shards.create_task(self._observe(self.jobs.changes[shard]))
-
-    async def _observe(self, changes: deque[tuple[float, bool]]) -> None:
-        while True:
-            await asyncio.sleep(1)
-            while changes:
-                self.lag = max(self.lag, asyncio.get_running_loop().time() - changes[0][0])
-                batch = [changes.popleft() for _ in range(min(len(changes), STREAM_BATCH))]
-                try:
-                    async with self.account.place("observer"):
-                        await asyncio.sleep(HANDLER_S + COUNT_S * sum(counted for _, counted in batch))
-                except NoPlace:
-                    changes.extendleft(reversed(batch))
-                    await asyncio.sleep(1)

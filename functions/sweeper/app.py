@@ -1,6 +1,9 @@
 """Every minute: adopt pictures, re-arm jobs that are overdue, end hopeless ones; try callbacks again."""
 
 import random
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +22,17 @@ from darkroom.usecases.announce import Redeliver
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 SETTINGS = SweeperSettings.load()
+RESERVE_S = 10.0
+"""Kept back for the callbacks and the log."""
 LOGGER = observability.logger("sweeper")
+THREADS = ThreadPoolExecutor(SETTINGS.sweep_threads)
+
+
+def at_once(attend: Callable[[str], None], cases: Iterable[str]) -> Iterable[None]:
+    calls = ((copy_context(), case) for case in cases)  # what belongs to this invocation goes along
+    return THREADS.map(lambda call: call[0].run(attend, call[1]), calls)
+
+
 SWEEP = SweepJobs(
     jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     images=S3Images(aws.s3(), SETTINGS.bucket_name),
@@ -29,18 +42,19 @@ SWEEP = SweepJobs(
     timing=SETTINGS.timing,
     webhook_url=SETTINGS.webhook_url,
     limit=SETTINGS.sweep_limit,
+    each=at_once,
 )
 
 REDELIVER = Redeliver(
     outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function),
     clock=clock,
-    limit=SETTINGS.sweep_limit,
+    limit=SETTINGS.redeliver_limit,
 )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    report = asdict(SWEEP())
+    report = asdict(SWEEP(lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_S))
     jobs, redelivered = report.pop("jobs"), REDELIVER()
     LOGGER.info("swept", extra={name: len(found) for name, found in report.items()}, redelivered=redelivered)
     for case_id, job_id in jobs.items():

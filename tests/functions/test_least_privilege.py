@@ -21,7 +21,7 @@ from darkroom.domain.receivers import CallbackEvent
 
 from local import studio
 from tests.builders import a_case, a_job
-from tests.functions.conftest import TOKEN, Functions, event, request
+from tests.functions.conftest import TOKEN, Context, Functions, event, request
 from tests.functions.test_observer import a_submission, an_event
 from tests.functions.test_webhook import deliver, snapshot
 from tests.functions.test_worker import develop, serving
@@ -218,7 +218,7 @@ def go_through_everything(functions: Functions) -> None:
     }
     functions.load("observer").handler(heard, None)
     version = tell_a_receiver(functions)
-    functions.load("sweeper").handler({}, None)
+    functions.load("sweeper").handler({}, Context())
     ask(functions, "GET", JOB + "/callbacks")
     ask(functions, "POST", f"{JOB}/callbacks/{version}/replay")
     ask(functions, "GET", "/api/callback-secret")

@@ -12,7 +12,7 @@ from darkroom.domain.job import Status
 from tests.builders import a_case, a_job, keys_of
 from tests.functions.conftest import Context, Functions, event
 
-REPORT: dict[str, Any] = {"rearmed": [], "ended": [], "refused": [], "stuck": [], "failed": {}}
+REPORT: dict[str, Any] = {"rearmed": [], "ended": [], "refused": [], "stuck": [], "failed": {}, "left": []}
 
 
 def test_an_overdue_job_is_armed_again_and_a_fresh_one_left_alone(functions: Functions) -> None:

@@ -225,6 +225,8 @@ def test_the_initiator_updates_only_what_callers_have_submitted() -> None:
 def test_submitting_and_snapshots_have_limits_of_their_own_at_the_gateway() -> None:
     api_properties = RESOURCES["HttpApi"]["Properties"]
     limits = {k: v["ThrottlingRateLimit"] for k, v in api_properties["RouteSettings"].items()}
+    submits = TEMPLATE["Parameters"][limits["POST /api/generate-case-images"]["Ref"]]
+    limits["POST /api/generate-case-images"] = submits["MaxValue"]
     usual = api_properties["DefaultRouteSettings"]["ThrottlingRateLimit"]
     assert limits["POST /api/generate-case-images"] < usual < limits[f"POST {api.WEBHOOK_PATH}"]
     assert limits.keys() <= {f"{r['Method']} {r['Path']}" for r in routes() if "Path" in r}

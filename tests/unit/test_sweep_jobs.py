@@ -1,6 +1,8 @@
 """Looking after jobs nobody else will."""
 
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from threading import Barrier
 
 from darkroom.domain.errors import StorageFailed
 from darkroom.domain.job import Job, Status
@@ -255,3 +257,26 @@ def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it() -> None:
     world.clock.now += TIMING.grace
     report = world.sweep()
     assert (report.failed, report.rearmed) == ({"case-1": "KeyError"}, ["case-2"])
+
+
+def test_what_there_is_no_time_for_is_left_to_the_next_sweep() -> None:
+    world = a_world("case-1", "case-2", "case-3")
+    world.until_due(world.jobs.get("case-1"))
+    left = iter([2.0, 1.0, 0.0])
+    report = world.sweep(lambda: next(left))
+    assert (report.rearmed, report.left) == (["case-1", "case-2"], ["case-3"])
+    assert world.sweep().rearmed == ["case-3"]
+
+
+def test_several_jobs_are_looked_after_at_once() -> None:
+    world = a_world(*(f"case-{n}" for n in range(8)))
+    world.until_due(world.jobs.get("case-0"))
+    together = Barrier(4)
+
+    def wait_for_the_others() -> float:
+        together.wait(timeout=10)
+        return 1.0
+
+    with ThreadPoolExecutor(4) as threads:
+        report = replace(world.sweep, each=threads.map)(wait_for_the_others)
+    assert sorted(report.rearmed) == sorted(world.jobs.jobs)

@@ -168,7 +168,10 @@ class SweeperSettings(_Timed):
     worker_function: str
     deliverer_function: str
     webhook_url: str
-    sweep_limit: int = 200
+    sweep_limit: int = 5_000
+    """Jobs of one sweep: more than it has time for."""
+    sweep_threads: int = 16
+    redeliver_limit: int = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -21,7 +21,10 @@ class ReportPolicy:
 
     retries: int = 3
     base_s: float = 0.5
-    cap_s: float = 10.0
+    cap_s: float = 2.0
+    """While the last word is not taken its worker holds a place of Lambda's that others may need."""
+    last_try_s: float = 10.0
+    """A try may take so long; with less time left there is no other."""
     interval_s: float = 2.0
     """Progress that nobody waits for comes this often at most."""
     heartbeat_s: float = 10.0
@@ -96,7 +99,7 @@ class Reporter:
 
     async def finish(self, kind: SnapshotKind, remaining_s: Callable[[], float]) -> None:
         """Send the last snapshot, trying while time is left; raises Superseded, Cancelled, Undeliverable."""
-        await self._deliver(kind, lambda _: remaining_s() > self._policy.cap_s, asyncio.sleep)
+        await self._deliver(kind, lambda _: remaining_s() > self._policy.last_try_s, asyncio.sleep)
 
     def _few(self, tries: int) -> bool:
         return tries <= self._policy.retries and not self._closing.is_set()

@@ -1,5 +1,7 @@
 """Look after jobs nobody else will: adopt their pictures, re-arm what is overdue, end what is hopeless."""
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound
@@ -10,10 +12,13 @@ from darkroom.domain.timing import Timing
 from darkroom.domain.work import work_order
 from darkroom.ports import Clock, ImageIndex, Jitter, JobStore, WorkerInvoker
 
+type Each = Callable[[Callable[[str], None], Iterable[str]], Iterable[None]]
+"""Does something for each case: like `map` one after the other, or several at once."""
+
 
 @dataclass(kw_only=True)
 class SweepReport:
-    """What one sweep did, by case id."""
+    """What one sweep did, by case id. Several threads may add to it."""
 
     rearmed: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -25,11 +30,16 @@ class SweepReport:
     """Were generating for over ten minutes when they were found."""
     failed: dict[str, str] = field(default_factory=dict)
     """Could not be looked after this time, by the kind of error; the others were."""
+    left: list[str] = field(default_factory=list)
+    """Due, but the time was over; the next sweep begins with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepJobs:
-    """Bounded work: at most `limit` jobs, the longest overdue first. Two sweeps may overlap."""
+    """Bounded work: at most `limit` jobs while time is left, the longest overdue first.
+
+    Two sweeps may overlap.
+    """
 
     jobs: JobStore
     images: ImageIndex
@@ -39,18 +49,26 @@ class SweepJobs:
     timing: Timing
     webhook_url: str
     limit: int
+    each: Each = map
 
-    def __call__(self) -> SweepReport:
+    def __call__(self, left_s: Callable[[], float] = lambda: math.inf) -> SweepReport:
         report = SweepReport()
-        for case_id in self.jobs.due(self.clock(), self.limit):
+
+        def attend(case_id: str) -> None:
+            if left_s() <= 0:
+                report.left.append(case_id)
+                return
             try:
                 self._look_after(case_id, report)
             except (Contention, JobNotFound):
-                continue  # somebody else moved the job since the index was read: it is theirs
+                pass  # somebody else moved the job since the index was read: it is theirs
             except InvokeRefused:
                 report.refused.append(case_id)
             except Exception as error:  # noqa: BLE001 - one broken job must not hide those behind it
                 report.failed[case_id] = type(error).__name__
+
+        for _ in self.each(attend, self.jobs.due(self.clock(), self.limit)):
+            pass
         return report
 
     def _look_after(self, case_id: str, report: SweepReport) -> None:
