@@ -194,10 +194,13 @@ def _deploy(
         "PublicUrl": api_url,
         **parameters,
     }
+    # By way of S3, as `sam deploy` does: a template in the request itself may have 51,200 bytes.
+    body = json.dumps(localize(template, local)).encode()
+    _client("s3", emulator_url).put_object(Bucket=CODE_BUCKET, Key=TEMPLATE.name, Body=body)
     formation = _client("cloudformation", emulator_url)
     formation.create_stack(
         StackName=STACK,
-        TemplateBody=json.dumps(localize(template, local)),
+        TemplateURL=f"{emulator_url}/{CODE_BUCKET}/{TEMPLATE.name}",
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
