@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import observability
 from darkroom.adapters.api_tokens import ApiTokens
@@ -16,6 +17,7 @@ LOGGER = observability.logger("authorizer")
 TOKENS = ApiTokens(secret(SETTINGS.api_tokens))
 SHARES = ShareLinks(secret(SETTINGS.share_secret))
 MAX_TOKEN = 1024
+darkroom.startup.done()
 
 
 def access(authorization: str) -> Access | None:

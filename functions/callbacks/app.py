@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import api, descriptions, observability
@@ -28,6 +29,7 @@ REPLAY = Replay(
     outbox=OUTBOX, deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function), clock=clock
 )
 app = api.resolver(LOGGER)
+darkroom.startup.done()
 
 
 @app.get("/api/cases/<caseId>/image-job/callbacks", **descriptions.CALLBACKS)

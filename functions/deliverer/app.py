@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import observability
 from darkroom.adapters import aws
@@ -24,6 +25,7 @@ DELIVER = Deliver(
     sender=SENDER,
     clock=clock,
 )
+darkroom.startup.done()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import api, descriptions, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_allowance import DynamoDBAllowance
@@ -37,6 +37,7 @@ TIMING = SETTINGS.timing
 SUBMIT = SubmitCase(jobs=JOBS, allowance=CASES, start=START, clock=clock, new_id=new_id, timing=TIMING)
 RETRY = RetryJob(jobs=JOBS, start=START, clock=clock, timing=TIMING)
 CANCEL = CancelJob(jobs=JOBS, clock=clock)
+darkroom.startup.done()
 
 
 @app.post("/api/generate-case-images", **descriptions.SUBMIT)
@@ -75,5 +76,5 @@ def answer(event: str, job: Job, status: HTTPStatus, share_url: str | None = Non
     return api.accepted(job, links, base_url(), status, share_url=share_url, status_url=document)
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return observability.answer(LOGGER, app.resolve, event, context)

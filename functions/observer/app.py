@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import metrics, observability
 from darkroom.adapters import aws
@@ -31,6 +32,7 @@ ANNOUNCE = Announce(
     ),
 )
 DOCUMENTS = StatusDocuments(aws.s3(), SETTINGS.bucket_name)
+darkroom.startup.done()
 
 
 def observe(record: dict[str, Any]) -> None:

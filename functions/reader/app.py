@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
+import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import api, descriptions, observability, pages
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_counters import DynamoDBCounters
@@ -30,6 +30,7 @@ MEASURE = Measure(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name)
 app = api.resolver(LOGGER)
 Routes(Path(__file__).with_name("openapi.json")).install(app)
 pages.install(app, Path(__file__).with_name("page"), IMAGES.origin)
+darkroom.startup.done()
 
 
 @app.get("/api/cases/<caseId>/image-job", **descriptions.JOB)
@@ -57,8 +58,7 @@ def image_status(caseId: str) -> Response[str]:  # noqa: N803
 @app.get("/api/cases/<caseId>/image-job/timeline", **descriptions.TIMELINE)
 @api.needs(app, Scope.READ)
 def timeline(caseId: str) -> Response[str]:  # noqa: N803
-    found = JOBS.get(caseId)
-    return api.answer(TimelineView.of(found, JOBS.run_logs(found)))
+    return api.answer(TimelineView.of(found := JOBS.get(caseId), JOBS.run_logs(found)))
 
 
 @app.get("/api/metrics/image-generation", **descriptions.METRICS)
@@ -76,5 +76,5 @@ def image(caseId: str, shotId: str, s: str = "") -> Response[str]:  # noqa: N803
     return api.redirect(IMAGES.presign(key, seconds=300), keep_s=240)
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return observability.answer(LOGGER, app.resolve, event, context)

@@ -7,6 +7,7 @@ from contextvars import copy_context
 from dataclasses import asdict
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import metrics, observability
 from darkroom.adapters import aws
@@ -51,6 +52,7 @@ REDELIVER = Redeliver(
     clock=clock,
     limit=SETTINGS.redeliver_limit,
 )
+darkroom.startup.done()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import api, descriptions, observability
@@ -32,6 +33,7 @@ RECORD = RecordProgress(
     clock=clock,
     timing=SETTINGS.timing,
 )
+darkroom.startup.done()
 
 
 def verify(headers: Mapping[str, str], body: bytes) -> None:

@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import Any
 
+import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import metrics, observability
 from darkroom.adapters import aws, http
@@ -59,6 +60,7 @@ DEVELOP = DevelopCase(
     strict_batches=SETTINGS.strict_batches,
     daily_budget_micro_usd=SETTINGS.daily_budget_micro_usd,
 )
+darkroom.startup.done()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

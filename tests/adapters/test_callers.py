@@ -82,6 +82,12 @@ def test_nearly_the_token_is_nobodys(token: str) -> None:
         json.dumps({"name": "game", "scopes": "read"}),
         json.dumps({"callers": [a_caller(), {"name": "x"}]}),
         json.dumps({"callers": a_caller()}),
+        json.dumps({"callers": [a_caller(token=None, sha256=f"{'0' * 17}:{'0' * 64}")]}),
+        json.dumps({"callers": [a_caller()], "more": FIRST}),
+        json.dumps(a_caller(more=FIRST)),
+        json.dumps(a_caller(name=None)),
+        json.dumps(a_caller(sha256=1)),
+        json.dumps(FIRST),
     ],
 )
 def test_a_secret_of_another_form_lets_nobody_in_and_is_not_quoted(secret: str) -> None:

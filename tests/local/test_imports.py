@@ -10,7 +10,7 @@ from local.runtime import BUILD, unpack_layers
 
 ROUTER = {"asyncio", "aws_lambda_powertools.event_handler"}
 ALLOWED = {
-    "authorizer": {"jwt", "pydantic"},
+    "authorizer": {"jwt"},
     "initiator": {"jwt", "pydantic", *ROUTER},
     "webhook": {"pydantic", *ROUTER},
     "reader": {"pydantic", *ROUTER},

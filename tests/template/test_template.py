@@ -258,6 +258,14 @@ def test_a_handler_is_short(function: str) -> None:
     assert len(lines) <= 80
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_collector_waits_from_the_first_import_of_ours_until_the_start_is_over(function: str) -> None:
+    text = (ROOT / "functions" / function / "app.py").read_text()
+    libraries = re.findall(r"^(?:import|from) ((?:darkroom|aws_lambda_powertools)\S*)", text, re.MULTILINE)
+    assert libraries[0] == "darkroom.startup"
+    assert text.count("\ndarkroom.startup.done()\n") == 1
+
+
 def subclasses(kind: type[Any]) -> set[type[Any]]:
     return {kind}.union(*(subclasses(sub) for sub in kind.__subclasses__()))
 
