@@ -1,0 +1,119 @@
+"""Callbacks over real TLS on loopback: only a trusted certificate of the host's name will do."""
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from darkroom.adapters.callback_secrets import CallbackSecrets
+from darkroom.adapters.http_callbacks import HttpCallbacks
+from darkroom.domain.callbacks import Answer
+
+from tests.adapters.test_http_callbacks import delivery
+from tests.fakes import ManualClock
+
+NAME = "receiver.example"
+
+
+def certificate(folder: Path, name: str, age_days: int = 1) -> Path:
+    """A key and its own certificate of `name`, valid for a month, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    began = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=age_days)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(began)
+        .not_valid_after(began + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@contextmanager
+def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
+    """Its port, and the hosts that were asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.headers["host"])
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # a handshake that fails is what we want
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port, asked
+    server.shutdown()
+    server.server_close()
+
+
+def sent(port: int, trusted: Path | None) -> Answer:
+    """To the name, which means loopback; `trusted` is taken for an authority."""
+    context = ssl.create_default_context(cafile=trusted)
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    sender = HttpCallbacks(
+        CallbackSecrets(lambda: "the-master").of,
+        ManualClock(),
+        private=True,  # loopback is no public address
+        transport=httpx.AsyncHTTPTransport(verify=context),
+        resolve=resolve,
+    )
+    try:
+        return sender.send(replace(delivery(), url=f"https://{NAME}:{port}/hook"))
+    finally:
+        sender.close()
+
+
+def test_a_trusted_certificate_of_the_name_is_taken_although_the_address_was_dialled(tmp_path: Path) -> None:
+    pem = certificate(tmp_path, NAME)
+    with receiver(pem) as (port, asked):
+        assert sent(port, pem) == Answer(status=204)
+        assert asked == [f"{NAME}:{port}"]
+
+
+@pytest.mark.parametrize("name", [NAME, "another.example"])
+def test_a_certificate_that_nobody_vouches_for_or_of_another_name_is_not(tmp_path: Path, name: str) -> None:
+    pem = certificate(tmp_path, name)
+    with receiver(pem) as (port, asked):
+        answer = sent(port, None if name == NAME else pem)
+        assert (answer.status, answer.error) == (None, "ConnectError")
+        assert asked == []
+
+
+def test_a_certificate_of_last_year_is_not(tmp_path: Path) -> None:
+    pem = certificate(tmp_path, NAME, age_days=365)
+    with receiver(pem) as (port, asked):
+        assert sent(port, pem).error == "ConnectError"
+        assert asked == []
