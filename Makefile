@@ -75,7 +75,7 @@ cold: .venv/.ready .local/build/template.yaml ## measure what each function's co
 	@$(PY) -m bench.cold
 
 .PHONY: load
-load: setup ## send CASES=10 at once to the local stack, with the provider's quota on (QUOTA=requests a minute)
+load: setup ## send CASES=10 to the local stack, with the provider's quota on (QUOTA=requests a minute)
 	@$(PY) -m bench.load --cases $(or $(CASES),10) $(if $(QUOTA),--quota $(QUOTA))
 
 .PHONY: soak

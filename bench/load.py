@@ -30,8 +30,9 @@ from local.studio import Config
 LONGEST_S = 3600.0
 DRAW = f"/v1beta/models/{WorkerSettings.gemini_model}:generateContent"
 AT_ONCE = 10
-PAUSE_S = 1.0
-"""Between two submissions after the first ten: two processors cannot start a hundred workers at once."""
+PAUSE_S = 3.0
+"""Between two submissions after the first ten: two processors cannot start a hundred workers at once,
+and the emulator unpacks the layer for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ async def follow(client: AsyncClient, case: Case, after_s: float) -> Followed:
 
 
 async def follow_all(running: stack.Stack, cases: list[Case]) -> list[Followed]:
-    """Ten at once, each further one a second later."""
+    """Ten at once, each further one three seconds later."""
     limits = httpx.Limits(max_connections=len(cases), max_keepalive_connections=len(cases))
     async with httpx.AsyncClient(timeout=60, trust_env=False, limits=limits) as http:
         client = AsyncClient(running.api_url, running.token, http=http, policy=Policy(retries=10))
@@ -196,9 +197,9 @@ def main() -> int:
     """Print the figures and what does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10)
-    parser.add_argument("--quota", type=int, help="requests a minute; 6 a case if not given")
+    parser.add_argument("--quota", type=int, help="requests a minute; 60, or 2.4 a case if that is more")
     arguments = parser.parse_args()
-    result = load(arguments.cases, arguments.quota or 6 * arguments.cases)
+    result = load(arguments.cases, arguments.quota or max(60, round(2.4 * arguments.cases)))
     result.report()
     broken = result.broken()
     print("\nheld: all claims" if not broken else f"\nNOT HELD: {'; '.join(broken)}")
