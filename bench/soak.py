@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 from darkroom.adapters.dynamodb_jobs import job_from_item
+from darkroom.domain.history import What
 from darkroom.domain.job import Job
 from darkroom_client import AsyncClient, Case, Conflict, DarkroomError, Item, Status
 
@@ -131,13 +132,13 @@ class Soak:
     def _processes(self) -> Any:
         return processes(self.running.pids["emulator"])
 
-    def growth(self) -> dict[str, tuple[float, float]]:
-        """Function → its longest-lived process's memory after two minutes, and at the end, in MB."""
+    def growth(self) -> dict[str, tuple[float, float, float]]:
+        """Function → its longest-lived process's memory after two minutes, half way and at the end, in MB."""
         longest: dict[str, list[float]] = {}
         for (function, _), sizes in self.sizes.items():
             if len(sizes) > max(24, len(longest.get(function, []))):
                 longest[function] = sizes
-        return {function: (sizes[12], sizes[-1]) for function, sizes in longest.items()}
+        return {name: (sizes[12], sizes[len(sizes) // 2], sizes[-1]) for name, sizes in longest.items()}
 
 
 def jobs(running: stack.Stack) -> Iterator[Job]:
@@ -156,6 +157,14 @@ def unreferenced(running: stack.Stack, found: list[Job]) -> list[str]:
         running.client("s3").get_paginator("list_objects_v2").paginate(Bucket=running.bucket, Prefix="cases/")
     )
     return [i["Key"] for page in pages for i in page.get("Contents", []) if i["Key"] not in named]
+
+
+def lost_a_worker(job: Job) -> bool:
+    """Whether a worker of it died: what that one spent and did not report nobody knows."""
+    seen = {(move.run, move.what) for move in job.moves}
+    cancelled = {run for run, what in seen if what is What.CANCELLED and (run, What.CLAIMED) in seen}
+    swept = any(what is What.SWEPT for _, what in seen)
+    return swept or any((run, What.STOPPED) not in seen for run in cancelled)
 
 
 def drained(running: stack.Stack) -> list[Job]:
@@ -177,24 +186,32 @@ def report(soak: Soak, found: list[Job], left: list[str]) -> list[str]:
     current = {job.job_id: job for job in found}
     of = Counter(key.split("/")[2] for key in left)
     replaced = sum(count for job_id, count in of.items() if job_id not in current)
+    lost = sum(count for job_id, count in of.items() if job_id in current and lost_a_worker(current[job_id]))
     short = {
         job_id: count
         for job_id, count in of.items()
-        if job_id in current and count * PRICE_USD * 1e6 > current[job_id].wasted_micro_usd + 1
+        if job_id in current
+        and not lost_a_worker(current[job_id])
+        and count * PRICE_USD * 1e6 > current[job_id].wasted_micro_usd + 1
     }
-    print(f"left over  {len(left)} pictures that no job names: {replaced} of replaced jobs, whose cost was")
     print(
-        f"           counted; {sum(of.values()) - replaced} of others; {sum(short.values())} not in wastedUsd"
+        f"left over  {len(left)} pictures that no job names: {replaced} of replaced jobs, counted in their cost;"
     )
-    for function, (first, last) in sorted(soak.growth().items()):
-        print(f"memory     {function:40} {first:6.1f} MB after two minutes, {last:6.1f} at the end")
+    print(
+        f"           {lost} of killed workers (docs/guarantees.md); {len(left) - replaced - lost} of others,"
+    )
+    print(
+        f"           of which {sum(short.values())} are not in wastedUsd. All expire after KeepPicturesDays"
+    )
+    for function, (first, middle, last) in sorted(soak.growth().items()):
+        print(f"memory     {function:44} {first:6.1f} MB after two minutes, {middle:6.1f} {last:6.1f}")
     claims = {
         "no job is open": not any(job.is_open for job in found),
         "every job that says completed has all pictures": all(
             len(job.images) == len(job.shots) for job in found if job.status.value == "completed"
         ),
         "no picture is left over uncounted": not short,
-        "no function has grown": all(last <= FLAT * first for first, last in soak.growth().values()),
+        "no function has grown": all(last <= FLAT * first for first, _, last in soak.growth().values()),
     }
     return [claim for claim, holds in claims.items() if not holds]
 
