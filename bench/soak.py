@@ -194,9 +194,7 @@ def report(soak: Soak, found: list[Job], left: list[str]) -> list[str]:
         and not lost_a_worker(current[job_id])
         and count * PRICE_USD * 1e6 > current[job_id].wasted_micro_usd + 1
     }
-    print(
-        f"left over  {len(left)} pictures that no job names: {replaced} of replaced jobs, counted in their cost;"
-    )
+    print(f"left over  {len(left)} pictures that no job names: {replaced} of replaced jobs (counted);")
     print(
         f"           {lost} of killed workers (docs/guarantees.md); {len(left) - replaced - lost} of others,"
     )
