@@ -21,7 +21,7 @@ from darkroom_client import AsyncClient, Case, Job, Policy
 from darkroom_client.files import read_case
 
 from bench.invocations import Invocations, invocations
-from bench.proxy import counting
+from bench.proxy import Proxy
 from bench.scenarios import MEDIAN_S, P95_S
 from bench.wall import studio
 from local import package, stack
@@ -159,7 +159,7 @@ def load(cases: int, quota: int) -> Result:
     """So many at once."""
     model = read_case(package.ROOT / "events" / "case.json")
     wanted = [model.model_copy(update={"case_id": f"load-{n:03}"}) for n in range(cases)]
-    with counting() as proxy, studio() as provider:
+    with stack.serving(Proxy()) as proxy, studio() as provider:
         parameters = {"RequestsPerMinute": str(quota), "CasesPerDay": "0"}
         with stack.running(
             provider=stack.Provider(url=provider, key="studio"),

@@ -5,8 +5,6 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -104,15 +102,3 @@ def _of_dynamodb(operation: str, body: dict[str, Any]) -> Counter[tuple[str, str
     counted["dynamodb", "items read"] = reads.get(operation, 0)
     counted["dynamodb", "items written"] = writes.get(operation, 0)
     return +counted
-
-
-@contextmanager
-def counting() -> Iterator[Proxy]:
-    """A proxy that serves as long as the block runs."""
-    with Proxy() as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()

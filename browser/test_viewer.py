@@ -67,7 +67,8 @@ def test_a_failed_case_says_so_and_a_reader_may_not_retry(viewer: Viewer) -> Non
     viewer.set_studio(script={"Bad a": ["safety"], "Bad b": ["safety"]})
     page = viewer.page
     page.goto(viewer.submit(a_case("the-failure", "Bad a", "Bad b")))
-    expect(page.get_by_role("alert")).to_contain_text("could be made. The image model ref", timeout=20_000)
+    said = "No picture could be made. The image model refused this description."
+    expect(page.get_by_role("alert")).to_contain_text(said, timeout=20_000)
     expect(page.get_by_role("button")).to_have_count(0)
     viewer.keep("6-failed")
 

@@ -91,10 +91,10 @@ def running(
     with ExitStack() as stack:
         studio_url = None
         if provider is None:
-            server = stack.enter_context(_serving(studio.Server(studio_config or studio.Config())))
+            server = stack.enter_context(serving(studio.Server(studio_config or studio.Config())))
             studio_url = server.url
             provider = Provider(url=studio_url, key="studio")
-        documents = stack.enter_context(_serving(cdn.Server()))
+        documents = stack.enter_context(serving(cdn.Server()))
         emulator_url, process = stack.enter_context(_emulator(log, environment or {}))
         given = {"StatusUrl": documents.url, **(parameters or {})}
         found = _deploy(emulator_url, process, provider, studio_url, given)
@@ -103,7 +103,8 @@ def running(
 
 
 @contextmanager
-def _serving[S: ThreadingHTTPServer](server: S) -> Iterator[S]:
+def serving[S: ThreadingHTTPServer](server: S) -> Iterator[S]:
+    """`server`, which serves as long as the block runs."""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

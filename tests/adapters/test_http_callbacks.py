@@ -143,8 +143,8 @@ def failing(error: Exception) -> Callable[[httpx.Request], Any]:
 
 
 async def stalling(request: httpx.Request) -> httpx.Response:
-    await asyncio.sleep(3600)
-    raise AssertionError("nobody waits so long")
+    await asyncio.Event().wait()
+    raise AssertionError("it is never set")
 
 
 class Endless(httpx.AsyncByteStream):
