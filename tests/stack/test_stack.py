@@ -107,12 +107,13 @@ def test_faults_that_pass_cost_a_retry_and_no_picture(api: Api) -> None:
 
 
 def test_the_same_case_again_asks_for_nothing(api: Api) -> None:
-    api.call("POST", "/api/generate-case-images", json=a_case("twice"))
+    accepted = api.call("POST", "/api/generate-case-images", json=a_case("twice")).json()
     first = api.ended("twice")
     before = api.studio_stats()["requests"]
     again = api.call("POST", "/api/generate-case-images", json=a_case("twice"))
     assert again.status_code == 200
     assert {k: v for k, v in again.json().items() if k not in ("shareUrl", "statusUrl")} == first
+    assert again.json()["statusUrl"] == accepted["statusUrl"]
     other = api.call("POST", "/api/generate-case-images", json=a_case("twice", count=2))
     assert (other.status_code, other.json()["code"]) == (409, "case_conflict")
     assert api.studio_stats()["requests"] == before
