@@ -16,6 +16,7 @@ OPEN = replace(BASE, submits_per_s=500, submits_burst=1_000, account=10_000)
 """Without the gateway's throttle of submissions, to see what lies behind it."""
 OLD_REPORTS = ReportPolicy(cap_s=10.0)
 _2_000 = replace(OPEN, quota=10_000, cases_per_minute=2_000, minutes=1)
+_8_000 = replace(OPEN, quota=10_000, cases_per_minute=8_000, minutes=0.4)
 _4_000 = replace(OPEN, quota=10_000, cases_per_minute=4_000, minutes=1)
 
 TABLES: dict[str, dict[str, Fleet]] = {
@@ -35,6 +36,8 @@ TABLES: dict[str, dict[str, Fleet]] = {
         "  200 a sweep, as before": replace(_2_000, sweep_limit=200, sweep_threads=1),
         "10,000/min, 4,000 cases": _4_000,
         "  200 a sweep, as before ": replace(_4_000, sweep_limit=200, sweep_threads=1),
+        "10,000/min, 8,000 cases": _8_000,
+        "10,000/min, 10,000 cases": replace(_8_000, cases_per_minute=10_000),
         "no quota, 3,000 cases": replace(OPEN, cases_per_minute=3_000, minutes=1),
         "no quota, daily budget": replace(OPEN, cases_per_minute=1_000, minutes=1, daily_budget=True),
     },

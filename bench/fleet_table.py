@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from darkroom.adapters.dynamodb_counters import SHARDS as COUNTER_SHARDS
 from darkroom.adapters.dynamodb_jobs import SHARDS as DUE_SHARDS
 from darkroom.domain.case import Case
-from darkroom.domain.errors import Contention, StorageFailed
+from darkroom.domain.errors import Contention
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.quota import Account, Quota
@@ -102,7 +102,7 @@ class FleetQuota(MemoryQuota):
             if has_room():  # type: ignore[operator]
                 return
             await asyncio.sleep(self.dice.random() * 0.05 * 2**tried)
-        raise StorageFailed("the quota cannot be reached: ProvisionedThroughputExceededException")
+        raise Contention("other workers were faster")
 
 
 class OutOfTime(BaseException):

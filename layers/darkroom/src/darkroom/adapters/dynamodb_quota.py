@@ -27,6 +27,8 @@ PURSE_PREFIX = "purse:"
 
 PURSE_LIFE_S = 30 * 86_400
 _LOST = {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
+_BUSY = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
+"""The table has no room for so many of one item: it passes, so it is tried again like a lost race."""
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -131,6 +133,6 @@ def _failed(error: BotoCoreError | ClientError) -> Contention | StorageFailed:
     code = type(error).__name__
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", code)
-    if code in _LOST:
-        return Contention("another worker was faster")
+    if code in _LOST | _BUSY:
+        return Contention("other workers were faster")
     return StorageFailed(f"the quota cannot be reached: {code}")
