@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from darkroom.adapters.dynamodb_counters import SHARDS as COUNTER_SHARDS
-from darkroom.adapters.dynamodb_jobs import SHARDS as DUE_SHARDS
+from darkroom.adapters.job_items import SHARDS as DUE_SHARDS
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Contention
 from darkroom.domain.history import RunLog

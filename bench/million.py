@@ -8,7 +8,7 @@ import bisect
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import SHARDS, _case_attributes, _job_attributes, _serialize, _shard
+from darkroom.adapters.job_items import SHARDS, case_attributes, due_shard, job_attributes, to_item
 from darkroom.domain.job import Status, open_job
 from darkroom.domain.timing import Timing
 
@@ -39,10 +39,6 @@ _JOB = replace(
 """Its worker was lost."""
 
 
-def _item(attributes: Mapping[str, Any]) -> Item:
-    return {name: _serialize(value) for name, value in attributes.items() if value is not None}
-
-
 @dataclass
 class Million:
     """Each job is due 1 ms after the one before; the first `due` of them by now."""
@@ -55,7 +51,7 @@ class Million:
 
     def __post_init__(self) -> None:
         for n in range(self.jobs):
-            self._shards[int(_shard(f"case-{n}"))].append(n)
+            self._shards[int(due_shard(f"case-{n}"))].append(n)
 
     def answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         """In place of the network; an operation that is not here is a KeyError."""
@@ -87,11 +83,11 @@ class Million:
         key = asked["Key"]["pk"]["S"]
         _, case_id, kind, *_ = key.split(":")
         if kind == "image-request":
-            return {"Item": _item(_case_attributes(replace(_JOB, case_id=case_id), _CASE))}
+            return {"Item": to_item(case_attributes(replace(_JOB, case_id=case_id), _CASE))}
         if key in self.moved:
             return {"Item": self.moved[key]}
         due_at = self._due_at(int(case_id.removeprefix("case-")))
-        return {"Item": _item(_job_attributes(replace(_JOB, case_id=case_id, due_at=due_at)))}
+        return {"Item": to_item(job_attributes(replace(_JOB, case_id=case_id, due_at=due_at)))}
 
     def _put(self, asked: dict[str, Any]) -> dict[str, Any]:
         item = asked["Item"]

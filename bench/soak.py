@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from darkroom.adapters.dynamodb_jobs import job_from_item
+from darkroom.adapters.job_items import job_from_item
 from darkroom.domain.history import What
 from darkroom.domain.job import Job
 from darkroom_client import AsyncClient, Case, Conflict, DarkroomError, Item, Status

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from boto3.dynamodb.types import TypeSerializer
-from darkroom.adapters.dynamodb_jobs import _job_attributes
 from darkroom.adapters.image_links import ImageLinks
+from darkroom.adapters.job_items import job_attributes, to_item
 from darkroom.domain.case import Case, Shot, ShotKind, image_key
 from darkroom.domain.history import MAX_EVENTS, MAX_MOVES, Event, EventKind, Move, What
 from darkroom.domain.job import Failure, Job, Status
@@ -130,5 +129,4 @@ def sizes(case: Case, *, failed: bool) -> Mapping[str, int]:
 
 def job_item(job: Job) -> Item:
     """As the table has it."""
-    serialize = TypeSerializer().serialize
-    return {name: serialize(value) for name, value in _job_attributes(job).items() if value is not None}
+    return to_item(job_attributes(job))

@@ -7,9 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import metrics, observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb_counters import DynamoDBCounters
-from darkroom.adapters.dynamodb_jobs import job_from_item
 from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
 from darkroom.adapters.image_links import ImageLinks
+from darkroom.adapters.job_items import job_from_item
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.secrets import secret
 from darkroom.adapters.status_documents import StatusDocuments

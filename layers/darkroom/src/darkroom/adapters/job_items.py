@@ -1,0 +1,233 @@
+"""The items in which jobs, their cases and what their runs tell lie in the table: keys and attributes."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
+from darkroom.domain.history import Event, EventKind, Move, RunLog, What
+from darkroom.domain.job import Failure, Job, JobShot, Status
+from darkroom.domain.receivers import CallbackEvent, Receiver
+
+SHARDS = 8
+"""Of the index of what is due: they spread the writes of many jobs over partitions."""
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+_JOB_KEY = "case:{}:image-job"
+
+
+def job_key(case_id: str) -> str:
+    """Of the job of a case."""
+    return _JOB_KEY.format(case_id)
+
+
+def case_key(job: Job) -> str:
+    """Of the case that the current run of `job` is made from."""
+    return f"case:{job.case_id}:image-request:{job.job_id}:{job.revision}"
+
+
+def run_key(case_id: str, job_id: str, run: int) -> str:
+    """Of what a run has told."""
+    return f"case:{case_id}:image-run:{job_id}:{run}"
+
+
+def case_id_of(job_key: str) -> str:
+    """The case whose job has this key."""
+    return job_key.split(":")[1]
+
+
+def to_item(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """In the types of DynamoDB; what is None is left out."""
+    return {name: _serialize(value) for name, value in attributes.items() if value is not None}
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of the table, in plain values."""
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def job_attributes(job: Job) -> dict[str, Any]:
+    """The item of `job`."""
+    return {
+        "pk": job_key(job.case_id),
+        "caseId": job.case_id,
+        "jobId": job.job_id,
+        "requestDigest": job.request_digest,
+        "status": job.status.value,
+        "shots": [{"id": s.id, "kind": s.kind.value, "name": s.name, "digest": s.digest} for s in job.shots],
+        "createdAt": job.created_at,
+        "armedAt": job.armed_at,
+        "deadlineAt": job.deadline_at,
+        "dueAt": job.due_at,
+        "dueShard": due_shard(job.case_id) if job.due_at is not None else None,
+        "run": job.run,
+        "version": job.version,
+        "hop": job.hop,
+        "claim": job.claim,
+        "leaseUntil": job.lease_until,
+        "settledAtClaim": job.settled_at_claim,
+        "sequence": job.sequence,
+        "latency": job.latency,
+        "startedAt": job.started_at,
+        "completedAt": job.completed_at,
+        # Without what all keys of a shot begin with: else they were half of the item.
+        "images": {
+            shot_id: key.removeprefix(image_prefix(job.case_id, job.job_id, shot_id))
+            for shot_id, key in job.images.items()
+        },
+        "failures": {
+            shot_id: {"code": f.code, "message": f.message, "retryable": f.retryable}
+            for shot_id, f in job.failures.items()
+        },
+        "retryCount": job.retry_count,
+        "losses": job.losses,
+        "revision": job.revision,
+        "lastError": job.last_error,
+        "costMicroUsd": job.cost_micro_usd,
+        "wastedMicroUsd": job.wasted_micro_usd,
+        "maxCostMicroUsd": job.max_cost_micro_usd,
+        "waitingUntil": job.waiting_until,
+        "moves": [[m.at, m.what.value, m.run, m.by] for m in job.moves],
+        "movesOmitted": job.moves_omitted,
+        "caller": job.caller or None,
+        "receiver": job.receiver and {"url": job.receiver.url, "events": [*job.receiver.events]},
+    }
+
+
+def job_from_item(item: Mapping[str, Any]) -> Job:
+    """The job in an item of the table, as its stream has it."""
+    return to_job(plain(item))
+
+
+def to_job(item: Mapping[str, Any]) -> Job:
+    """The job of an item."""
+
+    def number(name: str) -> int | None:
+        return int(item[name]) if name in item else None
+
+    return Job(
+        case_id=item["caseId"],
+        job_id=item["jobId"],
+        request_digest=item["requestDigest"],
+        status=Status(item["status"]),
+        shots=tuple(
+            JobShot(id=s["id"], kind=ShotKind(s["kind"]), name=s["name"], digest=s["digest"])
+            for s in item["shots"]
+        ),
+        created_at=int(item["createdAt"]),
+        armed_at=int(item["armedAt"]),
+        deadline_at=int(item["deadlineAt"]),
+        due_at=number("dueAt"),
+        run=int(item["run"]),
+        version=int(item["version"]),
+        hop=int(item["hop"]),
+        claim=item.get("claim"),
+        lease_until=number("leaseUntil"),
+        settled_at_claim=int(item["settledAtClaim"]),
+        sequence=int(item["sequence"]),
+        latency=number("latency"),
+        started_at=number("startedAt"),
+        completed_at=number("completedAt"),
+        images={
+            shot_id: name if "/" in name else image_prefix(item["caseId"], item["jobId"], shot_id) + name
+            for shot_id, name in item["images"].items()
+        },
+        failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
+        retry_count=int(item["retryCount"]),
+        losses=int(item["losses"]),
+        revision=int(item["revision"]),
+        last_error=item.get("lastError"),
+        cost_micro_usd=int(item["costMicroUsd"]),
+        wasted_micro_usd=int(item["wastedMicroUsd"]),
+        max_cost_micro_usd=number("maxCostMicroUsd"),
+        waiting_until=number("waitingUntil"),
+        moves=tuple(
+            Move(at=int(at), what=What(what), run=int(run), by=by)
+            for at, what, run, by in item.get("moves", ())
+        ),
+        moves_omitted=int(item.get("movesOmitted", 0)),
+        caller=item.get("caller", ""),
+        receiver=_to_receiver(item.get("receiver")),
+    )
+
+
+def _to_receiver(item: Mapping[str, Any] | None) -> Receiver | None:
+    if item is None:
+        return None
+    return Receiver(url=item["url"], events=tuple(CallbackEvent(event) for event in item["events"]))
+
+
+def case_attributes(job: Job, case: Case) -> dict[str, Any]:
+    """The item of the case that `job` is made from."""
+    # As one JSON string: half the size of a DynamoDB map of many small ones, and never queried.
+    shots = [[s.kind.value, s.id, s.name, s.description] for s in case.shots]
+    return {
+        "pk": case_key(job),
+        "caseId": job.case_id,
+        "shots": json.dumps(shots, ensure_ascii=False, separators=(",", ":")),
+        "maxCostMicroUsd": case.max_cost_micro_usd,
+    }
+
+
+def to_case(item: Mapping[str, Any]) -> Case:
+    """The case of an item."""
+    return Case(
+        case_id=item["caseId"],
+        shots=tuple(
+            Shot(kind=ShotKind(kind), id=shot_id, name=name, description=description)
+            for kind, shot_id, name, description in json.loads(item["shots"])
+        ),
+        max_cost_micro_usd=int(item["maxCostMicroUsd"]) if "maxCostMicroUsd" in item else None,
+    )
+
+
+def run_attributes(log: RunLog) -> dict[str, Any]:
+    """The item of what a run has told."""
+    events = [
+        [e.kind.value, e.at, e.milliseconds, e.outcome, e.number, e.shot_id, int(e.hedge), e.cost_micro_usd]
+        for e in log.events
+    ]
+    return {
+        "pk": run_key(log.case_id, log.job_id, log.run),
+        "caseId": log.case_id,
+        "jobId": log.job_id,
+        "run": log.run,
+        "sequence": log.sequence,
+        "endsAt": log.expires_at,
+        "events": json.dumps(events, ensure_ascii=False, separators=(",", ":")),
+        "omitted": log.omitted,
+    }
+
+
+def to_run_log(item: Mapping[str, Any]) -> RunLog:
+    """What a run has told, of an item."""
+    return RunLog(
+        case_id=item["caseId"],
+        job_id=item["jobId"],
+        run=int(item["run"]),
+        sequence=int(item["sequence"]),
+        expires_at=int(item["endsAt"]),
+        events=tuple(
+            Event(
+                kind=EventKind(kind),
+                at=at,
+                milliseconds=milliseconds,
+                outcome=outcome,
+                number=number,
+                shot_id=shot_id,
+                hedge=bool(hedge),
+                cost_micro_usd=cost,
+            )
+            for kind, at, milliseconds, outcome, number, shot_id, hedge, cost in json.loads(item["events"])
+        ),
+        omitted=int(item["omitted"]),
+    )
+
+
+def due_shard(case_id: str) -> str:
+    """In which shard of the index of what is due the job of a case is."""
+    return str(zlib.crc32(case_id.encode()) % SHARDS)
