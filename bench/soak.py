@@ -18,8 +18,8 @@ from typing import Any
 
 import httpx
 from darkroom.adapters.job_items import job_from_item
-from darkroom.domain.history import What
 from darkroom.domain.job import Job
+from darkroom.domain.timeline import SWEEPER
 from darkroom_client import AsyncClient, Case, Conflict, DarkroomError, Item, Status
 
 from bench.processes import processes
@@ -160,11 +160,8 @@ def unreferenced(running: stack.Stack, found: list[Job]) -> list[str]:
 
 
 def lost_a_worker(job: Job) -> bool:
-    """Whether a worker of it died: what that one spent and did not report nobody knows."""
-    seen = {(move.run, move.what) for move in job.moves}
-    cancelled = {run for run, what in seen if what is What.CANCELLED and (run, What.CLAIMED) in seen}
-    swept = any(what is What.SWEPT for _, what in seen)
-    return swept or any((run, What.STOPPED) not in seen for run in cancelled)
+    """Whether the sweeper had to look after it: nobody knows all that a worker who died has spent."""
+    return any(move.by == SWEEPER for move in job.moves)
 
 
 def drained(running: stack.Stack) -> list[Job]:

@@ -12,6 +12,7 @@ from darkroom.usecases.hedge import Latencies
 
 NOW = 1_800_000_000_000
 TIMING = Timing()
+PRICE = 33_600
 
 
 def a_case(evidence: int = 10, locations: int = 4, case_id: str = "case-1") -> Case:
@@ -61,10 +62,8 @@ def a_snapshot(
         location_images={i: k for i, k in keys.items() if kinds[i] is ShotKind.LOCATION},
         failures={i: Failure(code="overloaded", message="too busy", retryable=True) for i in failed},
         cost_micro_usd=cost,
+        price_micro_usd=PRICE,
     )
-
-
-PRICE = 33_600
 
 
 def a_source(

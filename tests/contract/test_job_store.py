@@ -55,6 +55,7 @@ def a_full_job() -> Job:
         sequence=5,
         started_at=NOW + 1,
         completed_at=NOW + 2,
+        price_micro_usd=33_600,
         images={**keys_of(a_case(), "evidence-1"), "location-1": "cases/somewhere/else.jpg"},
         failures={"evidence-2": Failure(code="refused", message="no — «x»", retryable=False)},
         retry_count=2,

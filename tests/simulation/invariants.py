@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from darkroom.domain.adoption import adopted
 from darkroom.domain.job import Job, Status
 
+from tests.builders import PRICE
+
 
 class Violation(AssertionError):
     """An invariant does not hold: a defect of Darkroom, or of the simulation."""
@@ -20,7 +22,11 @@ def check_write(old: Job | None, new: Job) -> None:
     """What one stored version may be after another."""
     check(not new.images.keys() & new.failures.keys(), "a shot is both done and failed")
     check({*new.images, *new.failures} <= {s.id for s in new.shots}, "a shot that is none of the job's")
-    check(new.is_open == (new.due_at is not None), "an open job is due, one that has ended is not")
+    stopping = new.status is Status.CANCELLED and new.lease_until is not None
+    check(
+        (new.is_open or stopping) == (new.due_at is not None),
+        "an open job is due, and a cancelled one whose worker may be alive; no other",
+    )
     check(
         (new.status is Status.GENERATING) <= (new.claim is not None and new.lease_until is not None),
         "a generating job has a claim and a lease",
@@ -59,3 +65,4 @@ def check_end(job: Job, stored: Iterable[str], refused: frozenset[str]) -> None:
     found = adopted(job.shots, stored, case_id=job.case_id, job_id=job.job_id)
     check(found.keys() <= job.images.keys(), "a stored picture is not in the record")
     check(set(job.images.values()) <= set(stored), "a recorded picture is not in storage")
+    check(job.cost_micro_usd >= len(job.images) * PRICE, "a picture was made and its cost not counted")

@@ -433,6 +433,7 @@ def test_a_later_run_adopts_what_an_earlier_one_stored() -> None:
     assert len(room.provider.asked) == 12
     assert room.last.images["evidence-1"] == keys_of(case, "evidence-1", run=1)["evidence-1"]
     assert room.last.images["evidence-2"] == keys_of(case, "evidence-2", run=2)["evidence-2"]
+    assert room.last.cost_micro_usd == 14 * PRICE  # nobody has told what the two have cost
 
 
 def test_a_picture_of_an_older_description_is_made_again() -> None:

@@ -192,7 +192,7 @@ def test_the_last_word_of_a_cancelled_worker_keeps_its_pictures_and_ends_its_lea
     stopped = a_snapshot(CASE, SnapshotKind.STOPPED, 3, done=(IDS[0],), cost=33_600)
     job = applied(a_cancelled_job(CLAIM), stopped)
     assert (job.status, set(job.images), job.cost_micro_usd) == (Status.CANCELLED, {IDS[0]}, 33_600)
-    assert job.lease_until is None
+    assert (job.lease_until, job.due_at) == (None, None)
     assert applied(job, stopped) is job
 
 

@@ -70,11 +70,20 @@ def a_partial_office() -> Office:
     )
 
 
-@pytest.mark.parametrize("status", [Status.PENDING, Status.GENERATING])
-def test_an_open_job_is_cancelled_at_once_and_is_nobodys_any_more(status: Status) -> None:
-    office = Office(status=status, claim="claim-1", lease_until=NOW + 99, images={"evidence-1": "key"})
+def test_a_job_that_nobody_works_on_is_cancelled_at_once_and_is_nobodys_any_more() -> None:
+    office = Office(status=Status.PENDING, images={"evidence-1": "key"})
     job = office.cancel()
     assert (job.status, job.completed_at, job.due_at) == (Status.CANCELLED, NOW, None)
+    assert job.images == {"evidence-1": "key"}
+    assert office.job == job
+
+
+def test_a_job_that_somebody_works_on_is_cancelled_at_once_and_looked_at_when_the_lease_ends() -> None:
+    office = Office(
+        status=Status.GENERATING, claim="claim-1", lease_until=NOW + 99, images={"evidence-1": "key"}
+    )
+    job = office.cancel()
+    assert (job.status, job.completed_at, job.due_at) == (Status.CANCELLED, NOW, NOW + 99)
     assert job.images == {"evidence-1": "key"}
     assert job.lease_until == NOW + 99
     assert office.job == job

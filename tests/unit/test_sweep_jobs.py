@@ -7,9 +7,10 @@ from threading import Barrier
 from darkroom.domain.errors import StorageFailed
 from darkroom.domain.job import Job, Status
 from darkroom.domain.progress import SnapshotKind, apply
+from darkroom.domain.requests import cancel
 from darkroom.usecases.sweep_jobs import SweepJobs
 
-from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot, keys_of
+from tests.builders import NOW, PRICE, TIMING, a_case, a_job, a_snapshot, keys_of
 from tests.fakes import ManualClock, MemoryImages, MemoryJobs, RecordedWorkers
 
 CASE = a_case(evidence=2, locations=1)
@@ -131,6 +132,33 @@ def test_pictures_in_storage_are_adopted_before_a_job_is_armed_again() -> None:
     world.sweep()
     assert world.jobs.get("case-1").images == keys
     assert world.workers.orders[0].done == keys
+
+
+def test_what_a_lost_worker_stored_and_did_not_report_is_counted_when_it_is_adopted() -> None:
+    world = a_world()
+    claimed(world, "evidence-1")
+    for key in keys_of(CASE, "evidence-1", "evidence-2").values():
+        world.images.stored_pictures[key] = b"jpeg"
+    before = world.jobs.get("case-1").cost_micro_usd
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    job = world.jobs.get("case-1")
+    assert (set(job.images), job.cost_micro_usd - before) == ({"evidence-1", "evidence-2"}, PRICE)
+
+
+def test_a_cancelled_job_whose_worker_never_stopped_keeps_what_it_stored_and_is_free_then() -> None:
+    world = a_world()
+    claimed(world)
+    cancelled = cancel(world.jobs.get("case-1"), now=world.clock.now)
+    world.jobs.save(cancelled)
+    [key] = keys_of(CASE, "location-1").values()
+    world.images.stored_pictures[key] = b"jpeg"
+    assert world.sweep().ended == []
+    world.until_due(cancelled)
+    assert (world.sweep().ended, world.workers.orders) == (["case-1"], [])
+    job = world.jobs.get("case-1")
+    assert (job.status, job.images, job.cost_micro_usd) == (Status.CANCELLED, {"location-1": key}, PRICE)
+    assert (job.lease_until, job.due_at, world.sweep().ended) == (None, None, [])
 
 
 def test_a_job_whose_pictures_are_all_in_storage_is_completed_without_another_run() -> None:

@@ -1,8 +1,8 @@
 """Jobs in DynamoDB: one item a job, one for the case it was made from, one index of what is due.
 
 The job's item is written as a whole and stays small; the descriptions lie in the case's item, of which
-a retry writes another. `dueShard` and `dueAt` exist only while a job is
-open, so the index holds open jobs only; its shards spread the writes of many jobs over partitions.
+a retry writes another. `dueShard` and `dueAt` exist only while somebody must look at a job again,
+so the index holds little; its shards spread the writes of many jobs over partitions.
 """
 
 import heapq

@@ -90,6 +90,7 @@ def job_attributes(job: Job) -> dict[str, Any]:
         "costMicroUsd": job.cost_micro_usd,
         "wastedMicroUsd": job.wasted_micro_usd,
         "maxCostMicroUsd": job.max_cost_micro_usd,
+        "priceMicroUsd": job.price_micro_usd,
         "waitingUntil": job.waiting_until,
         "moves": [[m.at, m.what.value, m.run, m.by] for m in job.moves],
         "movesOmitted": job.moves_omitted,
@@ -144,6 +145,7 @@ def to_job(item: Mapping[str, Any]) -> Job:
         cost_micro_usd=int(item["costMicroUsd"]),
         wasted_micro_usd=int(item["wastedMicroUsd"]),
         max_cost_micro_usd=number("maxCostMicroUsd"),
+        price_micro_usd=int(item.get("priceMicroUsd", 0)),
         waiting_until=number("waitingUntil"),
         moves=tuple(
             Move(at=int(at), what=What(what), run=int(run), by=by)

@@ -85,7 +85,7 @@ class Job:
     """When the current run was last handed to a worker."""
     deadline_at: int
     due_at: int | None
-    """When somebody must next look at an open job; None once it has ended."""
+    """When somebody must next look at it: at an open job, or a cancelled one whose worker may be alive."""
     run: int = 1
     version: int = 1
     hop: int = 0
@@ -116,6 +116,8 @@ class Job:
     wasted_micro_usd: int = 0
     max_cost_micro_usd: int | None = None
     """What the caller allows it to cost."""
+    price_micro_usd: int = 0
+    """Of a picture, as the latest worker said: what a lost one stored and did not report has cost."""
     waiting_until: int | None = None
     """When the quota has a start for it; None when it does not wait for the quota."""
     moves: tuple[Move, ...] = ()

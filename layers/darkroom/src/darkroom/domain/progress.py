@@ -47,6 +47,8 @@ class Snapshot:
     failures: Mapping[str, Failure] = field(default_factory=dict)
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
+    price_micro_usd: int = 0
+    """Of a picture, where it is asked for first."""
     sent_at: int | None = None
     """When it was sent, by the worker's clock; None from a worker that does not say."""
     waiting_until: int | None = None
@@ -116,6 +118,7 @@ def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
         lease_until=lease_until,
         due_at=lease_until,
         settled_at_claim=job.settled,
+        price_micro_usd=snapshot.price_micro_usd,
         started_at=job.started_at or now,
         waiting_until=None,
     )
@@ -127,7 +130,7 @@ def _stopped(job: Job, snapshot: Snapshot) -> Job:
         raise Cancelled("the job was cancelled")
     if job.lease_until is None:
         return job
-    return _merged(job, snapshot, Status.CANCELLED, lease_until=None, last_error=job.last_error)
+    return _merged(job, snapshot, Status.CANCELLED, due_at=None, lease_until=None, last_error=job.last_error)
 
 
 def _continued(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:

@@ -18,14 +18,15 @@ from darkroom.domain.timing import Timing
 def cancel(job: Job, *, now: int) -> Job:
     """The cancelled job, or `job` itself when it has ended already. Pictures made so far stay.
 
-    A worker that has claimed the run keeps its lease until it says that it has stopped.
+    A worker that has claimed the run keeps its lease until it says that it has stopped; when it never
+    does, the sweeper looks after what it left.
     """
     if not job.is_open:
         return job
     return job.moved(
         Status.CANCELLED,
         completed_at=now,
-        due_at=None,
+        due_at=job.lease_until,
         waiting_until=None,
         last_error="cancelled by the caller",
     )

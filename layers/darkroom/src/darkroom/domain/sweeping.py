@@ -1,4 +1,4 @@
-"""What the sweeper decides about an open job that is due: end it, or hand it to another run."""
+"""What the sweeper decides about a job that is due: end it, or hand it to another run."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ REASONS: Mapping[Status, str] = {
 
 def is_due(job: Job, now: int) -> bool:
     """Whether the sweeper must act on it now; the index it was found in may lag behind the job."""
-    return job.is_open and job.due_at is not None and job.due_at <= now
+    return job.due_at is not None and job.due_at <= now
 
 
 def is_stuck(job: Job, now: int) -> bool:
@@ -34,11 +34,15 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
     Only runs that were claimed and lost count to the maximum: a run that nobody claimed has spent
     nothing, and `deadline_at` bounds those.
     """
-    reason = REASONS[job.status]
-    losses = job.losses + (job.claim is not None)
     images = adopt(job, stored)
     failures = {shot_id: f for shot_id, f in job.failures.items() if shot_id not in images}
-    job = replace(job, images=images, failures=failures, losses=losses)
+    unreported = (len(images) - len(job.images)) * job.price_micro_usd
+    job = replace(job, images=images, failures=failures, cost_micro_usd=job.cost_micro_usd + unreported)
+    if job.status is Status.CANCELLED:  # its worker never said that it had stopped, and is dead by now
+        return job.moved(Status.CANCELLED, due_at=None, lease_until=None)
+    reason = REASONS[job.status]
+    losses = job.losses + (job.claim is not None)
+    job = replace(job, losses=losses)
     if job.settled == len(job.shots):
         return job.moved(
             outcome(total=len(job.shots), done=len(images)),

@@ -97,12 +97,13 @@ class DevelopCase:
         return Ending.CANCELLED
 
     async def _adopt(self, order: WorkOrder, ledger: Ledger) -> None:
-        """Take over what earlier runs stored and did not report."""
+        """Take over what earlier runs stored and did not report, and what it has cost."""
         if order.run == 1:
             return
         case, shots = order.case, order.case.shots
         keys = await self.make_shot.images.stored(case.case_id, order.job_id)
         found = adopted(shots, keys, case_id=case.case_id, job_id=order.job_id)
+        ledger.cost_micro_usd += len(found.keys() - ledger.images.keys()) * self.sources[0].price_micro_usd
         ledger.images = {**found, **ledger.images}
         ledger.failures = {i: f for i, f in ledger.failures.items() if i not in ledger.images}
 
@@ -170,6 +171,7 @@ class DevelopCase:
                 failures=dict(ledger.failures),
                 cost_micro_usd=ledger.cost_micro_usd,
                 wasted_micro_usd=ledger.wasted_micro_usd,
+                price_micro_usd=self.sources[0].price_micro_usd,
                 waiting_until=ledger.waiting_until if kind is SnapshotKind.CONTINUE else None,
                 events=tuple(ledger.events),
                 events_omitted=ledger.events_omitted,

@@ -44,6 +44,7 @@ class ImageProgressUpdate(Internal):
     errors: dict[str, FailureView]
     cost_usd: Dollars = 0
     wasted_usd: Dollars = 0
+    price_usd: Dollars = 0
     waiting_until: Moment | None = None
     sent_at: Moment | None = None
     log: LogView | None = None
@@ -67,6 +68,7 @@ class ImageProgressUpdate(Internal):
             errors={i: FailureView.of(failure) for i, failure in snapshot.failures.items()},
             cost_usd=usd(snapshot.cost_micro_usd),
             wasted_usd=usd(snapshot.wasted_micro_usd),
+            price_usd=usd(snapshot.price_micro_usd),
             waiting_until=snapshot.waiting_until,
             sent_at=snapshot.sent_at,
             log=LogView.of(snapshot.events, snapshot.events_omitted),
@@ -87,6 +89,7 @@ class ImageProgressUpdate(Internal):
             failures={i: view.to_failure() for i, view in self.errors.items()},
             cost_micro_usd=micro_usd(self.cost_usd),
             wasted_micro_usd=micro_usd(self.wasted_usd),
+            price_micro_usd=micro_usd(self.price_usd),
             waiting_until=self.waiting_until,
             sent_at=self.sent_at,
             events=self.log.to_events() if self.log else (),
