@@ -8,9 +8,6 @@ for the same seed: the nth request for a prompt always gets the same latency and
 """
 
 import argparse
-import base64
-import functools
-import hashlib
 import json
 import math
 import random
@@ -24,14 +21,12 @@ from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from local import drawing
+from local import dialect
 
 MODEL = re.compile(r"/v1beta/models/(?P<model>[\w.-]+):generateContent")
 PROMPT = re.compile(r"(?P<kind>Evidence|Atmospheric environmental) photography: (?P<name>.*?)\. ", re.DOTALL)
 FAULTS = frozenset({"hang", "trickle", "500", "503", "429", "safety", "no-image", "truncated", "bad-image"})
 P95 = 1.6449  # the 95th percentile of a standard normal distribution
-# As large as in recorded answers, where it outweighs the picture.
-SIGNATURE = base64.b64encode(random.Random(0).randbytes(1_048_576)).decode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,30 +148,30 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/v1beta/models/"):
             key, expected = self.headers.get("x-goog-api-key"), self.studio.config.key
             if not key or (expected is not None and key != expected):
-                return self._send(400, _bad_key())
+                return self._send(400, dialect.bad_key())
             return self._send(200, {"name": self.path.removeprefix("/v1beta/")})
-        return self._send(404, _error(404, "NOT_FOUND", "no such path"))
+        return self._send(404, dialect.error(404, "NOT_FOUND", "no such path"))
 
     def do_PUT(self) -> None:
         """Another configuration."""
         try:
             self.studio.configure(Config(**json.loads(self._body())))
         except (TypeError, ValueError) as error:
-            return self._send(400, _error(400, "INVALID_ARGUMENT", str(error)))
+            return self._send(400, dialect.error(400, "INVALID_ARGUMENT", str(error)))
         return self._send(200, self.studio.stats())
 
     def do_POST(self) -> None:
         """`generateContent`."""
         body, model = self._body(), MODEL.fullmatch(self.path)
         if model is None:
-            return self._send(404, _error(404, "NOT_FOUND", f"{self.path} is not found"))
+            return self._send(404, dialect.error(404, "NOT_FOUND", f"{self.path} is not found"))
         key, expected = self.headers.get("x-goog-api-key"), self.studio.config.key
         if not key or (expected is not None and key != expected):
-            return self._send(400, _bad_key())
+            return self._send(400, dialect.bad_key())
         try:
             prompt = json.loads(body)["contents"][-1]["parts"][-1]["text"]
         except (ValueError, LookupError, TypeError):
-            return self._send(400, _error(400, "INVALID_ARGUMENT", "Invalid JSON payload received."))
+            return self._send(400, dialect.error(400, "INVALID_ARGUMENT", "Invalid JSON payload received."))
         shot = PROMPT.match(prompt)
         name = shot["name"] if shot else prompt[:40]
         kind = "evidence" if shot and shot["kind"] == "Evidence" else "location"
@@ -192,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, fault: str, seconds: float, kind: str, name: str, model: str) -> str:
         if fault == "429":
-            self._send(429, _throttled(seconds))
+            self._send(429, dialect.throttled(seconds))
             return fault
         if fault == "hang":
             self._wait(86_400)
@@ -213,18 +208,20 @@ class Handler(BaseHTTPRequestHandler):
     def _prepared(self, fault: str, kind: str, name: str, model: str) -> tuple[int, bytes]:
         match fault:
             case "500":
-                return 500, _json(_error(500, "INTERNAL", "An internal error has occurred."))
+                return 500, dialect.encoded(dialect.error(500, "INTERNAL", "An internal error has occurred."))
             case "503":
                 text = "This model is currently experiencing high demand. Please try again later."
-                return 503, _json(_error(503, "UNAVAILABLE", text))
+                return 503, dialect.encoded(dialect.error(503, "UNAVAILABLE", text))
             case "safety":
-                return 200, _json(_finished("IMAGE_SAFETY", model))
+                return 200, dialect.encoded(dialect.finished("IMAGE_SAFETY", model))
             case "no-image":
-                return 200, _json(_finished("STOP", model, [{"text": "A dark room, then."}]))
+                return 200, dialect.encoded(dialect.finished("STOP", model, [{"text": "A dark room, then."}]))
             case "bad-image":
-                return 200, _json(_finished("STOP", model, [_image_part(b"not a picture")]))
+                return 200, dialect.encoded(
+                    dialect.finished("STOP", model, [dialect.image_part(b"not a picture")])
+                )
             case _:
-                body = _picture(kind, name, model)
+                body = dialect.picture(kind, name, model)
                 return 200, body[: len(body) // 2] if fault == "truncated" else body
 
     def _wait(self, seconds: float) -> None:
@@ -246,7 +243,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
     def _send(self, status: int, answer: dict[str, Any]) -> None:
-        body = _json(answer)
+        body = dialect.encoded(answer)
         self._headers(status, len(body))
         self.wfile.write(body)
 
@@ -284,61 +281,6 @@ class Server(ThreadingHTTPServer):
         """Let every waiting request go."""
         self.studio.stopping.set()
         super().server_close()
-
-
-@functools.lru_cache(maxsize=32)
-def _picture(kind: str, name: str, model: str) -> bytes:
-    return _json(_finished("STOP", model, [_image_part(drawing.draw(kind, name))]))
-
-
-def _json(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer).encode()
-
-
-def _image_part(picture: bytes) -> dict[str, Any]:
-    data = base64.b64encode(picture).decode()
-    return {
-        "inlineData": {"mimeType": "image/jpeg", "data": data},
-        "thoughtSignature": SIGNATURE if picture[:2] == b"\xff\xd8" else "",
-    }
-
-
-def _finished(reason: str, model: str, parts: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    content = {"parts": parts, "role": "model"} if parts else {}
-    return {
-        "candidates": [{"content": content, "finishReason": reason, "index": 0}],
-        "usageMetadata": {"promptTokenCount": 40, "totalTokenCount": 1160},
-        "modelVersion": model,
-        "responseId": hashlib.sha256(reason.encode()).hexdigest()[:22],
-    }
-
-
-def _error(code: int, status: str, message: str, *details: dict[str, Any]) -> dict[str, Any]:
-    error: dict[str, Any] = {"code": code, "message": message, "status": status}
-    return {"error": {**error, "details": list(details)} if details else error}
-
-
-def _bad_key() -> dict[str, Any]:
-    detail = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "API_KEY_INVALID",
-        "domain": "googleapis.com",
-    }
-    return _error(400, "INVALID_ARGUMENT", "API key not valid.", detail)
-
-
-def _throttled(seconds: float) -> dict[str, Any]:
-    violation = {
-        "quotaMetric": "generativelanguage.googleapis.com/generate_content_image_requests",
-        "quotaId": "GenerateContentImagesPerMinutePerProjectPerModel",
-    }
-    return _error(
-        429,
-        "RESOURCE_EXHAUSTED",
-        "You exceeded your current quota.",
-        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]},
-        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{seconds:.3f}s"},
-    )
 
 
 def main() -> None:
