@@ -5,7 +5,9 @@ import json
 import httpx
 import pytest
 
-from ops.doctor import Deployment, Finding, Level, concurrency, examine
+from ops.checks import Finding, Level, concurrency
+from ops.deployment import Deployment
+from ops.doctor import examine
 from tests.stack.conftest import Api
 
 

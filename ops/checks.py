@@ -1,0 +1,305 @@
+"""What `make doctor` looks at: each check yields what it has seen, and how to mend what is wrong."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import httpx
+from botocore.exceptions import ClientError
+from darkroom.adapters import standard_webhooks
+from darkroom.adapters.api_tokens import ApiTokens
+from darkroom.domain.errors import InvalidInput
+
+from ops.deployment import Deployment
+
+WEBHOOK = "/api/webhook/image-progress"
+CASES_AT_ONCE = 10
+"""What a deployment should manage: a worker and a webhook each, and as many functions again for callers."""
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was seen, how to mend it."""
+
+    level: Level
+    what: str
+    seen: str
+    mend: str = ""
+
+
+def concurrency(deployment: Deployment) -> Iterator[Finding]:
+    """Whether the account lets enough functions run at once."""
+    limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
+    limit = limits.get("UnreservedConcurrentExecutions") or limits["ConcurrentExecutions"]
+    needed = 4 * CASES_AT_ONCE
+    if limit >= needed:
+        yield Finding(Level.OK, "concurrency", f"{limit} functions at once")
+        return
+    yield Finding(
+        Level.WARN if limit >= 4 else Level.FAIL,
+        "concurrency",
+        f"{limit} functions at once: about {limit // 4} cases; a new account has 10",
+        f'ask for at least {needed}: Service Quotas, AWS Lambda, "Concurrent executions"',
+    )
+
+
+def secrets(deployment: Deployment) -> Iterator[Finding]:
+    """Whether each secret can be read and has its form."""
+    for name in sorted(deployment.of_type("AWS::SecretsManager::Secret")):
+        try:
+            problem = _FORMS[name](deployment.secret(name))
+        except ClientError as error:
+            problem = f"cannot be read: {error.response['Error']['Code']}"
+        mend = f"store a right value in {deployment.resources[name][1]} (docs/operations.md)"
+        level = Level.FAIL if problem else Level.OK
+        yield Finding(level, f"secret {name}", problem or "readable, of the right form", mend)
+
+
+def _webhook_form(value: str) -> str:
+    try:
+        standard_webhooks.sign(value, message_id="m", timestamp_s=0, body=b"")
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _tokens_form(value: str) -> str:
+    try:
+        ApiTokens(lambda: value).access("")
+    except InvalidInput as error:
+        return str(error)
+    return ""
+
+
+def _long_form(value: str) -> str:
+    short = not value.split() or any(len(key) < 32 for key in value.split())
+    return "each key must have at least 32 characters" if short else ""
+
+
+def _key_form(value: str) -> str:
+    return "no key was given" if value in ("", "unset") else ""
+
+
+_FORMS: dict[str, Callable[[str], str]] = {
+    "WebhookSecret": _webhook_form,
+    "ApiTokens": _tokens_form,
+    "ShareSecret": _long_form,
+    "LinkSecret": _long_form,
+    "CallbackSecret": _long_form,
+    "GeminiSecret": _key_form,
+    "OpenAiSecret": _key_form,
+}
+
+
+def provider(deployment: Deployment) -> Iterator[Finding]:
+    """Whether the provider takes the key and has the model; a question that costs nothing."""
+    variables = deployment.worker
+    name = variables["IMAGE_PROVIDER"]
+    if name == "bedrock":
+        yield Finding(
+            Level.WARN, "provider", "bedrock is not asked", "see the console: Bedrock, Model access"
+        )
+        return
+    prefix = {"gemini": "GEMINI", "openai": "OPENAI"}[name]
+    model = variables[f"{prefix}_MODEL"]
+    key = deployment.client("secretsmanager").get_secret_value(SecretId=variables[f"{prefix}_SECRET"])
+    secret = str(key["SecretString"])
+    url, headers = (
+        (f"{variables['GEMINI_URL']}/v1beta/models/{model}", {"x-goog-api-key": secret})
+        if name == "gemini"
+        else (f"https://api.openai.com/v1/models/{model}", {"authorization": f"Bearer {secret}"})
+    )
+    try:
+        status = deployment.http.get(url, headers=headers).status_code
+    except httpx.HTTPError as error:
+        yield Finding(Level.FAIL, "provider", f"{name} cannot be reached: {type(error).__name__}", "")
+        return
+    mend = {
+        404: f"the model is retired or misspelt: set {name.capitalize()}Model to one that exists",
+        400: "the key is wrong: store a right one",
+        401: "the key is wrong: store a right one",
+        403: "the key may not use this API: allow it, or store another",
+    }
+    if status == httpx.codes.OK:
+        yield Finding(Level.OK, "provider", f"{name} takes the key and has {model}")
+    else:
+        level = Level.FAIL if status in mend else Level.WARN
+        yield Finding(
+            level, "provider", f"{name} answered {status} for {model}", mend.get(status, "try later")
+        )
+
+
+def releases(deployment: Deployment) -> Iterator[Finding]:
+    """Whether callers get the newest code with the newest settings."""
+    functions = deployment.client("lambda")
+    for alias in sorted(deployment.of_type("AWS::Lambda::Alias").values()):
+        name, _, label = alias.rpartition(":")
+        newest, served = (functions.get_function_configuration(FunctionName=n) for n in (name, alias))
+        differs = [key for key in _RELEASED if newest.get(key) != served.get(key)]
+        share = functions.get_alias(FunctionName=name, Name=label).get("RoutingConfig", {})
+        what, version = f"release {name.rpartition(':')[2]}", served["Version"]
+        if share.get("AdditionalVersionWeights"):
+            mend = "wait: within minutes it serves everybody or is taken back (CodeDeploy, Deployments)"
+            yield Finding(Level.WARN, what, f"a new version is on trial beside {version}", mend)
+        elif differs:
+            seen = f"version {version} is served, of another {', '.join(differs)} than the newest"
+            yield Finding(Level.FAIL, what, seen, "run `sam build` before `sam deploy`, always")
+        else:
+            yield Finding(Level.OK, what, f"version {version} is served, the newest")
+
+
+_RELEASED = ("CodeSha256", "Layers", "Environment")
+
+
+def webhook(deployment: Deployment) -> Iterator[Finding]:
+    """Whether snapshots arrive and only signed ones count."""
+    url = deployment.outputs["ApiUrl"] + WEBHOOK
+    body = json.dumps(_SNAPSHOT).encode()
+    signed = standard_webhooks.sign(
+        deployment.secret("WebhookSecret"), message_id="doctor", timestamp_s=int(time.time()), body=body
+    )
+    for what, headers, expected in (("unsigned", {}, 401), ("signed, of no job", signed, 404)):
+        status = deployment.http.post(
+            url, content=body, headers={"content-type": "application/json", **headers}
+        ).status_code
+        right = status == expected
+        yield Finding(
+            Level.OK if right else Level.FAIL,
+            "webhook",
+            f"a snapshot that is {what} is answered {status}" + ("" if right else f", not {expected}"),
+            "" if right else "look at the logs of the function webhook; is the address a proxy's?",
+        )
+
+
+_SNAPSHOT = {
+    "caseId": "doctor",
+    "jobId": "0" * 32,
+    "run": 1,
+    "claim": "doctor",
+    "sequence": 1,
+    "kind": "claim",
+    "status": "generating",
+    "completedImages": 0,
+    "totalImages": 1,
+    "evidenceImages": {},
+    "locationImages": {},
+    "failedIds": [],
+    "errors": {},
+}
+
+
+def callers(deployment: Deployment) -> Iterator[Finding]:
+    """Whether strangers are kept out."""
+    url = deployment.outputs["ApiUrl"] + "/api/openapi.json"
+    for what, headers, expected in (
+        ("without a token", {}, 401),
+        ("with a made-up token", {"authorization": "Bearer " + "x" * 40}, 403),
+    ):
+        status = deployment.http.get(url, headers=headers).status_code
+        level = Level.OK if status == expected else Level.FAIL
+        mend = "" if status == expected else "the authorizer does not work: look at its logs"
+        yield Finding(level, "callers", f"a caller {what} is answered {status}", mend)
+
+
+def sweeper(deployment: Deployment) -> Iterator[Finding]:
+    """Whether it is called every minute."""
+    rules = deployment.of_type("AWS::Events::Rule").values()
+    events = deployment.client("events")
+    for rule in rules:
+        found = events.describe_rule(Name=rule.rpartition("|")[2])
+        enabled = found["State"] == "ENABLED"
+        yield Finding(
+            Level.OK if enabled else Level.FAIL,
+            "sweeper",
+            f"its schedule, {found['ScheduleExpression']}, is {found['State'].lower()}",
+            "" if enabled else f"aws events enable-rule --name {rule}",
+        )
+    now = datetime.now(UTC)
+    figures = deployment.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="Invocations",
+        Dimensions=[{"Name": "FunctionName", "Value": deployment.outputs["SweeperName"]}],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now,
+        Period=600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    ticks = int(sum(point["Sum"] for point in figures))
+    yield Finding(
+        Level.OK if ticks else Level.WARN,
+        "sweeper",
+        f"ran {ticks} times in the last ten minutes"
+        if ticks
+        else "CloudWatch knows of no run in ten minutes",
+        "" if ticks else "right after a deploy and on the local stack that is so; else look at its logs",
+    )
+
+
+def alarms(deployment: Deployment) -> Iterator[Finding]:
+    """Whether somebody is told."""
+    names = list(deployment.of_type("AWS::CloudWatch::Alarm").values())
+    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    mute = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions")]
+    raised = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+    yield Finding(
+        Level.FAIL if mute or not found else Level.OK,
+        "alarms",
+        f"{len(found)} alarms, {len(mute)} without an action",
+        "deploy the template again" if mute or not found else "",
+    )
+    if raised:
+        yield Finding(Level.WARN, "alarms", f"raised now: {', '.join(raised)}", "see docs/operations.md")
+    topic = deployment.outputs["AlarmTopicArn"]
+    told = deployment.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    pending = [one for one in told if one["SubscriptionArn"] == "PendingConfirmation"]
+    yield Finding(
+        Level.OK if len(told) > len(pending) else Level.WARN,
+        "alarms",
+        f"{len(told) - len(pending)} receivers, {len(pending)} not confirmed",
+        ""
+        if len(told) > len(pending)
+        else "deploy with AlarmEmail=you@example.com and follow the e-mail's link",
+    )
+
+
+def storage(deployment: Deployment) -> Iterator[Finding]:
+    """Whether table and bucket are as the template says."""
+    database, table = deployment.client("dynamodb"), deployment.outputs["TableName"]
+    described = database.describe_table(TableName=table)["Table"]
+    backups = database.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
+    expiry = database.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    for what, right in (
+        ("is active", described["TableStatus"] == "ACTIVE"),
+        ("has a stream", bool(described.get("LatestStreamArn"))),
+        ("can be restored to any second", recovery == "ENABLED"),
+        ("forgets what has expired", expiry in ("ENABLED", "ENABLING")),
+        ("is protected from deletion", bool(described.get("DeletionProtectionEnabled"))),
+    ):
+        mend = "deploy again; for the protection with Stage=prod (no emulator has all of these)"
+        yield Finding(Level.OK if right else Level.WARN, "table", what if right else f"not so: {what}", mend)
+    public = None
+    with suppress(ClientError):
+        public = deployment.client("s3").get_public_access_block(Bucket=deployment.outputs["BucketName"])
+    closed = public is not None and all(public["PublicAccessBlockConfiguration"].values())
+    yield Finding(
+        Level.OK if closed else Level.FAIL,
+        "bucket",
+        "blocks public access" if closed else "does not block public access",
+        "deploy the template again",
+    )
+
+
+CHECKS = (concurrency, secrets, provider, releases, webhook, callers, sweeper, alarms, storage)

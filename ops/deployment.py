@@ -1,0 +1,46 @@
+"""One stack as seen from outside: its outputs, resources and secrets."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+
+class Deployment:
+    """One stack; `client` makes the boto3 client of a service."""
+
+    def __init__(self, name: str, client: Callable[[str], Any], http: httpx.Client) -> None:
+        self.name = name
+        self.client = client
+        self.http = http
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """Output → value."""
+        [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    @cached_property
+    def resources(self) -> dict[str, tuple[str, str]]:
+        """Logical id → type and physical id."""
+        pages = self.client("cloudformation").describe_stack_resources(StackName=self.name)
+        return {
+            r["LogicalResourceId"]: (r["ResourceType"], r.get("PhysicalResourceId", ""))
+            for r in pages["StackResources"]
+        }
+
+    def of_type(self, kind: str) -> dict[str, str]:
+        """Logical id → physical id of the resources of one type."""
+        return {name: physical for name, (found, physical) in self.resources.items() if found == kind}
+
+    def secret(self, logical_id: str) -> str:
+        """The value of one of the stack's secrets; raises ClientError."""
+        _, physical = self.resources[logical_id]
+        return str(self.client("secretsmanager").get_secret_value(SecretId=physical)["SecretString"])
+
+    @cached_property
+    def worker(self) -> dict[str, str]:
+        """The worker's variables."""
+        found = self.client("lambda").get_function_configuration(FunctionName=self.outputs["WorkerName"])
+        return dict(found["Environment"]["Variables"])
