@@ -4,17 +4,23 @@ import argparse
 import json
 import secrets
 
-from darkroom.adapters.api_tokens import digest
+from darkroom.adapters.api_tokens import digest, entry_faults
 
 
 def main() -> None:
-    """Print the token, which is stored nowhere, and the entry, which holds only its salted hash."""
+    """Print the token, which is stored nowhere, and the entry, which holds only its salted hash.
+
+    What the authorizer would not take is refused, with exit code 2.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="who calls, in logs and for the daily limit")
     parser.add_argument("--scopes", default="submit read", help="some of: submit read operate")
     arguments = parser.parse_args()
     token, salt = secrets.token_urlsafe(32), secrets.token_hex(16)
-    entry = {"name": arguments.name, "scopes": arguments.scopes, "sha256": f"{salt}:{digest(salt, token)}"}
+    scopes = " ".join(arguments.scopes.split())
+    entry = {"name": arguments.name, "scopes": scopes, "sha256": f"{salt}:{digest(salt, token)}"}
+    if faults := entry_faults(entry):
+        parser.error("; ".join(faults))
     print(f"The token, for the caller: {token}\nThe entry, for the list callers of the secret:")
     print(json.dumps(entry))
 

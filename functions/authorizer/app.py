@@ -14,7 +14,9 @@ from darkroom.system import clock
 
 SETTINGS = AuthorizerSettings.load()
 LOGGER = observability.logger("authorizer")
-TOKENS = ApiTokens(secret(SETTINGS.api_tokens))
+TOKENS = ApiTokens(
+    secret(SETTINGS.api_tokens), lambda fault: LOGGER.error("caller_entry_skipped", fault=fault)
+)
 SHARES = ShareLinks(secret(SETTINGS.share_secret))
 MAX_TOKEN = 1024
 darkroom.startup.done()

@@ -5,7 +5,8 @@ from typing import Any
 
 import jwt
 import pytest
-from darkroom.adapters.api_tokens import ApiTokens, digest
+from darkroom.adapters.api_tokens import ApiTokens, digest, faults
+from darkroom.adapters.secrets import plain
 from darkroom.adapters.share_links import CALLER, RIGHTS, ShareLinks, is_share_token
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.errors import InvalidInput
@@ -80,7 +81,8 @@ def test_nearly_the_token_is_nobodys(token: str) -> None:
         json.dumps(a_caller(name="a b")),
         json.dumps(a_caller(sha256=hashed(FIRST))),
         json.dumps({"name": "game", "scopes": "read"}),
-        json.dumps({"callers": [a_caller(), {"name": "x"}]}),
+        json.dumps({"callers": [{"name": "x"}]}),
+        "[" * 100_000,
         json.dumps({"callers": a_caller()}),
         json.dumps({"callers": [a_caller(token=None, sha256=f"{'0' * 17}:{'0' * 64}")]}),
         json.dumps({"callers": [a_caller()], "more": FIRST}),
@@ -95,6 +97,45 @@ def test_a_secret_of_another_form_lets_nobody_in_and_is_not_quoted(secret: str) 
         ApiTokens(lambda: secret).access(FIRST)
     assert FIRST not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_an_entry_with_a_fault_locks_out_only_its_own_caller_and_is_reported_once() -> None:
+    reported: list[str] = []
+    secret = json.dumps(
+        {"callers": [{"name": "a b"}, a_caller(token="short"), "text", a_caller(name="desk", token=SECOND)]}
+    )
+    found = ApiTokens(lambda: secret, reported.append)
+    for _ in range(3):
+        access = found.access(SECOND)
+        assert access is not None
+        assert access.caller == "desk"
+        assert found.access(FIRST) is None
+    assert reported == faults(secret)
+    assert [fault.split()[:2] for fault in reported] == [
+        ["callers.0", "name:"],
+        ["callers.0", "scopes:"],
+        ["callers.0", "token"],
+        ["callers.1", "token:"],
+        ["callers.2", "must"],
+    ]
+    assert "short" not in " ".join(reported)
+
+
+def test_a_list_without_callers_is_no_fault_and_lets_nobody_in() -> None:
+    assert tokens().access(FIRST) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_secret_put_from_a_file_of_windows_is_read(encoding: str) -> None:
+    stored = (json.dumps(a_caller()) + "\r\n").encode(encoding)
+    assert ApiTokens(lambda: plain(stored)).access(FIRST) == GAME
+    assert ApiTokens(lambda: "\ufeff" + json.dumps(a_caller())).access(FIRST) == GAME
+
+
+def test_a_secret_of_bytes_that_are_no_text_is_refused_and_not_quoted() -> None:
+    with pytest.raises(ValueError, match="is binary and no text") as refused:
+        plain(b"\xffsecret\xfe")
+    assert refused.value.__suppress_context__
 
 
 def a_token(scopes: tuple[Scope, ...] = RIGHTS["read"], key: str = KEY) -> str:

@@ -81,6 +81,20 @@ def test_a_rotated_token_is_read_without_a_deploy(
     assert authorize(functions, f"Bearer {'n' * 40}")["context"]["scopes"] == "read"
 
 
+def test_a_secret_stored_as_binary_is_read_and_a_faulty_entry_is_skipped_and_logged(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("darkroom.adapters.secrets.MAX_AGE_S", 0)
+    good = {"name": "game", "scopes": "read", "token": TOKEN}
+    text = json.dumps({"callers": [{"name": "broken", "scopes": "read", "token": "too-short"}, good]})
+    clients.secretsmanager().put_secret_value(SecretId="tokens", SecretBinary=text.encode("utf-16"))
+    assert authorize(functions, f"Bearer {TOKEN}")["context"]["caller"] == "game"
+    out = capsys.readouterr().out
+    assert '"caller_entry_skipped"' in out
+    assert "callers.0 token: must be 32 to 512 visible characters" in out
+    assert "too-short" not in out
+
+
 def test_a_token_is_never_logged(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
     authorize(functions, f"Bearer {TOKEN}")
     authorize(functions, f"Bearer {TOKEN}-not-quite")

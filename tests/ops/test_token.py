@@ -18,3 +18,31 @@ def test_the_entry_lets_the_token_in(
     access = ApiTokens(lambda: secret).access(first.partition(": ")[2])
     assert access is not None
     assert (access.caller, sorted(access.scopes)) == ("game", ["read", "submit"])
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "field"),
+    [
+        ("a b", "read", "name"),
+        ("", "read", "name"),
+        ("x" * 65, "read", "name"),
+        ("jeu-été", "read", "name"),
+        ("game", "retry", "scopes"),
+        ("game", "submit everything", "scopes"),
+        ("game", " ", "scopes"),
+    ],
+)
+def test_what_the_authorizer_would_refuse_is_refused_with_the_field_and_no_token(
+    name: str,
+    scopes: str,
+    field: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["token", "--name", name, "--scopes", scopes])
+    with pytest.raises(SystemExit) as ended:
+        token.main()
+    printed = capsys.readouterr()
+    assert ended.value.code == 2
+    assert printed.out == ""
+    assert f"error: {field}: must be" in printed.err

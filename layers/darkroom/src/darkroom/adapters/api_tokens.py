@@ -5,6 +5,7 @@
 
 `sha256` is the digest of salt + token in hexadecimal; tokens are random, so a fast hash is enough.
 A caller may be listed twice, which is how its token is rotated. `make token` makes an entry.
+An entry with a fault is skipped and reported, so that it locks out nobody but its own caller.
 
 Read without pydantic, which would be the largest part of the authorizer's start.
 """
@@ -13,13 +14,12 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from darkroom.adapters.secrets import Secret
+from darkroom.adapters.secrets import Secret, plain
 from darkroom.domain.access import Access, Scope
-from darkroom.domain.errors import FieldError, InvalidInput
+from darkroom.domain.errors import InvalidInput
 
 _FIELDS = {"name", "scopes", "token", "sha256"}
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,20 +29,35 @@ _SALTED = re.compile(r"([0-9a-f]{2}){8,64}:[0-9a-f]{64}")
 _GRANTED = (Scope.SUBMIT, Scope.READ, Scope.OPERATE)
 
 
-class ApiTokens:
-    """Who a token belongs to."""
+type Report = Callable[[str], None]
+"""Takes one fault of the secret; it names the entry and quotes nothing of it."""
 
-    def __init__(self, secret: Secret) -> None:
+
+class ApiTokens:
+    """Find the caller that a token belongs to."""
+
+    def __init__(self, secret: Secret, report: Report | None = None) -> None:
         self._secret = secret
+        self._report = report
+        self._text: str | None = None
+        self._callers: Sequence[_Caller] = ()
 
     def access(self, token: str) -> Access | None:
-        """What the caller with `token` may do; None when nobody has it.
+        """Return what the caller with `token` may do, or None when nobody has it.
 
-        Raises InvalidInput, which quotes nothing of it, when the secret has neither form.
+        Faults are reported once for each value of the secret. Raises InvalidInput when no entry is usable.
         """
-        callers = _callers(self._secret())
+        text = self._secret()
+        if text != self._text:
+            self._callers, wrong = _read(text)
+            if self._report is not None:
+                for fault in wrong:
+                    self._report(fault)
+            self._text = text if self._callers or not wrong else None
+        if self._text is None:
+            raise InvalidInput("the secret of API tokens has no usable entry")
         # Every one is compared, so the time taken tells nothing about which was close.
-        matches = [caller for caller in callers if caller.has(token)]
+        matches = [caller for caller in self._callers if caller.has(token)]
         return matches[0].access if matches else None
 
 
@@ -59,33 +74,47 @@ class _Caller:
         return hmac.compare_digest(expected, digest(salt, token))
 
 
-def _callers(secret: str) -> list[_Caller]:
-    try:
-        found = json.loads(secret)
-    except ValueError:  # it holds the secret, which must not reach a log
-        found = None
-    several = isinstance(found, dict) and found.keys() == {"callers"} and isinstance(found["callers"], list)
-    if not several:
-        return [_caller(found, "")]
-    return [_caller(entry, f"callers.{number}.") for number, entry in enumerate(found["callers"])]
+def faults(secret: str) -> list[str]:
+    """Return what is wrong with the secret of tokens, one sentence for each faulty entry."""
+    return _read(secret)[1]
 
 
-def _caller(entry: Any, where: str) -> _Caller:
+def entry_faults(entry: object) -> list[str]:
+    """Return which fields of a caller's entry break their rule, and the rule; empty when it is usable."""
     given = {k: v for k, v in entry.items() if v is not None} if isinstance(entry, dict) else {}
     if not given or not given.keys() <= _FIELDS or not all(isinstance(v, str) for v in given.values()):
-        raise InvalidInput(f"{where}must be an object of name, scopes and either token or sha256, all text")
-    wrong = [FieldError(where + name, rule) for name, (rule, kept) in _rules(given).items() if not kept]
-    if wrong:
-        raise InvalidInput("; ".join(f"{each.field}: {each.message}" for each in wrong), wrong)
+        return ["must be an object of name, scopes and either token or sha256, all text"]
+    return [f"{name}: must be {rule}" for name, (rule, kept) in _rules(given).items() if not kept]
+
+
+def _read(secret: str) -> tuple[list[_Caller], list[str]]:
+    """Return the usable callers and the faults of the others."""
+    try:
+        found = json.loads(plain(secret))
+    except (ValueError, RecursionError):
+        return [], ["it is no JSON"]
+    several = isinstance(found, dict) and found.keys() == {"callers"} and isinstance(found["callers"], list)
+    entries = enumerate(found["callers"]) if several else [("", found)]
+    callers, wrong = [], []
+    for number, entry in entries:
+        broken = entry_faults(entry)
+        where = f"callers.{number} " if several else ""
+        wrong += [where + fault for fault in broken]
+        if not broken:
+            callers.append(_caller(entry))
+    return callers, wrong
+
+
+def _caller(entry: Mapping[str, str]) -> _Caller:
     return _Caller(
-        access=Access(caller=given["name"], scopes=frozenset(map(Scope, given["scopes"].split()))),
-        token=given.get("token"),
-        sha256=given.get("sha256"),
+        access=Access(caller=entry["name"], scopes=frozenset(map(Scope, entry["scopes"].split()))),
+        token=entry.get("token"),
+        sha256=entry.get("sha256"),
     )
 
 
 def _rules(given: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
-    """By field: the rule, and whether `given` keeps it."""
+    """Return by field: the rule, and whether `given` keeps it."""
     scopes = set(given.get("scopes", "").split())
     token, salted = given.get("token"), given.get("sha256")
     return {
@@ -98,5 +127,5 @@ def _rules(given: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
 
 
 def digest(salt: str, token: str) -> str:
-    """What `sha256` holds after the colon."""
+    """Return what `sha256` holds after the colon."""
     return hashlib.sha256(bytes.fromhex(salt) + token.encode()).hexdigest()
