@@ -250,7 +250,7 @@ def sweeper(deployment: Deployment) -> Iterator[Finding]:
 def alarms(deployment: Deployment) -> Iterator[Finding]:
     """Whether somebody is told."""
     names = list(deployment.of_type("AWS::CloudWatch::Alarm").values())
-    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    found = list(deployment.all_pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names))
     mute = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions")]
     raised = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
     yield Finding(
@@ -262,7 +262,7 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
     if raised:
         yield Finding(Level.WARN, "alarms", f"raised now: {', '.join(raised)}", "see docs/operations.md")
     topic = deployment.outputs["AlarmTopicArn"]
-    told = deployment.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    told = list(deployment.all_pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic))
     pending = [one for one in told if one["SubscriptionArn"] == "PendingConfirmation"]
     yield Finding(
         Level.OK if len(told) > len(pending) else Level.WARN,

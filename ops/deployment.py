@@ -1,6 +1,6 @@
 """One stack as seen from outside: its outputs, resources and secrets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -24,11 +24,15 @@ class Deployment:
     @cached_property
     def resources(self) -> dict[str, tuple[str, str]]:
         """Logical id → type and physical id."""
-        pages = self.client("cloudformation").describe_stack_resources(StackName=self.name)
-        return {
-            r["LogicalResourceId"]: (r["ResourceType"], r.get("PhysicalResourceId", ""))
-            for r in pages["StackResources"]
-        }
+        found = self.all_pages(
+            "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=self.name
+        )
+        return {r["LogicalResourceId"]: (r["ResourceType"], r.get("PhysicalResourceId", "")) for r in found}
+
+    def all_pages(self, service: str, operation: str, field: str, **given: Any) -> Iterator[dict[str, Any]]:
+        """Yield each item of `field`, of every page that the operation answers."""
+        for page in self.client(service).get_paginator(operation).paginate(**given):
+            yield from page[field]
 
     def of_type(self, kind: str) -> dict[str, str]:
         """Logical id → physical id of the resources of one type."""
