@@ -40,7 +40,9 @@ compare: .venv/.ready ## compare two sets of results: OLD=folder NEW=folder
 	@$(PY) -m ops.compare --old "$(OLD)" --new "$(NEW)"
 
 .PHONY: sam-local
-sam-local: setup .local/build/template.yaml ## every function and a whole case in Lambda's containers, on the local stack
+sam-local: ## every function and a whole case in Lambda's containers, on the local stack
+	@rm -f .local/sam/passed
+	@$(MAKE) --no-print-directory setup .local/build/template.yaml
 	@$(PY) -m local.sam_local
 
 .PHONY: token

@@ -1,9 +1,13 @@
-"""The container engine of this machine: which answers, the runtime's image, and the way back out of it."""
+"""The container engine of this machine: which answers, the runtime's image, and the way back out of it.
+
+As a program it says which engine answers; the exit code is 1 when none does.
+"""
 
 import ipaddress
 import os
 import shutil
 import subprocess
+import sys
 
 from local import cloudformation, package
 
@@ -91,3 +95,17 @@ def _run(command: list[str], *, seconds: float) -> subprocess.CompletedProcess[s
 
 def _last_line(answer: subprocess.CompletedProcess[str]) -> str:
     return (answer.stderr.strip().splitlines() or ["it says nothing"])[-1]
+
+
+def main() -> int:
+    """Return 0 when an engine answers."""
+    try:
+        print(f"{find_engine()} answers")
+    except Missing as missing:
+        print(missing)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

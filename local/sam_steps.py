@@ -1,0 +1,145 @@
+"""What `make sam-local` sends to each function, and what each must answer.
+
+The functions are those of the template. Each is invoked with its sample in `events/`, filled with what only
+a running stack knows: a token, a job's id, a signature.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from darkroom.adapters import standard_webhooks
+from darkroom_client import Case
+
+from local import cloudformation, package
+from local.develop import client
+from local.sam import Event, Failed, Invoked, Place, deployed_functions, functions, sam_invoke
+
+EVENTS = package.ROOT / "events"
+WEBHOOK_PATH = "/api/webhook/image-progress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a sample may be filled with."""
+
+    place: Place
+    bodies: Mapping[str, Any]
+    """Logical id of each function that was invoked before → the body of its answer."""
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job that the initiator made of its own sample: all samples are of the same case."""
+        return str(self.bodies["InitiatorFunction"]["jobId"])
+
+
+type Fill = Callable[[Event, Known], Event]
+
+
+def from_a_known_caller(sample: Event, known: Known) -> Event:
+    """Fill in the token of a caller that the stack knows."""
+    authorization = f"Bearer {known.place.stack.token}"
+    headers = sample["headers"] | {"authorization": authorization}
+    return sample | {"headers": headers, "identitySource": [authorization]}
+
+
+def of_the_submitted_job(sample: Event, known: Known) -> Event:
+    """Fill in the job, which reports to the emulator's webhook."""
+    webhook_url = known.place.inside(known.place.stack.api_url) + WEBHOOK_PATH
+    return sample | {"jobId": known.job_id, "webhookUrl": webhook_url}
+
+
+def signed_now(sample: Event, known: Known) -> Event:
+    """Fill in a job of its own that no worker has claimed, and a signature."""
+    running = known.place.stack
+    submitted = json.loads(load_sample("InitiatorFunction")["body"]) | {"caseId": "case-43"}
+    with client(running.api_url, running.token) as api:
+        job = api.submit(Case.model_validate(submitted))
+    body = json.dumps(json.loads(sample["body"]) | {"caseId": job.case_id, "jobId": job.job_id})
+    signed = standard_webhooks.sign(
+        running.webhook_secret,
+        message_id=sample["headers"]["webhook-id"],
+        timestamp_s=int(time.time()),
+        body=body.encode(),
+    )
+    return sample | {"headers": sample["headers"] | signed, "body": body}
+
+
+def with_a_receiver(sample: Event, known: Known) -> Event:
+    """Fill in the job and a receiver that answers: the deliverer is to tell it of this change."""
+    for record in sample["Records"]:
+        image = record["dynamodb"]["NewImage"]
+        image["jobId"] = {"S": known.job_id}
+        image["receiver"]["M"]["url"] = {"S": known.place.receiver_url}
+    return sample
+
+
+def of_the_observed_change(sample: Event, known: Known) -> Event:
+    """Fill in the change that the observer was told of."""
+    [record] = load_sample("ObserverFunction")["Records"]
+    return sample | {"jobId": known.job_id, "version": int(record["dynamodb"]["NewImage"]["version"]["N"])}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """How one function is invoked."""
+
+    fill: Fill = lambda sample, _: sample
+    http: int | None = None
+    """The HTTP status of a right answer; None for any that is no error, and for answers without one."""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """What a right answer holds at least."""
+
+
+STEPS: Mapping[str, Step] = {
+    "AuthorizerFunction": Step(fill=from_a_known_caller, body={"isAuthorized": True}),
+    "InitiatorFunction": Step(http=202, body={"status": "pending"}),
+    "WorkerFunction": Step(fill=of_the_submitted_job, body={"status": "completed"}),
+    "ReaderFunction": Step(http=200, body={"status": "completed"}),
+    "WebhookFunction": Step(fill=signed_now, http=200),
+    "SweeperFunction": Step(body={"failed": {}}),
+    "ObserverFunction": Step(fill=with_a_receiver, body={"batchItemFailures": []}),
+    "DelivererFunction": Step(fill=of_the_observed_change, body={"state": "delivered"}),
+    "CallbacksFunction": Step(http=200),
+}
+"""The functions in the order in which a case meets them. Others of the template come after them, unfilled."""
+
+
+def load_sample(function: str) -> Event:
+    """Return the event of a function in `events/`; raise Failed when there is none."""
+    path = EVENTS / f"{function.removesuffix('Function').lower()}.json"
+    try:
+        found: Event = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise Failed(f"{function} has no sample event: write {path.relative_to(package.ROOT)}") from error
+    return found
+
+
+def samples(template: Mapping[str, Any]) -> dict[str, Event]:
+    """Return every function of the template with its sample, in the order of the steps; raise Failed."""
+    others = [name for name in functions(template) if name not in STEPS]
+    return {name: load_sample(name) for name in [*STEPS, *others]}
+
+
+def invoke_all(place: Place, template: Path) -> Iterator[Invoked]:
+    """Invoke every function of the template with its event; raise Failed."""
+    found = samples(cloudformation.load(template))
+    hold_back_the_emulators(place)
+    bodies: dict[str, Any] = {}
+    for function, sample in found.items():
+        step = STEPS.get(function, Step())
+        event = step.fill(sample, Known(place=place, bodies=bodies))
+        invoked = sam_invoke(template, function, event).expect(http=step.http, **step.body)
+        bodies[function] = invoked.body
+        yield invoked
+
+
+def hold_back_the_emulators(place: Place) -> None:
+    """Keep the emulator's own worker and deliverer from the work of those that are invoked here."""
+    names = deployed_functions(place.stack)
+    lambda_ = place.stack.client("lambda")
+    for function in ("WorkerFunction", "DelivererFunction"):
+        lambda_.put_function_concurrency(FunctionName=names[function], ReservedConcurrentExecutions=0)
