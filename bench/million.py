@@ -30,7 +30,13 @@ JOBS = 1_000_000
 _REQUESTS = ("Query", "GetItem", "PutItem", "ListObjectsV2", "Invoke")
 _CASE = a_case(14, 0)
 _JOB = replace(
-    open_job(_CASE, job_id="0f8fad5bd9cb469fa16570867728950e", now=START - 600_000, timing=Timing()),
+    open_job(
+        _CASE,
+        job_id="0f8fad5bd9cb469fa16570867728950e",
+        salt="0f8fad5bd9cb469fa165708677289510",
+        now=START - 600_000,
+        timing=Timing(),
+    ),
     status=Status.GENERATING,
     claim="0f8fad5bd9cb469fa16570867728950f",
     lease_until=START - 1000,

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from darkroom.domain.case import Case, ShotKind
+from darkroom.domain.case import Case, ShotKind, prompt_digest
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.quota import Limits
@@ -89,6 +89,7 @@ async def develop(
     )
     order = WorkOrder(
         case=case,
+        digests={shot.id: prompt_digest(shot.prompt, salt="salt") for shot in case.shots},
         job_id="job-1",
         run=1,
         hop=0,

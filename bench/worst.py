@@ -67,7 +67,7 @@ def _events(case: Case) -> tuple[Event, ...]:
 
 def the_worst_snapshot(case: Case, *, failed: bool) -> Snapshot:
     """The last word of a run in which everything was tried often."""
-    keys = {s.id: image_key(case.case_id, JOB_ID, s, 100) for s in case.shots}
+    keys = {s.id: image_key(case.case_id, JOB_ID, s.id, digest="0" * 16, run=100) for s in case.shots}
     made = {s.id: keys[s.id] for s in case.shots if not failed}
     return Snapshot(
         case_id=case.case_id,
@@ -111,6 +111,7 @@ def the_worst_job(case: Case, *, failed: bool) -> Job:
         moves=tuple(Move(at=NOW + n, what=What.SUBMITTED, run=100, by=CALLER) for n in range(MAX_MOVES)),
         moves_omitted=100,
         caller=CALLER,
+        salt=JOB_ID,
         receiver=Receiver(url="https://game.example/hooks/images", events=tuple(CallbackEvent)),
     )
 

@@ -1,6 +1,6 @@
 """Cases and jobs for tests, with what a test does not care about filled in."""
 
-from darkroom.domain.case import Case, Shot, ShotKind, image_key
+from darkroom.domain.case import Case, Shot, ShotKind, image_key, prompt_digest
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.job import Failure, Job, open_job
 from darkroom.domain.progress import Snapshot, SnapshotKind
@@ -13,6 +13,7 @@ from darkroom.usecases.hedge import Latencies
 NOW = 1_800_000_000_000
 TIMING = Timing()
 PRICE = 33_600
+SALT = "a-salt"
 
 
 def a_case(evidence: int = 10, locations: int = 4, case_id: str = "case-1") -> Case:
@@ -28,12 +29,13 @@ def a_case(evidence: int = 10, locations: int = 4, case_id: str = "case-1") -> C
 
 
 def a_job(case: Case | None = None, job_id: str = "job-1", now: int = NOW) -> Job:
-    return open_job(case or a_case(), job_id=job_id, now=now, timing=TIMING)
+    return open_job(case or a_case(), job_id=job_id, salt=SALT, now=now, timing=TIMING)
 
 
 def keys_of(case: Case, *shot_ids: str, job_id: str = "job-1", run: int = 1) -> dict[str, str]:
     """Where a run puts the pictures of these shots."""
-    return {s.id: image_key(case.case_id, job_id, s, run) for s in case.shots if s.id in shot_ids}
+    digests = {s.id: prompt_digest(s.prompt, salt=SALT) for s in case.shots if s.id in shot_ids}
+    return {i: image_key(case.case_id, job_id, i, digest=digest, run=run) for i, digest in digests.items()}
 
 
 def a_snapshot(

@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 import pytest
-from darkroom.adapters import standard_webhooks
+from darkroom.adapters import aws, standard_webhooks
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 
 from tests.functions.conftest import SECRET, Answer, Functions, event, request
 
@@ -24,11 +25,7 @@ def snapshot(job: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def key(job: dict[str, Any], shot_id: str) -> str:
     """Where a worker would put the picture: its order says of what."""
-    from darkroom.wire.calls import SubmitRequest  # noqa: PLC0415 - after the environment is set
-    from darkroom.wire.model import parse  # noqa: PLC0415
-
-    case = parse(SubmitRequest, event("initiator")["body"].encode()).to_case()
-    digest = next(s.digest for s in case.shots if s.id == shot_id)
+    digest = DynamoDBJobs(aws.dynamodb(), "jobs").get(job["caseId"]).digests[shot_id]
     return f"cases/{job['caseId']}/{job['jobId']}/{shot_id}/{digest}-1.jpg"
 
 

@@ -512,7 +512,10 @@ class SimProvider:
             world.started(process.order)
         check(process.claimed, "a request was made before the claim was acknowledged")
         order = process.order
-        keys = {image_key(order.case.case_id, order.job_id, shot, run) for run in range(1, order.run + 1)}
+        keys = {
+            image_key(order.case.case_id, order.job_id, shot.id, digest=order.digests[shot.id], run=run)
+            for run in range(1, order.run + 1)
+        }
         check(not keys & process.stored_at_claim, f"{shot.id} was stored before the run began, and asked for")
         await asyncio.sleep(min(world.dice.lognormvariate(1.8, 0.6), 50))
         if world.chance(0.03):

@@ -174,7 +174,7 @@ def test_a_webhook_that_is_away_for_a_while_costs_nothing(api: Api) -> None:
 
 def test_an_event_delivered_twice_is_paid_for_once(api: Api) -> None:
     case = parse(SubmitRequest, json.dumps(a_case("doubled")).encode()).to_case()
-    job = open_job(case, job_id="1" * 32, now=int(time.time() * 1000), timing=Timing())
+    job = open_job(case, job_id="1" * 32, salt="salt", now=int(time.time() * 1000), timing=Timing())
     jobs_of(api).create(job, case)
     url = f"{api.stack.api_url}/api/webhook/image-progress"
     payload = dump(WorkerEvent.of(work_order(job, case, webhook_url=url))).encode()

@@ -70,7 +70,7 @@ def test_a_job_whose_initiator_died_before_the_invoke_is_finished_by_the_sweeper
     case = parse(SubmitRequest, json.dumps(a_case("orphan")).encode()).to_case()
     long_ago = int(time.time() * 1000) - 200_000
     jobs = DynamoDBJobs(api.stack.client("dynamodb"), api.stack.table)
-    jobs.create(open_job(case, job_id="0" * 32, now=long_ago, timing=Timing()), case)
+    jobs.create(open_job(case, job_id="0" * 32, salt="salt", now=long_ago, timing=Timing()), case)
     assert api.job("orphan")["status"] == "pending"
 
     swept = api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper, Payload=b"{}")

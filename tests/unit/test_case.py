@@ -1,7 +1,9 @@
 """Prompts, digests, keys and batches."""
 
+import hashlib
+
 import pytest
-from darkroom.domain.case import Case, Shot, ShotKind, batches, image_key, image_run
+from darkroom.domain.case import Case, Shot, ShotKind, batches, image_key, image_run, prompt_digest
 
 from tests.builders import a_case
 
@@ -28,7 +30,23 @@ def test_braces_in_a_description_stay_braces() -> None:
 
 
 def test_another_description_has_another_digest() -> None:
-    assert a_shot().digest != a_shot(description="A whole page").digest
+    other = prompt_digest(a_shot(description="A whole page").prompt, salt="salt")
+    assert prompt_digest(a_shot().prompt, salt="salt") != other
+
+
+def test_the_same_prompt_has_the_same_digest_only_under_the_same_salt() -> None:
+    prompt = a_shot().prompt
+    assert prompt_digest(prompt, salt="salt") == prompt_digest(prompt, salt="salt")
+    assert prompt_digest(prompt, salt="salt") != prompt_digest(prompt, salt="another")
+
+
+def test_no_plain_hash_of_a_prompt_is_its_digest() -> None:
+    """A reader who guesses the description, and sees the digest in a picture's address, learns nothing."""
+    prompt = a_shot().prompt
+    digest = prompt_digest(prompt, salt="0f8fad5bd9cb469fa16570867728950e")
+    for name in sorted(hashlib.algorithms_guaranteed - {"shake_128", "shake_256"}):
+        for text in (prompt, "Torn letter", "Half a page."):
+            assert digest not in hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
 
 
 def test_a_case_differs_from_one_with_its_texts_shifted() -> None:
@@ -38,8 +56,8 @@ def test_a_case_differs_from_one_with_its_texts_shifted() -> None:
 
 
 def test_a_key_names_case_job_shot_prompt_and_run() -> None:
-    shot = a_shot()
-    assert image_key("case-1", "job-1", shot, 3) == f"cases/case-1/job-1/e-1/{shot.digest}-3.jpg"
+    key = image_key("case-1", "job-1", "e-1", digest="0123456789abcdef", run=3)
+    assert key == "cases/case-1/job-1/e-1/0123456789abcdef-3.jpg"
 
 
 @pytest.mark.parametrize(
@@ -56,15 +74,15 @@ def test_a_key_names_case_job_shot_prompt_and_run() -> None:
     ],
 )
 def test_a_key_of_anything_else_is_not_the_shots(key: str) -> None:
-    digest = a_shot().digest
+    digest = "0123456789abcdef"
     run = image_run(key.format(digest=digest), case_id="case-1", job_id="job-1", shot_id="e-1", digest=digest)
     assert run is None
 
 
 def test_a_key_tells_which_run_made_the_picture() -> None:
-    shot = a_shot()
-    key = image_key("case-1", "job-1", shot, 12)
-    assert image_run(key, case_id="case-1", job_id="job-1", shot_id="e-1", digest=shot.digest) == 12
+    digest = "0123456789abcdef"
+    key = image_key("case-1", "job-1", "e-1", digest=digest, run=12)
+    assert image_run(key, case_id="case-1", job_id="job-1", shot_id="e-1", digest=digest) == 12
 
 
 def test_the_default_case_has_batches_of_five_five_and_four() -> None:

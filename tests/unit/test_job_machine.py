@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.builders import NOW, TIMING, a_case, a_job, a_snapshot, keys_of
+from tests.builders import NOW, SALT, TIMING, a_case, a_job, a_snapshot, keys_of
 from tests.simulation.invariants import check_write
 
 CASE = a_case(evidence=3, locations=1)
@@ -123,7 +123,7 @@ class JobMachine(RuleBasedStateMachine):
         def decide() -> Job:
             self.jobs += 1
             case = replace(self.case)
-            return replacement(old, case, job_id=f"job-{self.jobs}", now=self.now, timing=TIMING)
+            return replacement(old, case, job_id=f"job-{self.jobs}", salt=SALT, now=self.now, timing=TIMING)
 
         self._change(decide)
 

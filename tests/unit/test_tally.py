@@ -42,7 +42,7 @@ def a_life() -> list[Job]:
         snapshot = a_snapshot(case, kind, sequence, done=done, run=2, claim="claim-2", cost=120)
         job = apply(job, snapshot, now=NOW + 70_000, timing=TIMING)
         versions.append(job)
-    versions.append(replacement(job, CASE, job_id="job-2", now=NOW + 80_000, timing=TIMING))
+    versions.append(replacement(job, CASE, job_id="job-2", salt="another", now=NOW + 80_000, timing=TIMING))
     return versions
 
 

@@ -75,7 +75,10 @@ def test_a_sweep_a_retry_and_a_replacement_name_who_asked() -> None:
     past.then("desk", lambda job, now: retry(job, CASE, {}, now=now, timing=TIMING)[0])
     assert past.moves[-1] == ("retried", 3, "desk")
     past.then("game", lambda job, now: cancel(job, now=now))
-    past.then("game", lambda job, now: replacement(job, CASE, job_id="job-2", now=now, timing=TIMING))
+    past.then(
+        "game",
+        lambda job, now: replacement(job, CASE, job_id="job-2", salt="another", now=now, timing=TIMING),
+    )
     assert past.moves == [("replaced", 4, "game")]
 
 

@@ -95,6 +95,7 @@ def job_attributes(job: Job) -> dict[str, Any]:
         "moves": [[m.at, m.what.value, m.run, m.by] for m in job.moves],
         "movesOmitted": job.moves_omitted,
         "caller": job.caller or None,
+        "salt": job.salt,
         "receiver": job.receiver and {"url": job.receiver.url, "events": [*job.receiver.events]},
     }
 
@@ -153,6 +154,7 @@ def to_job(item: Mapping[str, Any]) -> Job:
         ),
         moves_omitted=int(item.get("movesOmitted", 0)),
         caller=item.get("caller", ""),
+        salt=item.get("salt", ""),
         receiver=_to_receiver(item.get("receiver")),
     )
 

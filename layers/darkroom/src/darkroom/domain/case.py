@@ -1,6 +1,7 @@
 """What is to be photographed: a case, its shots, their prompts and where their pictures are kept."""
 
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Sequence
@@ -48,11 +49,6 @@ class Shot:
         name, description = self.name.rstrip(" ."), self.description.rstrip(" .")
         return _PROMPTS[self.kind].format(name=name, description=description)
 
-    @property
-    def digest(self) -> str:
-        """Names the prompt: another description has another digest, so never an old picture."""
-        return hashlib.sha256(self.prompt.encode()).hexdigest()[:16]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
@@ -77,6 +73,14 @@ class Case:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def prompt_digest(prompt: str, *, salt: str) -> str:
+    """Return the name of `prompt` in storage keys: another description has another, so never an old picture.
+
+    Whoever is shown a picture's address sees it. Without `salt` nobody can test a guess at the prompt on it.
+    """
+    return hmac.new(salt.encode(), prompt.encode(), hashlib.sha256).hexdigest()[:16]
+
+
 def job_prefix(case_id: str, job_id: str) -> str:
     """Where the pictures of a job are kept."""
     return f"cases/{case_id}/{job_id}/"
@@ -87,9 +91,9 @@ def image_prefix(case_id: str, job_id: str, shot_id: str) -> str:
     return f"{job_prefix(case_id, job_id)}{shot_id}/"
 
 
-def image_key(case_id: str, job_id: str, shot: Shot, run: int) -> str:
+def image_key(case_id: str, job_id: str, shot_id: str, *, digest: str, run: int) -> str:
     """Where a run keeps the picture of a shot: no two runs and no two prompts share a key."""
-    return f"{image_prefix(case_id, job_id, shot.id)}{shot.digest}-{run}.jpg"
+    return f"{image_prefix(case_id, job_id, shot_id)}{digest}-{run}.jpg"
 
 
 _KEY_END = re.compile(r"(?P<digest>[0-9a-f]{16})-(?P<run>[0-9]{1,6})\.jpg")

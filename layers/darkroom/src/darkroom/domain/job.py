@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
-from darkroom.domain.case import Case, Shot, ShotKind
+from darkroom.domain.case import Case, Shot, ShotKind, prompt_digest
 from darkroom.domain.errors import ShotError
 from darkroom.domain.history import Move
 from darkroom.domain.receivers import Receiver
@@ -55,6 +55,7 @@ class JobShot:
     kind: ShotKind
     name: str
     digest: str
+    """Name of its prompt in storage keys. Computed once, here; everybody else copies it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,8 @@ class Job:
     moves_omitted: int = 0
     caller: str = ""
     """Who submitted it."""
+    salt: str = ""
+    """Random text that is part of each shot's digest. No answer shows it."""
     receiver: Receiver | None = None
     """Who is told what becomes of it."""
 
@@ -137,6 +140,11 @@ class Job:
     def tag(self) -> str:
         """Names this state of this job."""
         return f"{self.job_id}.{self.version}"
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Shot id → digest of its current prompt."""
+        return {shot.id: shot.digest for shot in self.shots}
 
     @property
     def settled(self) -> int:
@@ -159,16 +167,17 @@ class Job:
         return self.moved(self.status, last_error=last_error)
 
 
-def open_job(case: Case, *, job_id: str, now: int, timing: Timing, caller: str = "") -> Job:
+def open_job(case: Case, *, job_id: str, salt: str, now: int, timing: Timing, caller: str = "") -> Job:
     """The first version of the job of a case: pending, armed, due after the grace."""
     return Job(
         case_id=case.case_id,
         job_id=job_id,
         request_digest=case.digest,
         status=Status.PENDING,
-        shots=tuple(job_shot(shot) for shot in case.shots),
+        shots=tuple(job_shot(shot, salt=salt) for shot in case.shots),
         max_cost_micro_usd=case.max_cost_micro_usd,
         caller=caller,
+        salt=salt,
         receiver=case.receiver,
         created_at=now,
         armed_at=now,
@@ -215,6 +224,7 @@ def outcome(*, total: int, done: int) -> Status:
     return Status.PARTIAL if done else Status.FAILED
 
 
-def job_shot(shot: Shot) -> JobShot:
-    """`shot` without its description."""
-    return JobShot(id=shot.id, kind=shot.kind, name=shot.name, digest=shot.digest)
+def job_shot(shot: Shot, *, salt: str) -> JobShot:
+    """Return `shot` with the digest of its prompt in place of its description."""
+    digest = prompt_digest(shot.prompt, salt=salt)
+    return JobShot(id=shot.id, kind=shot.kind, name=shot.name, digest=digest)

@@ -182,7 +182,7 @@ def _merged(job: Job, snapshot: Snapshot, status: Status, **changes: object) -> 
 
 def _check(job: Job, snapshot: Snapshot) -> None:
     """Refuse what no worker of ours would send, before anything is decided by it."""
-    digests = {shot.id: shot.digest for shot in job.shots}
+    digests = job.digests
     images = snapshot.images
     errors = []
     if snapshot.run > job.run:

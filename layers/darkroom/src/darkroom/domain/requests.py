@@ -58,12 +58,15 @@ def retry(
     shots = tuple(replace(s, description=descriptions.get(s.id, s.description)) for s in case.shots)
     max_cost = case.max_cost_micro_usd if max_cost_micro_usd is None else max_cost_micro_usd
     changed = replace(case, shots=shots, max_cost_micro_usd=max_cost)
+    old, stored = {shot.id: shot for shot in case.shots}, {shot.id: shot for shot in job.shots}
     again = rearm(
         job,
         now=now,
         due_at=now + timing.grace,
         hop=0,
-        shots=tuple(job_shot(shot) for shot in shots),
+        shots=tuple(
+            stored[shot.id] if shot == old[shot.id] else job_shot(shot, salt=job.salt) for shot in shots
+        ),
         revision=job.revision + 1,
         max_cost_micro_usd=max_cost,
         failures={},
@@ -75,13 +78,15 @@ def retry(
     return again, changed
 
 
-def replacement(job: Job, case: Case, *, job_id: str, now: int, timing: Timing, caller: str = "") -> Job:
+def replacement(
+    job: Job, case: Case, *, job_id: str, salt: str, now: int, timing: Timing, caller: str = ""
+) -> Job:
     """A new job in the place of one that has ended. Raises JobOpen, StillStopping.
 
     Run and version go on from the old job's, so that no answer of the two can be mistaken.
     """
     _check_stopped(job, now=now, timing=timing)
-    new = open_job(case, job_id=job_id, now=now, timing=timing, caller=caller)
+    new = open_job(case, job_id=job_id, salt=salt, now=now, timing=timing, caller=caller)
     return replace(new, run=job.run + 1, version=job.version + 1)
 
 

@@ -12,6 +12,8 @@ class WorkOrder:
     """One run of a job. Times are epoch milliseconds, money is millionths of a US dollar."""
 
     case: Case
+    digests: Mapping[str, str]
+    """Shot id → digest of its prompt, as the job has it: the worker's storage keys carry it."""
     job_id: str
     run: int
     hop: int
@@ -35,6 +37,7 @@ def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
         raise ValueError("an ended job has no work")
     return WorkOrder(
         case=case,
+        digests=job.digests,
         job_id=job.job_id,
         run=job.run,
         hop=job.hop,

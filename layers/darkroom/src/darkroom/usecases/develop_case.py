@@ -100,9 +100,9 @@ class DevelopCase:
         """Take over what earlier runs stored and did not report, and what it has cost."""
         if order.run == 1:
             return
-        case, shots = order.case, order.case.shots
-        keys = await self.make_shot.images.stored(case.case_id, order.job_id)
-        found = adopted(shots, keys, case_id=case.case_id, job_id=order.job_id)
+        case_id = order.case.case_id
+        keys = await self.make_shot.images.stored(case_id, order.job_id)
+        found = adopted(order.digests, keys, case_id=case_id, job_id=order.job_id)
         ledger.cost_micro_usd += len(found.keys() - ledger.images.keys()) * self.sources[0].price_micro_usd
         ledger.images = {**found, **ledger.images}
         ledger.failures = {i: f for i, f in ledger.failures.items() if i not in ledger.images}
@@ -251,7 +251,9 @@ class _Making:
 
     async def _make(self, shot: Shot) -> None:
         ledger, order = self.ledger, self.order
-        key = image_key(order.case.case_id, order.job_id, shot, order.run)
+        key = image_key(
+            order.case.case_id, order.job_id, shot.id, digest=order.digests[shot.id], run=order.run
+        )
         try:
             model = await self.make_shot(
                 shot,

@@ -39,7 +39,7 @@ class MakeShot:
         note: Note,
     ) -> str:
         """Store the picture under `key`; the model that made it."""
-        facts = {"case": case_id, "shot": shot.id, "prompt": shot.prompt}
+        facts = {"case": case_id, "shot": shot.id}
         errors: list[ShotError] = []
         for admission in admissions:
             if errors and errors[-1].code not in self.fallback_on:
@@ -66,7 +66,7 @@ class MakeShot:
         raise errors[-1]
 
     async def _store(self, shot: Shot, key: str, picture: Picture) -> None:
-        facts = {"shot": shot.id, "model": picture.raw.model, "prompt-digest": shot.digest}
+        facts = {"shot": shot.id, "model": picture.raw.model}
         try:
             async with asyncio.timeout(PUT_TIMEOUT_S):
                 await self.images.put(key, picture.jpeg, facts)

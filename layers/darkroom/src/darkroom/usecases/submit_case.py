@@ -32,28 +32,30 @@ class SubmitCase:
     def __call__(
         self, case: Case, *, caller: str, webhook_url: str, replace: bool = False, seen: str | None = None
     ) -> tuple[Job, bool]:
-        job_id = self.new_id()
+        job_id, salt = self.new_id(), self.new_id()
         # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
-        job = self._created(case, caller, job_id)
+        job = self._created(case, caller, job_id, salt)
         if job is None:
-            job = self._existing(case, caller, job_id, replace=replace, seen=seen)
+            job = self._existing(case, caller, job_id, salt, replace=replace, seen=seen)
             if job.job_id != job_id:
                 return job, False
         return self.start(job, case, webhook_url=webhook_url), True
 
-    def _created(self, case: Case, caller: str, job_id: str) -> Job | None:
+    def _created(self, case: Case, caller: str, job_id: str, salt: str) -> Job | None:
         """The new job; None when the case has one."""
         try:
             self.jobs.get(case.case_id)
         except JobNotFound:
             now = self.clock()
             self.allowance.take(caller, now)
-            job = open_job(case, job_id=job_id, now=now, timing=self.timing, caller=caller)
+            job = open_job(case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
             job = noted(None, job, at=now, by=caller)
             return job if self.jobs.create(job, case) else None
         return None
 
-    def _existing(self, case: Case, caller: str, job_id: str, *, replace: bool, seen: str | None) -> Job:
+    def _existing(
+        self, case: Case, caller: str, job_id: str, salt: str, *, replace: bool, seen: str | None
+    ) -> Job:
         def decide(job: Job) -> tuple[Job, Case | None]:
             if job.request_digest == case.digest:
                 return job, None
@@ -64,7 +66,7 @@ class SubmitCase:
             if seen is not None and seen != job.tag:
                 raise StaleVersion("the job is not the one that If-Match names")
             now = self.clock()
-            new = replacement(job, case, job_id=job_id, now=now, timing=self.timing, caller=caller)
+            new = replacement(job, case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
             self.allowance.take(caller, now)
             return noted(job, new, at=now, by=caller), case
 

@@ -116,6 +116,8 @@ class EventItem(Internal):
     id: str
     name: str
     description: str
+    digest: str
+    """Name of its prompt in storage keys."""
 
     def to_shot(self, kind: ShotKind) -> Shot:
         """The shot this item asks for."""
@@ -157,8 +159,8 @@ class WorkerEvent(Internal):
             if order.case.max_cost_micro_usd is None
             else usd(order.case.max_cost_micro_usd),
             returning=order.returning,
-            evidence=_items(order.case, ShotKind.EVIDENCE),
-            locations=_items(order.case, ShotKind.LOCATION),
+            evidence=_items(order, ShotKind.EVIDENCE),
+            locations=_items(order, ShotKind.LOCATION),
             done=dict(order.done),
             failed={i: FailureView.of(failure) for i, failure in order.failed.items()},
             webhook_url=order.webhook_url,
@@ -175,6 +177,7 @@ class WorkerEvent(Internal):
                 ),
                 max_cost_micro_usd=optional_micro_usd(self.max_cost_usd),
             ),
+            digests={item.id: item.digest for item in (*self.evidence, *self.locations)},
             job_id=self.job_id,
             run=self.run,
             hop=self.hop,
@@ -214,5 +217,9 @@ class WorkerResult(Wire):
         )
 
 
-def _items(case: Case, kind: ShotKind) -> list[EventItem]:
-    return [EventItem(id=s.id, name=s.name, description=s.description) for s in case.shots if s.kind is kind]
+def _items(order: WorkOrder, kind: ShotKind) -> list[EventItem]:
+    return [
+        EventItem(id=s.id, name=s.name, description=s.description, digest=order.digests[s.id])
+        for s in order.case.shots
+        if s.kind is kind
+    ]
