@@ -24,7 +24,7 @@ from bench import photos
 
 ROUNDS = 5
 TARGET, QUALITY = 512, 80
-ABOUT = xmp.packet({"case": "c", "shot": "s", "prompt": "a brass key " * 20, "model": "m"})
+ABOUT = xmp.packet({"case": "c", "shot": "s", "model": "m"})
 
 type Path = Callable[[bytes], bytes]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.adapters import standard_webhooks
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom_client import Case
 
 from local import cloudformation, package
@@ -47,8 +48,12 @@ def from_a_known_caller(sample: Event, known: Known) -> Event:
 
 
 def of_the_submitted_job(sample: Event, known: Known) -> Event:
-    """Fill in the job, which reports to the emulator's webhook."""
-    webhook_url = known.place.inside(known.place.stack.api_url) + WEBHOOK_PATH
+    """Fill in the job, the digests that it has of its prompts, and the emulator's webhook to report to."""
+    running = known.place.stack
+    digests = DynamoDBJobs(running.client("dynamodb"), running.table).get(sample["caseId"]).digests
+    for item in (*sample["evidence"], *sample["locations"]):
+        item["digest"] = digests[item["id"]]
+    webhook_url = known.place.inside(running.api_url) + WEBHOOK_PATH
     return sample | {"jobId": known.job_id, "webhookUrl": webhook_url}
 
 

@@ -53,6 +53,37 @@ def test_a_picture_lies_in_s3_with_its_type_and_facts(bucket: S3Images) -> None:
     assert (stored["ContentType"], stored["Metadata"]) == ("image/jpeg", {"shot": "evidence-1"})
 
 
+STRANGE_TEXTS = [
+    "图像-模型-2",
+    "gemini-\u0440review",  # a Cyrillic letter that looks like a p
+    "a\r\nx-amz-acl: public-read",
+    "\x00\x07\x1b[31m\x7f\x85",
+    "half an emoji \ud83d",
+    "\ufeff  spaces around  ",
+    "quotes ' and \" and a \\",
+    "é" * 5_000,
+    "long " * 5_000,
+    "",
+]
+
+
+@pytest.mark.parametrize("text", STRANGE_TEXTS, ids=range(len(STRANGE_TEXTS)))
+def test_no_text_about_a_picture_keeps_it_from_being_stored(bucket: S3Images, text: str) -> None:
+    asyncio.run(bucket.put(KEY, b"jpeg", {"shot": text, "model": text}))
+    stored = clients.s3().get_object(Bucket=BUCKET, Key=KEY)
+    metadata = stored["Metadata"]
+    assert stored["Body"].read() == b"jpeg"
+    assert "x-amz-acl" not in stored["ResponseMetadata"]["HTTPHeaders"]
+    assert all(value.isascii() and value.isprintable() for value in metadata.values())
+    assert sum(len(name) + len(value) for name, value in metadata.items()) <= 2048, "S3 takes no more"
+
+
+def test_a_model_name_in_another_script_is_kept_escaped(bucket: S3Images) -> None:
+    asyncio.run(bucket.put(KEY, b"jpeg", {"model": "图像-2"}))
+    stored = clients.s3().head_object(Bucket=BUCKET, Key=KEY)
+    assert stored["Metadata"] == {"model": "\\u56fe\\u50cf-2"}
+
+
 def test_a_picture_can_be_had_inline(bucket: S3Images) -> None:
     asyncio.run(bucket.put(KEY, b"jpeg", {}))
     assert bucket.inline(KEY) == "data:image/jpeg;base64," + base64.b64encode(b"jpeg").decode()

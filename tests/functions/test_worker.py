@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from PIL import Image
 
 from local import studio
@@ -50,6 +51,15 @@ class Webhook(BaseHTTPRequestHandler):
         pass
 
 
+def order_of(**known: Any) -> dict[str, Any]:
+    """The sample, with the digests that the job of the case has."""
+    order = event("worker") | known
+    digests = DynamoDBJobs(clients.dynamodb(), "jobs").get(order["caseId"]).digests
+    for item in (*order["evidence"], *order["locations"]):
+        item["digest"] = digests[item["id"]]
+    return order
+
+
 def develop(functions: Functions, config: studio.Config, **changes: Any) -> dict[str, Any]:
     """Submit the sample case and run its worker; the worker's answer."""
     job = functions.call("initiator", event("initiator")).json
@@ -57,8 +67,9 @@ def develop(functions: Functions, config: studio.Config, **changes: Any) -> dict
     handler = type("Bound", (Webhook,), {"functions": functions})
     with serving(studio.Server(config)) as provider, serving(HTTPServer(("127.0.0.1", 0), handler)) as api:
         worker = functions.load("worker", GEMINI_URL=provider)
-        order = event("worker") | {"jobId": job["jobId"], "webhookUrl": f"{api}/api/webhook/image-progress"}
-        result: dict[str, Any] = worker.handler(order | changes, Context())
+        known = {"caseId": job["caseId"], "jobId": job["jobId"]}
+        order = order_of(**(known | {"webhookUrl": f"{api}/api/webhook/image-progress"} | changes))
+        result: dict[str, Any] = worker.handler(order, Context())
         functions.forget("worker")
     return result
 

@@ -149,6 +149,23 @@ def test_a_second_retry_builds_on_the_descriptions_of_the_first() -> None:
     assert office.job.revision == 2
 
 
+def test_a_retry_keeps_the_digests_of_what_it_does_not_change() -> None:
+    # Under this salt every digest that is computed anew is another.
+    office = Office(status=Status.PARTIAL, images=keys_of(CASE, "evidence-1"), salt="another")
+    before, same_words = office.job.digests, CASE.shots[1].description
+    after = office.retry({"evidence-2": same_words, "evidence-3": "a brass key, no blood"}).digests
+    assert {shot_id for shot_id, digest in after.items() if digest != before[shot_id]} == {"evidence-3"}
+
+
+def test_words_that_come_back_have_the_digest_they_had() -> None:
+    office = a_partial_office()
+    first, digests = office.job.digests["evidence-3"], []
+    for description in ("a brass key, no blood", CASE.shots[2].description):
+        digests.append(office.retry({"evidence-3": description}).digests["evidence-3"])
+        office.jobs.jobs["case-1"] = replace(office.job, status=Status.PARTIAL)
+    assert digests[0] != first == digests[1]
+
+
 @pytest.mark.parametrize("shot_id", ["evidence-1", "ghost"])
 def test_only_what_is_missing_can_be_changed(shot_id: str) -> None:
     office = a_partial_office()

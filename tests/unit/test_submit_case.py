@@ -46,6 +46,17 @@ def test_the_same_case_again_is_the_same_job_and_no_worker() -> None:
     assert (again, created, len(workers.orders)) == (first, False, 1)
 
 
+def test_each_job_has_a_salt_of_its_own_that_a_replacement_does_not_keep() -> None:
+    jobs, workers = MemoryJobs(), RecordedWorkers()
+    submit = a_submission(jobs, workers)
+    first, _ = submit(a_case(), caller="game", webhook_url=URL)
+    jobs.jobs["case-1"] = replace(first, status=Status.FAILED)
+    second, _ = submit(a_case(evidence=3), caller="game", webhook_url=URL, replace=True)
+    other, _ = submit(a_case(case_id="case-2"), caller="game", webhook_url=URL)
+    assert len({first.salt, second.salt, other.salt, "", first.job_id, second.job_id, other.job_id}) == 7
+    assert not set(first.digests.values()) & {*second.digests.values(), *other.digests.values()}
+
+
 def test_the_same_case_is_answered_whatever_became_of_its_job() -> None:
     jobs, workers = MemoryJobs(), RecordedWorkers()
     submit = a_submission(jobs, workers)

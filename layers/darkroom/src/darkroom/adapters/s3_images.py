@@ -14,6 +14,9 @@ from darkroom.domain.errors import StorageFailed
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+MAX_METADATA = 500
+"""Characters of one value; S3 takes 2 KB of names and values together."""
+
 
 class S3Images:
     """boto3 blocks, so a put runs in a thread; it retries by itself."""
@@ -32,7 +35,7 @@ class S3Images:
                 Body=jpeg,
                 ContentType="image/jpeg",
                 CacheControl="private, max-age=31536000, immutable",
-                Metadata=dict(facts),
+                Metadata=_metadata(facts),
             )
         except (BotoCoreError, ClientError) as error:
             raise StorageFailed("the picture was made and could not be stored") from error
@@ -66,3 +69,8 @@ class S3Images:
         return self._client.generate_presigned_url(
             "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
         )
+
+
+def _metadata(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return `facts` in printable ASCII, everything else escaped as in Python: S3 refuses other text."""
+    return {name: ascii(value)[1:-1][:MAX_METADATA].strip() for name, value in facts.items()}

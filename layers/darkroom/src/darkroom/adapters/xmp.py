@@ -1,4 +1,7 @@
-"""What a picture tells about itself: an XMP packet (ISO 16684-1) in its JPEG, and nothing personal."""
+"""What a picture tells about itself: an XMP packet (ISO 16684-1) in its JPEG.
+
+Whoever may look at the picture reads it, so it holds nothing personal and no prompt.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,8 +10,8 @@ from html import escape
 AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for pictures made by a trained model."""
 
-MAX_PROMPT = 8_000
-"""Characters; a JPEG segment holds 65,502 bytes, and an escaped character takes five."""
+MAX_TEXT = 1_000
+"""Characters of one text; a JPEG segment holds 65,502 bytes, and an escaped character takes five."""
 
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -18,22 +21,20 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" \
 xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">\
 <dc:identifier>{identifier}</dc:identifier>\
-<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{prompt}</rdf:li></rdf:Alt></dc:description>\
 <xmp:CreatorTool>{model}</xmp:CreatorTool>\
 <Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType>\
 </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
 
 
 def packet(facts: Mapping[str, str]) -> bytes:
-    """`case`, `shot`, `prompt` and `model` as XMP; what is missing is empty."""
+    """Return `case`, `shot` and `model` as XMP, whatever text they are; what is missing is empty."""
     identifier = f"{facts.get('case', '')}/{facts.get('shot', '')}"
     return _PACKET.format(
         identifier=_text(identifier),
-        prompt=_text(facts.get("prompt", "")[:MAX_PROMPT]),
         model=_text(facts.get("model", "")),
         source=AI_MADE,
     ).encode()
 
 
 def _text(value: str) -> str:
-    return escape(_NOT_XML.sub("", value), quote=False)
+    return escape(_NOT_XML.sub("", value[:MAX_TEXT]), quote=False)

@@ -1,0 +1,74 @@
+"""Whoever may look at a case, and not read its descriptions, learns nothing of them, nor can test a guess."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from darkroom.adapters import aws as clients
+from darkroom.wire.calls import SubmitRequest
+from darkroom.wire.model import parse
+
+from tests.functions.conftest import Functions, event, request
+from tests.functions.test_reader import follow
+from tests.functions.test_worker import FAST, develop
+
+CASE = "/api/cases/case-42"
+PREFIX = 10
+"""Characters: a digest that is cut off tests a guess as well."""
+
+
+def seen_by_a_reader(functions: Functions) -> Iterator[str]:
+    """Yield every answer, address, header and file that the holder of a read link can get."""
+    for path, query in (
+        (f"{CASE}/image-job", None),
+        (f"{CASE}/image-job", {"images": "inline"}),
+        (f"{CASE}/image-job/timeline", None),
+        (f"{CASE}/image-status", None),
+    ):
+        answer = functions.call("reader", request("GET", path, queryStringParameters=query))
+        assert answer.status == 200, answer.text
+        yield json.dumps(answer.headers) + answer.text
+    job: dict[str, Any] = functions.call("reader", request("GET", f"{CASE}/image-job")).json
+    for link in {**job["evidenceImages"], **job["locationImages"]}.values():
+        yield link + json.dumps(functions.call("reader", follow(link)).headers)
+    for item in clients.s3().list_objects_v2(Bucket="pictures")["Contents"]:
+        found = clients.s3().get_object(Bucket="pictures", Key=item["Key"])
+        yield json.dumps(found["ResponseMetadata"]["HTTPHeaders"]) + found["Body"].read().decode("latin-1")
+
+
+def guesses_of(secret: bytes) -> Iterator[str]:
+    """Yield how a guess at `secret` shows itself where it is hashed without a salt."""
+    for name in sorted(hashlib.algorithms_guaranteed - {"shake_128", "shake_256"}):
+        digest = hashlib.new(name, secret, usedforsecurity=False).digest()
+        yield digest.hex()[:PREFIX]
+        yield base64.b64encode(digest).decode()[:PREFIX]
+        yield base64.urlsafe_b64encode(digest).decode()[:PREFIX]
+
+
+def test_a_reader_sees_no_prompt_and_nothing_to_test_a_guess_at_one_on(functions: Functions) -> None:
+    assert develop(functions, FAST)["status"] == "completed"
+    body = event("initiator")["body"]
+    case = parse(SubmitRequest, body.encode()).to_case()
+    secrets = [text for shot in case.shots for text in (shot.prompt, shot.description)]
+    seen = list(seen_by_a_reader(functions))
+    assert len(seen) == 4 + 3 + 3
+    for secret in secrets:
+        assert not any(secret in text for text in seen)
+    guesses = {guess for text in [*secrets, body] for guess in guesses_of(text.encode())}
+    guesses |= {case.digest[:PREFIX]}
+    assert not {guess for guess in guesses if any(guess in text for text in seen)}
+
+
+def test_the_same_case_submitted_elsewhere_has_other_addresses(functions: Functions) -> None:
+    body = json.loads(event("initiator")["body"])
+    digests = []
+    for case_id in ("case-1", "case-2"):
+        sent = event("initiator") | {"body": json.dumps(body | {"caseId": case_id})}
+        assert functions.call("initiator", sent).status == 202
+        item = clients.dynamodb().get_item(TableName="jobs", Key={"pk": {"S": f"case:{case_id}:image-job"}})[
+            "Item"
+        ]
+        digests.append([shot["M"]["digest"]["S"] for shot in item["shots"]["L"]])
+    assert not set(digests[0]) & set(digests[1])
