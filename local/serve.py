@@ -5,11 +5,15 @@ import json
 import os
 import sys
 import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 
-from local import package, stack, studio
+from local import package, receiver, stack, studio
 from local.terminal import ended_by_signal
 
 STACK_FILE = package.ROOT / ".local" / "stack.json"
+RECEIVERS_ON_LOOPBACK = {"CallbackHosts": "127.0.0.1,localhost", "CallbackPrivate": "true"}
 
 
 def main() -> int:
@@ -22,12 +26,19 @@ def main() -> int:
     log = package.ROOT / ".local" / "stack.log"
     config = studio.Config(**arguments.studio)
     try:
-        with ended_by_signal(), stack.running(studio_config=config, log=log) as running:
+        with ended_by_signal(), ExitStack() as open_:
+            running = open_.enter_context(
+                stack.running(studio_config=config, log=log, parameters=RECEIVERS_ON_LOOPBACK)
+            )
+            secrets = receiver.callback_secrets(running.api_url, running.token)
+            callbacks = receiver.Server(secrets, partial(print, flush=True))
+            open_.enter_context(stack.serving(callbacks))
             # It holds a secret: for its owner only.
             descriptor = os.open(STACK_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(running.to_json())
-            print(f"The API is at {running.api_url}\nAddresses: {STACK_FILE}\nLog: {log}")
+                file.write(replace(running, receiver_url=callbacks.url).to_json())
+            print(f"The API is at {running.api_url}\nAddresses and token: {STACK_FILE}\nLog: {log}")
+            print(f"Callbacks to {callbacks.url} are printed here.")
             print("Send a case with `make submit`; Ctrl-C stops everything.", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:

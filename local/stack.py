@@ -62,6 +62,8 @@ class Stack:
     token: str = field(repr=False)
     """Of a caller who may do everything."""
     pids: dict[str, int]
+    receiver_url: str | None = None
+    """Address of a receiver of callbacks, where one runs."""
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulator."""
@@ -188,7 +190,8 @@ def _deploy(
         api_id=secrets.token_hex(4),
         webhook_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
     )
-    api_url = f"{emulator_url}/_aws/execute-api/{local.api_id}/$default"
+    # The stage $default, written so that a shell leaves the address as it is.
+    api_url = f"{emulator_url}/_aws/execute-api/{local.api_id}/%24default"
     given = {
         "GeminiApiKey": provider.key,
         "GeminiUrl": provider.url,

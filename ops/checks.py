@@ -1,4 +1,4 @@
-"""What `make doctor` looks at: each check yields what it has seen, and how to mend what is wrong."""
+"""The checks of `make doctor`: each yields what it found, and how to mend what is wrong."""
 
 import json
 import time
@@ -11,18 +11,17 @@ from enum import StrEnum
 import httpx
 from botocore.exceptions import ClientError
 from darkroom.adapters import standard_webhooks
-from darkroom.adapters.api_tokens import ApiTokens
-from darkroom.domain.errors import InvalidInput
+from darkroom.adapters.api_tokens import faults
 
 from ops.deployment import Deployment
 
 WEBHOOK = "/api/webhook/image-progress"
 CASES_AT_ONCE = 10
-"""What a deployment should manage: a worker and a webhook each, and as many functions again for callers."""
+"""Number of cases a deployment should run at once. Each takes about four functions."""
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"
@@ -31,7 +30,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, what was seen, how to mend it."""
+    """One line of the report: what was checked, what was found, how to mend it."""
 
     level: Level
     what: str
@@ -40,31 +39,33 @@ class Finding:
 
 
 def concurrency(deployment: Deployment) -> Iterator[Finding]:
-    """Whether the account lets enough functions run at once."""
+    """Check that the account lets enough functions run at once."""
     limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
     limit = limits.get("UnreservedConcurrentExecutions") or limits["ConcurrentExecutions"]
     needed = 4 * CASES_AT_ONCE
     if limit >= needed:
-        yield Finding(Level.OK, "concurrency", f"{limit} functions at once")
+        yield Finding(Level.OK, "concurrency", f"{limit} functions may run at once")
         return
     yield Finding(
         Level.WARN if limit >= 4 else Level.FAIL,
         "concurrency",
-        f"{limit} functions at once: about {limit // 4} cases; a new account has 10",
+        f"only {limit} functions may run at once, which is about {limit // 4} cases; a new account has 10",
         f'ask for at least {needed}: Service Quotas, AWS Lambda, "Concurrent executions"',
     )
 
 
 def secrets(deployment: Deployment) -> Iterator[Finding]:
-    """Whether each secret can be read and has its form."""
+    """Check that each secret can be read and has the right form."""
     for name in sorted(deployment.of_type("AWS::SecretsManager::Secret")):
         try:
             problem = _FORMS[name](deployment.secret(name))
         except ClientError as error:
             problem = f"cannot be read: {error.response['Error']['Code']}"
-        mend = f"store a right value in {deployment.resources[name][1]} (docs/operations.md)"
+        except ValueError as error:
+            problem = str(error)
+        mend = f"store a valid value in {deployment.resources[name][1]} (docs/operations.md)"
         level = Level.FAIL if problem else Level.OK
-        yield Finding(level, f"secret {name}", problem or "readable, of the right form", mend)
+        yield Finding(level, f"secret {name}", problem or "can be read and has the right form", mend)
 
 
 def _webhook_form(value: str) -> str:
@@ -76,11 +77,7 @@ def _webhook_form(value: str) -> str:
 
 
 def _tokens_form(value: str) -> str:
-    try:
-        ApiTokens(lambda: value).access("")
-    except InvalidInput as error:
-        return str(error)
-    return ""
+    return "; ".join(faults(value))
 
 
 def _long_form(value: str) -> str:
@@ -89,7 +86,7 @@ def _long_form(value: str) -> str:
 
 
 def _key_form(value: str) -> str:
-    return "no key was given" if value in ("", "unset") else ""
+    return "no key is stored" if value in ("", "unset") else ""
 
 
 _FORMS: dict[str, Callable[[str], str]] = {
@@ -104,18 +101,20 @@ _FORMS: dict[str, Callable[[str], str]] = {
 
 
 def provider(deployment: Deployment) -> Iterator[Finding]:
-    """Whether the provider takes the key and has the model; a question that costs nothing."""
+    """Check that the provider accepts the key and has the model. The request costs nothing."""
     variables = deployment.worker
     name = variables["IMAGE_PROVIDER"]
     if name == "bedrock":
         yield Finding(
-            Level.WARN, "provider", "bedrock is not asked", "see the console: Bedrock, Model access"
+            Level.WARN,
+            "provider",
+            "Bedrock cannot be checked without drawing",
+            "see the console: Bedrock, Model access",
         )
         return
     prefix = {"gemini": "GEMINI", "openai": "OPENAI"}[name]
     model = variables[f"{prefix}_MODEL"]
-    key = deployment.client("secretsmanager").get_secret_value(SecretId=variables[f"{prefix}_SECRET"])
-    secret = str(key["SecretString"])
+    secret = deployment.secret_of(variables[f"{prefix}_SECRET"])
     url, headers = (
         (f"{variables['GEMINI_URL']}/v1beta/models/{model}", {"x-goog-api-key": secret})
         if name == "gemini"
@@ -128,21 +127,24 @@ def provider(deployment: Deployment) -> Iterator[Finding]:
         return
     mend = {
         404: f"the model is retired or misspelt: set {name.capitalize()}Model to one that exists",
-        400: "the key is wrong: store a right one",
-        401: "the key is wrong: store a right one",
-        403: "the key may not use this API: allow it, or store another",
+        400: "the key is wrong: store a valid one",
+        401: "the key is wrong: store a valid one",
+        403: "the key is not allowed to use this API: allow it at the provider, or store another key",
     }
     if status == httpx.codes.OK:
-        yield Finding(Level.OK, "provider", f"{name} takes the key and has {model}")
+        yield Finding(Level.OK, "provider", f"{name} accepts the key and has the model {model}")
     else:
         level = Level.FAIL if status in mend else Level.WARN
         yield Finding(
-            level, "provider", f"{name} answered {status} for {model}", mend.get(status, "try later")
+            level,
+            "provider",
+            f"{name} answered {status} for the model {model}",
+            mend.get(status, "try again later"),
         )
 
 
 def releases(deployment: Deployment) -> Iterator[Finding]:
-    """Whether callers get the newest code with the newest settings."""
+    """Check that callers get the newest code with the newest settings."""
     functions = deployment.client("lambda")
     for alias in sorted(deployment.of_type("AWS::Lambda::Alias").values()):
         name, _, label = alias.rpartition(":")
@@ -151,26 +153,29 @@ def releases(deployment: Deployment) -> Iterator[Finding]:
         share = functions.get_alias(FunctionName=name, Name=label).get("RoutingConfig", {})
         what, version = f"release {name.rpartition(':')[2]}", served["Version"]
         if share.get("AdditionalVersionWeights"):
-            mend = "wait: within minutes it serves everybody or is taken back (CodeDeploy, Deployments)"
-            yield Finding(Level.WARN, what, f"a new version is on trial beside {version}", mend)
+            mend = "wait some minutes: CodeDeploy moves all calls to it, or takes it back"
+            yield Finding(Level.WARN, what, f"a new version gets a part of the calls beside {version}", mend)
         elif differs:
-            seen = f"version {version} is served, of another {', '.join(differs)} than the newest"
-            yield Finding(Level.FAIL, what, seen, "run `sam build` before `sam deploy`, always")
+            seen = f"callers get version {version}, but the newest code differs in: {', '.join(differs)}"
+            yield Finding(Level.FAIL, what, seen, "run `sam build`, then `sam deploy`")
         else:
-            yield Finding(Level.OK, what, f"version {version} is served, the newest")
+            yield Finding(Level.OK, what, f"callers get version {version}, the newest")
 
 
 _RELEASED = ("CodeSha256", "Layers", "Environment")
 
 
 def webhook(deployment: Deployment) -> Iterator[Finding]:
-    """Whether snapshots arrive and only signed ones count."""
+    """Check that signed snapshots reach the webhook and unsigned ones are refused."""
     url = deployment.outputs["ApiUrl"] + WEBHOOK
     body = json.dumps(_SNAPSHOT).encode()
     signed = standard_webhooks.sign(
         deployment.secret("WebhookSecret"), message_id="doctor", timestamp_s=int(time.time()), body=body
     )
-    for what, headers, expected in (("unsigned", {}, 401), ("signed, of no job", signed, 404)):
+    for what, headers, expected in (
+        ("an unsigned snapshot", {}, 401),
+        ("a signed one for no job", signed, 404),
+    ):
         status = deployment.http.post(
             url, content=body, headers={"content-type": "application/json", **headers}
         ).status_code
@@ -178,8 +183,10 @@ def webhook(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             Level.OK if right else Level.FAIL,
             "webhook",
-            f"a snapshot that is {what} is answered {status}" + ("" if right else f", not {expected}"),
-            "" if right else "look at the logs of the function webhook; is the address a proxy's?",
+            f"{what} gets {status}" + ("" if right else f" instead of {expected}"),
+            ""
+            if right
+            else "read the logs of the webhook function; check that no proxy stands before the API",
         )
 
 
@@ -201,7 +208,7 @@ _SNAPSHOT = {
 
 
 def callers(deployment: Deployment) -> Iterator[Finding]:
-    """Whether strangers are kept out."""
+    """Check that nobody gets in without a valid token."""
     url = deployment.outputs["ApiUrl"] + "/api/openapi.json"
     for what, headers, expected in (
         ("without a token", {}, 401),
@@ -209,12 +216,12 @@ def callers(deployment: Deployment) -> Iterator[Finding]:
     ):
         status = deployment.http.get(url, headers=headers).status_code
         level = Level.OK if status == expected else Level.FAIL
-        mend = "" if status == expected else "the authorizer does not work: look at its logs"
-        yield Finding(level, "callers", f"a caller {what} is answered {status}", mend)
+        mend = "" if status == expected else "the authorizer does not work: read its logs"
+        yield Finding(level, "callers", f"a request {what} gets {status}", mend)
 
 
 def sweeper(deployment: Deployment) -> Iterator[Finding]:
-    """Whether it is called every minute."""
+    """Check that the sweeper is called every minute."""
     rules = deployment.of_type("AWS::Events::Rule").values()
     events = deployment.client("events")
     for rule in rules:
@@ -223,7 +230,7 @@ def sweeper(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             Level.OK if enabled else Level.FAIL,
             "sweeper",
-            f"its schedule, {found['ScheduleExpression']}, is {found['State'].lower()}",
+            f"the schedule {found['ScheduleExpression']} is {found['State'].lower()}",
             "" if enabled else f"aws events enable-rule --name {rule}",
         )
     now = datetime.now(UTC)
@@ -242,13 +249,13 @@ def sweeper(deployment: Deployment) -> Iterator[Finding]:
         "sweeper",
         f"ran {ticks} times in the last ten minutes"
         if ticks
-        else "CloudWatch knows of no run in ten minutes",
-        "" if ticks else "right after a deploy and on the local stack that is so; else look at its logs",
+        else "no run in the last ten minutes, says CloudWatch",
+        "" if ticks else "normal right after a deploy and on the local stack; otherwise read its logs",
     )
 
 
 def alarms(deployment: Deployment) -> Iterator[Finding]:
-    """Whether somebody is told."""
+    """Check that alarms reach somebody."""
     names = list(deployment.of_type("AWS::CloudWatch::Alarm").values())
     found = list(deployment.all_pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names))
     mute = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions")]
@@ -260,22 +267,27 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
         "deploy the template again" if mute or not found else "",
     )
     if raised:
-        yield Finding(Level.WARN, "alarms", f"raised now: {', '.join(raised)}", "see docs/operations.md")
+        yield Finding(
+            Level.WARN,
+            "alarms",
+            f"in alarm now: {', '.join(raised)}",
+            "docs/operations.md says what to do about each",
+        )
     topic = deployment.outputs["AlarmTopicArn"]
     told = list(deployment.all_pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic))
     pending = [one for one in told if one["SubscriptionArn"] == "PendingConfirmation"]
     yield Finding(
         Level.OK if len(told) > len(pending) else Level.WARN,
         "alarms",
-        f"{len(told) - len(pending)} receivers, {len(pending)} not confirmed",
+        f"{len(told) - len(pending)} receivers confirmed, {len(pending)} not confirmed",
         ""
         if len(told) > len(pending)
-        else "deploy with AlarmEmail=you@example.com and follow the e-mail's link",
+        else "deploy with AlarmEmail=you@example.com and follow the link in the e-mail that comes",
     )
 
 
 def storage(deployment: Deployment) -> Iterator[Finding]:
-    """Whether table and bucket are as the template says."""
+    """Check that table and bucket are as the template says."""
     database, table = deployment.client("dynamodb"), deployment.outputs["TableName"]
     described = database.describe_table(TableName=table)["Table"]
     backups = database.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
@@ -285,11 +297,11 @@ def storage(deployment: Deployment) -> Iterator[Finding]:
         ("is active", described["TableStatus"] == "ACTIVE"),
         ("has a stream", bool(described.get("LatestStreamArn"))),
         ("can be restored to any second", recovery == "ENABLED"),
-        ("forgets what has expired", expiry in ("ENABLED", "ENABLING")),
+        ("deletes expired items", expiry in ("ENABLED", "ENABLING")),
         ("is protected from deletion", bool(described.get("DeletionProtectionEnabled"))),
     ):
-        mend = "deploy again; for the protection with Stage=prod (no emulator has all of these)"
-        yield Finding(Level.OK if right else Level.WARN, "table", what if right else f"not so: {what}", mend)
+        mend = "deploy again, with Stage=prod for the protection; the local stack has not all of these"
+        yield Finding(Level.OK if right else Level.WARN, "table", what if right else f"missing: {what}", mend)
     public = None
     with suppress(ClientError):
         public = deployment.client("s3").get_public_access_block(Bucket=deployment.outputs["BucketName"])

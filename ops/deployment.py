@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import httpx
+from darkroom.adapters.secrets import plain
 
 
 class Deployment:
@@ -39,9 +40,14 @@ class Deployment:
         return {name: physical for name, (found, physical) in self.resources.items() if found == kind}
 
     def secret(self, logical_id: str) -> str:
-        """The value of one of the stack's secrets; raises ClientError."""
+        """Return one of the stack's secrets; raises ClientError, or ValueError when it is no text."""
         _, physical = self.resources[logical_id]
-        return str(self.client("secretsmanager").get_secret_value(SecretId=physical)["SecretString"])
+        return self.secret_of(physical)
+
+    def secret_of(self, name: str) -> str:
+        """Return the secret with this name or ARN, as the functions read it."""
+        found = self.client("secretsmanager").get_secret_value(SecretId=name)
+        return plain(found["SecretString"] if "SecretString" in found else found["SecretBinary"])
 
     @cached_property
     def worker(self) -> dict[str, str]:

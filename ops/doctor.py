@@ -1,11 +1,13 @@
-"""`make doctor`: looks at a deployment from outside and says what is wrong and how to mend it.
+"""`make doctor`: examine a deployment from outside, and say what is wrong and how to mend it.
 
-`STACK=name` for one on AWS, with your credentials; otherwise the stack that `make local` keeps running.
-It changes nothing. The exit code is 1 when something must be mended.
+`STACK=name` names a stack on AWS, which is read with your credentials. Without it the stack of `make local`
+is examined. Nothing is changed. The exit code is 1 when something must be mended, 2 when the stack cannot
+be read at all.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +15,14 @@ from pathlib import Path
 
 import boto3
 import httpx
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
 
 from ops.checks import CHECKS, Finding, Level
 from ops.deployment import Deployment
@@ -22,37 +31,67 @@ LOCAL = Path(__file__).resolve().parent.parent / ".local" / "stack.json"
 
 
 def examine(deployment: Deployment) -> Iterator[Finding]:
-    """All findings; a check that breaks is one itself."""
+    """Yield all findings; a check that fails to run is a finding itself."""
     for check in CHECKS:
         try:
             yield from check(deployment)
-        except (ClientError, httpx.HTTPError, KeyError) as error:
-            said = error.response["Error"]["Code"] if isinstance(error, ClientError) else repr(error)
-            mend = "may you do this? the doctor needs to read the stack and its secrets"
-            yield Finding(Level.FAIL, check.__name__, f"could not be looked at: {said}", mend)
+        except (BotoCoreError, ClientError, httpx.HTTPError, KeyError, ValueError) as error:
+            mend = "your credentials must be allowed to read the stack and its secrets"
+            yield Finding(Level.FAIL, check.__name__, f"the check failed: {in_short(error)}", mend)
+
+
+def in_short(error: Exception) -> str:
+    """Return the error in one line: the code of an AWS error, the first line of any other."""
+    if isinstance(error, ClientError):
+        return f"AWS answered {error.response['Error']['Code']}"
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def obstacle(deployment: Deployment) -> str | None:
+    """Return why the stack cannot be read at all, and what to do, in one line; None when it can."""
+    try:
+        deployment.outputs  # noqa: B018 - read once and kept
+    except (BotoCoreError, ClientError) as error:
+        cure = next((cure for kind, cure in _CURES.items() if isinstance(error, kind)), "")
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationError":
+            cure = "no such stack in this account and region: see `aws cloudformation list-stacks`"
+        return f"The stack {deployment.name} cannot be read: {cure or in_short(error)}"
+    return None
+
+
+_CURES: dict[type[Exception], str] = {
+    NoRegionError: "no AWS region is set; set AWS_REGION, or run `aws configure`",
+    NoCredentialsError: "there are no AWS credentials; run `aws sso login`, or set AWS_PROFILE",
+    PartialCredentialsError: "the AWS credentials are incomplete; run `aws configure`",
+    EndpointConnectionError: "its address does not answer; check region and network, or start `make local` again",
+}
 
 
 def deployed(name: str | None, http: httpx.Client) -> Deployment:
-    """The stack called `name`, or the local one; raises FileNotFoundError when none is running."""
+    """Return the stack called `name`, or the local one; raises FileNotFoundError when none is running."""
     if name:
-        return Deployment(name, partial(boto3.client), http)
+        # The AWS command and SAM read AWS_REGION; boto3 by itself reads only AWS_DEFAULT_REGION.
+        return Deployment(name, partial(boto3.client, region_name=os.environ.get("AWS_REGION")), http)
     url = json.loads(LOCAL.read_text())["emulatorUrl"]
     session = boto3.Session("local", "local", region_name="us-east-1")
     return Deployment("darkroom", partial(session.client, endpoint_url=url), http)
 
 
 def main() -> int:
-    """One line a finding, its cure below it; 1 when one must be mended."""
+    """Print one line a finding and its cure below it; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stack", default="", help="the stack's name; empty for the one of `make local`")
+    parser.add_argument("--stack", default="", help="name of the stack; empty means the one of `make local`")
     arguments = parser.parse_args()
     worst = 0
     with httpx.Client(timeout=20, trust_env=bool(arguments.stack)) as http:
         try:
             deployment = deployed(arguments.stack or None, http)
         except FileNotFoundError:
-            print("No stack is running: start one with `make local`, or name one: STACK=darkroom make doctor")
-            return 1
+            print("No local stack is running: start one with `make local`, or name one with STACK=...")
+            return 2
+        if problem := obstacle(deployment):
+            print(problem)
+            return 2
         for finding in examine(deployment):
             print(f"{finding.level:5} {finding.what:22} {finding.seen}")
             if finding.level is not Level.OK and finding.mend:

@@ -1,0 +1,62 @@
+"""A deployment that cannot be read at all is one line with its cure, not a finding a check."""
+
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+
+from ops import doctor
+from ops.deployment import Deployment
+
+
+def unreadable(error: Exception) -> Deployment:
+    def client(service: str) -> Any:
+        raise error
+
+    return Deployment("darkroom", client, httpx.Client(transport=httpx.MockTransport(lambda request: None)))  # type: ignore[arg-type, return-value]
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "a long text"}}, "DescribeStacks")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (NoRegionError(), "set AWS_REGION"),
+        (NoCredentialsError(), "aws sso login"),
+        (ProfileNotFound(profile="nope"), "nope"),
+        (TokenRetrievalError(provider="sso", error_msg="expired"), "expired"),
+        (EndpointConnectionError(endpoint_url="https://x.example"), "check region and network"),
+        (refused("ValidationError"), "no such stack"),
+        (refused("ExpiredToken"), "AWS answered ExpiredToken"),
+        (refused("AccessDenied"), "AWS answered AccessDenied"),
+    ],
+)
+def test_what_keeps_the_doctor_from_looking_is_one_line_with_its_cure(error: Exception, says: str) -> None:
+    line = doctor.obstacle(unreadable(error))
+    assert line is not None
+    assert line.startswith("The stack darkroom cannot be read: ")
+    assert says in line
+    assert "\n" not in line
+
+
+def test_a_check_that_cannot_run_is_a_finding_of_one_line() -> None:
+    found = list(doctor.examine(unreadable(ValueError("first line\nsecond line"))))
+    assert {finding.level for finding in found} == {doctor.Level.FAIL}
+    assert all(finding.seen == "the check failed: first line" and finding.mend for finding in found)
+
+
+def test_a_region_given_as_the_aws_command_takes_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with httpx.Client() as http:
+        assert doctor.deployed("darkroom", http).client("cloudformation").meta.region_name == "eu-west-1"
