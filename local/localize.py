@@ -5,6 +5,7 @@ Everything else that is local is configuration: parameters of the template, as o
 
 import copy
 import re
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,6 @@ class Local:
     """Logical id of a function or layer → key of its zip."""
     api_id: str
     """Eight hexadecimal digits."""
-    webhook_secret: str
 
 
 def code_from_s3(template: Template, local: Local) -> None:
@@ -135,11 +135,15 @@ def _native_routes(function_id: str, routes: list[Template], default_authorizer:
     return made
 
 
-def known_webhook_secret(template: Template, local: Local) -> None:
-    """The emulator ignores `ExcludePunctuation`, and its generated secret would be no base64."""
-    properties = template["Resources"]["WebhookSecret"]["Properties"]
-    del properties["GenerateSecretString"]
-    properties["SecretString"] = local.webhook_secret
+def secrets_without_punctuation(template: Template, local: Local) -> None:
+    """The emulator ignores `ExcludePunctuation` and knows only `ExcludeCharacters`.
+
+    With punctuation the webhook's secret is no base64, and a shell changes a token that is pasted.
+    """
+    for resource in template["Resources"].values():
+        generated = resource.get("Properties", {}).get("GenerateSecretString", {})
+        if generated.pop("ExcludePunctuation", False):
+            generated["ExcludeCharacters"] = string.punctuation
 
 
 def without_metric_math(template: Template, local: Local) -> None:
@@ -160,7 +164,7 @@ REWRITES: tuple[Callable[[Template, Local], None], ...] = (
     without_bytecode,
     code_from_s3,
     http_api_in_native_resources,
-    known_webhook_secret,
+    secrets_without_punctuation,
     without_metric_math,
     without_gradual_deployment,
 )

@@ -3,7 +3,6 @@
 Differences from AWS: the rewrites of `localize.py`, and the parameters given in `_deploy`.
 """
 
-import base64
 import json
 import os
 import secrets
@@ -188,7 +187,6 @@ def _deploy(
         code_bucket=CODE_BUCKET,
         code_keys=_upload(template, _client("s3", emulator_url)),
         api_id=secrets.token_hex(4),
-        webhook_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
     )
     # The stage $default, written so that a shell leaves the address as it is.
     api_url = f"{emulator_url}/_aws/execute-api/{local.api_id}/%24default"
@@ -209,7 +207,12 @@ def _deploy(
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     outputs = _outputs(formation)
-    tokens = _client("secretsmanager", emulator_url).get_secret_value(SecretId=outputs["ApiTokensArn"])
+
+    def secret(logical_id: str) -> str:
+        found = formation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+        name = found["StackResourceDetail"]["PhysicalResourceId"]
+        return str(_client("secretsmanager", emulator_url).get_secret_value(SecretId=name)["SecretString"])
+
     return Stack(
         api_url=api_url,
         emulator_url=emulator_url,
@@ -218,8 +221,8 @@ def _deploy(
         bucket=outputs["BucketName"],
         sweeper=outputs["SweeperName"],
         worker=outputs["WorkerName"],
-        webhook_secret=local.webhook_secret,
-        token=json.loads(tokens["SecretString"])["token"],
+        webhook_secret=secret("WebhookSecret"),
+        token=json.loads(secret("ApiTokens"))["token"],
         pids={"emulator": process.pid, "stack": os.getpid()},
     )
 

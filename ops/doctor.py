@@ -63,7 +63,7 @@ _CURES: dict[type[Exception], str] = {
     NoRegionError: "no AWS region is set; set AWS_REGION, or run `aws configure`",
     NoCredentialsError: "there are no AWS credentials; run `aws sso login`, or set AWS_PROFILE",
     PartialCredentialsError: "the AWS credentials are incomplete; run `aws configure`",
-    EndpointConnectionError: "its address does not answer; check region and network, or start `make local` again",
+    EndpointConnectionError: "it does not answer; check region and network, or start `make local` again",
 }
 
 

@@ -1,13 +1,16 @@
 """Each rewrite of the template for the emulator, and that there are no others."""
 
+import string
+from typing import Any
+
 from local import cloudformation, package
 from local.localize import (
     REWRITES,
     Local,
     code_from_s3,
     http_api_in_native_resources,
-    known_webhook_secret,
     localize,
+    secrets_without_punctuation,
     without_bytecode,
     without_gradual_deployment,
     without_metric_math,
@@ -23,7 +26,6 @@ LOCAL = Local(
     code_bucket="code",
     code_keys={logical_id: f"{logical_id}.zip" for logical_id in CODE},
     api_id="0a1b2c3d",
-    webhook_secret="whsec_xyz",
 )
 RESULT = localize(TEMPLATE, LOCAL)["Resources"]
 
@@ -33,7 +35,7 @@ def test_there_are_just_these_rewrites() -> None:
         without_bytecode,
         code_from_s3,
         http_api_in_native_resources,
-        known_webhook_secret,
+        secrets_without_punctuation,
         without_metric_math,
         without_gradual_deployment,
     )
@@ -108,9 +110,19 @@ def test_the_same_routes_ask_the_same_authorizer() -> None:
     assert (authorizer["EnableSimpleResponses"], authorizer["AuthorizerResultTtlInSeconds"]) == (True, 300)
 
 
-def test_the_webhook_secret_is_known() -> None:
-    assert RESULT["WebhookSecret"]["Properties"]["SecretString"] == "whsec_xyz"
-    assert "GenerateSecretString" not in RESULT["WebhookSecret"]["Properties"]
+def generated(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {name: r.get("Properties", {}).get("GenerateSecretString") for name, r in resources.items()}
+    return {name: made for name, made in found.items() if made is not None}
+
+
+def test_generated_secrets_have_no_punctuation() -> None:
+    as_written = generated(TEMPLATE["Resources"])
+    assert {"WebhookSecret", "ApiTokens"} <= as_written.keys()
+    assert all(made["ExcludePunctuation"] for made in as_written.values())
+    for name, made in generated(RESULT).items():
+        expected = as_written[name] | {"ExcludeCharacters": string.punctuation}
+        del expected["ExcludePunctuation"]
+        assert made == expected
 
 
 def test_alarms_on_an_expression_are_left_out_and_no_others() -> None:
@@ -129,11 +141,11 @@ def test_a_release_goes_to_everybody_at_once() -> None:
 def test_nothing_else_is_changed() -> None:
     added = ("AWS::ApiGatewayV2::", "AWS::Lambda::Permission")
     for logical_id, resource in RESULT.items():
-        if logical_id in ("HttpApi", "WebhookSecret") or resource["Type"].startswith(added):
+        if logical_id == "HttpApi" or resource["Type"].startswith(added):
             continue
         before = dict(TEMPLATE["Resources"][logical_id]["Properties"])
         after = dict(resource["Properties"])
-        for changed in ("CodeUri", "ContentUri", "Events", "DeploymentPreference"):
+        for changed in ("CodeUri", "ContentUri", "Events", "DeploymentPreference", "GenerateSecretString"):
             before.pop(changed, None), after.pop(changed, None)
         assert after == before
     schedules = RESULT["SweeperFunction"]["Properties"]["Events"]

@@ -14,6 +14,7 @@ from botocore.exceptions import (
 )
 
 from ops import doctor
+from ops.checks import Level
 from ops.deployment import Deployment
 
 
@@ -21,7 +22,8 @@ def unreadable(error: Exception) -> Deployment:
     def client(service: str) -> Any:
         raise error
 
-    return Deployment("darkroom", client, httpx.Client(transport=httpx.MockTransport(lambda request: None)))  # type: ignore[arg-type, return-value]
+    nobody = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(500)))
+    return Deployment("darkroom", client, nobody)
 
 
 def refused(code: str) -> ClientError:
@@ -51,7 +53,7 @@ def test_what_keeps_the_doctor_from_looking_is_one_line_with_its_cure(error: Exc
 
 def test_a_check_that_cannot_run_is_a_finding_of_one_line() -> None:
     found = list(doctor.examine(unreadable(ValueError("first line\nsecond line"))))
-    assert {finding.level for finding in found} == {doctor.Level.FAIL}
+    assert {finding.level for finding in found} == {Level.FAIL}
     assert all(finding.seen == "the check failed: first line" and finding.mend for finding in found)
 
 

@@ -1,0 +1,59 @@
+"""The receiver of `make local` accepts what is signed and says what it is."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from darkroom.adapters import standard_webhooks
+
+from local import receiver
+
+SECRETS = ["whsec_" + "A" * 44, "whsec_" + "B" * 44]
+BODY = json.dumps(
+    {
+        "type": "image-job.completed",
+        "data": {
+            "caseId": "case-42",
+            "version": 7,
+            "completedImages": 14,
+            "totalImages": 14,
+            "shareUrl": "s",
+        },
+    }
+).encode()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def server(said: list[str]) -> Iterator[receiver.Server]:
+    found = receiver.Server(SECRETS, said.append)
+    thread = threading.Thread(target=found.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    found.shutdown()
+    thread.join()
+    found.server_close()
+
+
+def send(server: receiver.Server, secret: str) -> int:
+    signed = standard_webhooks.sign(secret, message_id="m", timestamp_s=int(time.time()), body=BODY)
+    return httpx.post(server.url, content=BODY, headers=signed, trust_env=False).status_code
+
+
+def test_a_message_signed_with_any_of_the_secrets_is_one_line(
+    server: receiver.Server, said: list[str]
+) -> None:
+    assert [send(server, secret) for secret in SECRETS] == [204, 204]
+    assert said == ["callback image-job.completed case-42 version 7: 14 of 14 pictures"] * 2
+
+
+def test_a_message_signed_by_somebody_else_is_refused(server: receiver.Server, said: list[str]) -> None:
+    assert send(server, "whsec_" + "C" * 44) == 401
+    assert said == ["callback with a wrong signature: refused"]
