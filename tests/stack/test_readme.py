@@ -16,7 +16,13 @@ def test_the_block_of_the_api_works_when_it_is_pasted_whole(api: Api, tmp_path: 
     (tmp_path / ".local" / "stack.json").write_text(api.stack.to_json())
     # A shell that reads commands goes on after a failed one, as the person's own does.
     done = subprocess.run(
-        ["bash"], input=block, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+        ["/usr/bin/env", "bash"],
+        input=block,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "evidence-1.jpg").read_bytes().startswith(b"\xff\xd8")
