@@ -29,7 +29,8 @@ def describe(apps: list[Any]) -> str:
                 version=importlib.metadata.version("darkroom"),
                 description="Makes the pictures of a mystery-game case, reliably and in the"
                 " background. Every error is an RFC 9457 problem; 401, some 403, and what the gateway itself"
-                ' answers under load (429, 503) are `{"message": ...}`.',
+                ' answers under load (429, 503) are `{"message": ...}`. Every GET route takes HEAD too: the'
+                " same status and headers, without the body.",
                 security_schemes={
                     descriptions.BEARER: HTTPBearer(
                         description="A caller's token, or what stands behind the # of a share link"

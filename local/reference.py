@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from darkroom import api
+from darkroom.domain.errors import DarkroomError, RequestError, ShotError, tree
+from darkroom.wire.problems import CODES
+
 type Schema = dict[str, Any]
 
 HEAD = """# API reference
@@ -11,8 +15,20 @@ Written by `make openapi` from the handlers; `GET /api/openapi.json` has the sam
 How to use it: [clients.md](clients.md).
 
 Every error of Darkroom is a [Problem](#problem) (`application/problem+json`) with a stable `code`; what API
-Gateway itself answers (401, some 403, 413, 429, 503) is a [GatewayMessage](#gatewaymessage). Times are epoch
-milliseconds, money is US dollars.
+Gateway itself answers (401, some 403, 413, 429, 503) is a [GatewayMessage](#gatewaymessage). What each code
+means and what to do about it: [Codes](#codes). Times are epoch milliseconds, money is US dollars.
+
+Every GET route takes HEAD too: the same status and headers, without the body.
+
+`If-None-Match` and `If-Match` take every form of RFC 9110: one tag or several, weak ones, `*`.
+`If-None-Match` is compared weakly; one that cannot be read is ignored. `If-Match` is compared strongly, so a
+weak tag matches nothing; one that cannot be read is refused with 400, because it guards money. It takes the
+`ETag` of any answer with the job, in either form, or `"{jobId}.{version}"`.
+"""
+
+CODES_HEAD = """## Codes
+
+Codes are stable; a later release may add some. Messages are for people and may change.
 """
 
 
@@ -22,10 +38,34 @@ def reference(described: dict[str, Any]) -> str:
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             lines += _route(method.upper(), path, operation)
+    lines += _codes()
     lines += ["## Schemas", ""]
     for name, schema in described["components"]["schemas"].items():
         lines += _schema(name, schema)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _codes() -> Iterator[str]:
+    """Every code that a caller can see, from the classes of domain/errors.py."""
+    kinds = [kind for kind in tree(DarkroomError) if kind is not RequestError]
+    yield CODES_HEAD
+    yield "### Of requests\n\nThe `code` of a [Problem](#problem).\n"
+    yield "| code | status | means | what to do |\n| --- | --- | --- | --- |"
+    for kind in kinds:
+        if kind.code in CODES:
+            yield f"| `{kind.code}` | {int(api.status_of(kind))} | {_meaning(kind)} | {kind.advice} |"
+    yield "\n### Of pictures\n\nThe `code` in a job's `errors`, by the shot's id.\n"
+    yield "| code | retryable | means | what to do |\n| --- | --- | --- | --- |"
+    for kind in tree(ShotError):
+        assert issubclass(kind, ShotError)
+        yield f"| `{kind.code}` | {str(kind.retryable).lower()} | {_meaning(kind)} | {kind.advice} |"
+    yield ""
+
+
+def _meaning(kind: type[DarkroomError]) -> str:
+    """The first sentence of the class's description."""
+    text = " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
+    return text.partition(". ")[0].rstrip(".") + "."
 
 
 def _route(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:

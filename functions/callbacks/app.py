@@ -13,7 +13,6 @@ from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.secrets import secret
-from darkroom.domain import errors
 from darkroom.domain.access import Scope
 from darkroom.settings import CallbacksSettings
 from darkroom.system import clock
@@ -28,7 +27,7 @@ SECRETS = CallbackSecrets(secret(SETTINGS.callback_secret))
 REPLAY = Replay(
     outbox=OUTBOX, deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function), clock=clock
 )
-app = api.resolver(LOGGER)
+app = api.resolver(LOGGER, SETTINGS.public_url)
 darkroom.startup.done()
 
 
@@ -42,8 +41,6 @@ def deliveries(caseId: str) -> Response[str]:  # noqa: N803 - a name of the wire
 @app.post("/api/cases/<caseId>/image-job/callbacks/<version>/replay", **descriptions.REPLAY)
 @api.needs(app, Scope.SUBMIT)
 def replay(caseId: str, version: str) -> Response[str]:  # noqa: N803
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise errors.DeliveryNotFound("there is no such delivery")
     return api.answer(DeliveryView.of(REPLAY(JOBS.get(caseId), int(version))), HTTPStatus.ACCEPTED)
 
 

@@ -30,7 +30,7 @@ LINKS = ImageLinks(secret(SETTINGS.link_secret))
 SHARES = ShareLinks(secret(SETTINGS.share_secret))
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 START = StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function))
-app = api.resolver(LOGGER)
+app = api.resolver(LOGGER, SETTINGS.public_url)
 base_url = partial(api.base_url, app, SETTINGS.public_url)
 CASES = DynamoDBAllowance(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
 TIMING = SETTINGS.timing
@@ -67,12 +67,17 @@ def retry(caseId: str, body: RetryRequest = RETRY_ALL) -> Response[str]:  # noqa
 @app.delete("/api/cases/<caseId>/image-job", **descriptions.CANCEL)
 @api.needs(app, Scope.SUBMIT)
 def cancel(caseId: str) -> Response[str]:  # noqa: N803
-    return answer("job_cancelled", CANCEL(caseId, by=api.access(app.current_event).caller), HTTPStatus.OK)
+    by = api.access(app.current_event).caller
+    seen = api.seen(app.current_event)
+    return answer("job_cancelled", CANCEL(caseId, by=by, seen=seen), HTTPStatus.OK)
 
 
 def answer(event: str, job: Job, status: HTTPStatus, share_url: str | None = None) -> Response[str]:
     observability.note_job(LOGGER, event, job)
-    links, document = LINKS.of(job, base_url=base_url()), LINKS.document(job, base_url=SETTINGS.status_url)
+    links = LINKS.of(job, base_url=base_url())
+    # It needs no token and never ends, and a share link does.
+    status_url = "" if api.access(app.current_event).case_id else SETTINGS.status_url
+    document = LINKS.document(job, base_url=status_url)
     return api.accepted(job, links, base_url(), status, share_url=share_url, status_url=document)
 
 

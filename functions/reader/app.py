@@ -1,5 +1,6 @@
 """Answers questions: the job of a case, its pictures, the API's description; and what has no route."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +18,10 @@ from darkroom.domain.totals import Window
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
 from darkroom.system import clock
+from darkroom.usecases.find_image import FindImage
 from darkroom.usecases.measure import Measure
-from darkroom.wire.calls import ImageStatusView, MetricsView, RequestView
+from darkroom.wire.calls import ImageStatusView, JobView, MetricsView, RequestView
+from darkroom.wire.inline import inline_view
 from darkroom.wire.timeline import TimelineView
 
 SETTINGS = ReaderSettings.load()
@@ -27,7 +30,8 @@ JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
 IMAGES = S3Images(aws.s3(), SETTINGS.bucket_name)
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
 MEASURE = Measure(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name), jobs=JOBS, clock=clock)
-app = api.resolver(LOGGER)
+FIND_IMAGE = FindImage(jobs=JOBS, key=LINKS.key)
+app = api.resolver(LOGGER, SETTINGS.public_url)
 Routes(Path(__file__).with_name("openapi.json")).install(app)
 pages.install(app, Path(__file__).with_name("page"), IMAGES.origin)
 darkroom.startup.done()
@@ -39,7 +43,8 @@ darkroom.startup.done()
 def job(caseId: str, images: Literal["links", "inline"] = "links") -> Response[str]:  # noqa: N803 - a name of the wire
     found = JOBS.get(caseId)
     links = LINKS.of(found, base_url=api.base_url(app, SETTINGS.public_url))
-    forms = {"links": links, "inline": lambda shot_id: IMAGES.inline(found.images[shot_id])}
+    inline = partial(inline_view, found, links, IMAGES.read)
+    forms = {"links": partial(JobView.of, found, links), "inline": inline}
     return api.job_answer(app.current_event, found, images, api.choice("images", images, forms))
 
 
@@ -72,8 +77,7 @@ def image_generation(window: Window = Window.DAY) -> Response[str]:
 @app.get("/api/cases/<caseId>/images/<shotId>", **descriptions.IMAGE)
 @api.with_query(app)
 def image(caseId: str, shotId: str, s: str = "") -> Response[str]:  # noqa: N803
-    key = LINKS.key(JOBS.get(caseId), shotId, s)
-    return api.redirect(IMAGES.presign(key, seconds=300), keep_s=240)
+    return api.redirect(IMAGES.presign(FIND_IMAGE(caseId, shotId, s), seconds=300), keep_s=240)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from darkroom.wire.messages import ImageProgressUpdate
 SETTINGS = WebhookSettings.load()
 LOGGER = observability.logger("webhook")
 SECRET = secret(SETTINGS.webhook_secret)
-app = api.resolver(LOGGER)
+app = api.resolver(LOGGER, SETTINGS.public_url)
 
 
 def clock() -> int:

@@ -1,14 +1,14 @@
 """The promises of ImageStore, kept by the fake and by S3."""
 
 import asyncio
-import base64
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
+from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 from darkroom.adapters.s3_images import S3Images
-from darkroom.domain.errors import StorageFailed
+from darkroom.domain.errors import Busy, StorageFailed
 from darkroom.ports import ImageStore
 from moto import mock_aws
 
@@ -84,9 +84,24 @@ def test_a_model_name_in_another_script_is_kept_escaped(bucket: S3Images) -> Non
     assert stored["Metadata"] == {"model": "\\u56fe\\u50cf-2"}
 
 
-def test_a_picture_can_be_had_inline(bucket: S3Images) -> None:
+def test_a_picture_is_read_no_further_than_asked_for(bucket: S3Images) -> None:
     asyncio.run(bucket.put(KEY, b"jpeg", {}))
-    assert bucket.inline(KEY) == "data:image/jpeg;base64," + base64.b64encode(b"jpeg").decode()
+    assert (bucket.read(KEY, 4), bucket.read(KEY, 2)) == (b"jpeg", b"jp")
+    assert bucket.read("cases/none.jpg", 4) is None
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_storage_that_cannot_answer_is_busy(bucket: S3Images, status: int) -> None:
+    with Stubber(clients.s3()) as stubber:
+        stubber.add_client_error("get_object", "SlowDown", http_status_code=status)
+        with pytest.raises(Busy):
+            bucket.read(KEY, 4)
+
+
+def test_a_picture_that_may_not_be_listed_is_gone(bucket: S3Images) -> None:
+    with Stubber(clients.s3()) as stubber:
+        stubber.add_client_error("get_object", "AccessDenied", http_status_code=403)
+        assert bucket.read(KEY, 4) is None
 
 
 def test_a_presigned_address_names_the_picture_and_its_expiry(bucket: S3Images) -> None:

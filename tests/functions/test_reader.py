@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 
 from tests.functions.conftest import Functions, event, request
@@ -104,10 +105,28 @@ def test_pictures_can_be_had_inline(functions: Functions, job: dict[str, Any]) -
     assert answer.headers["etag"] != functions.call("reader", event("reader")).headers["etag"]
 
 
-def test_pictures_that_do_not_fit_inline_are_a_problem(functions: Functions, job: dict[str, Any]) -> None:
+def test_a_picture_that_does_not_fit_inline_or_is_gone_is_a_link_and_named(
+    functions: Functions, job: dict[str, Any]
+) -> None:
+    inline = request("GET", PATH, queryStringParameters={"images": "inline"})
     clients.s3().put_object(Bucket="pictures", Key=key(job, "evidence-1"), Body=b"x" * 5_000_000)
-    answer = functions.call("reader", request("GET", PATH, queryStringParameters={"images": "inline"}))
-    assert (answer.status, answer.json["code"]) == (413, "answer_too_large")
+    too_long = functions.call("reader", inline)
+    clients.s3().delete_object(Bucket="pictures", Key=key(job, "evidence-1"))
+    gone = functions.call("reader", inline)
+    for answer in (too_long, gone):
+        assert (answer.status, answer.json["linkedIds"]) == (200, ["evidence-1"])
+        assert answer.json["evidenceImages"] == job["evidenceImages"]
+
+
+def test_pictures_that_the_storage_cannot_give_now_are_to_be_asked_for_again(
+    functions: Functions, job: dict[str, Any]
+) -> None:
+    inline = request("GET", PATH, queryStringParameters={"images": "inline"})
+    functions.load("reader")
+    with Stubber(clients.s3()) as stubber:
+        stubber.add_client_error("get_object", "SlowDown", http_status_code=503)
+        answer = functions.call("reader", inline)
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "busy", "1")
 
 
 def test_another_form_of_pictures_is_a_problem(functions: Functions, job: dict[str, Any]) -> None:
@@ -151,7 +170,7 @@ def test_a_path_without_a_route_is_a_problem(functions: Functions, path: str) ->
     ("method", "path", "allowed"),
     [
         ("GET", "/api/generate-case-images", "POST"),
-        ("PUT", PATH, "DELETE, GET"),
+        ("PUT", PATH, "DELETE, GET, HEAD"),
         ("DELETE", "/api/webhook/image-progress", "POST"),
     ],
 )

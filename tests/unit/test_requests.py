@@ -1,6 +1,6 @@
 """Cancel and retry."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -45,7 +45,7 @@ class Office:
     def retry(
         self,
         descriptions: Mapping[str, str] | None = None,
-        seen: str | None = None,
+        seen: Collection[str] | None = None,
         max_cost: int | None = None,
     ) -> Job:
         start = StartWorker(jobs=self.jobs, workers=self.workers)
@@ -201,7 +201,7 @@ def test_a_cancelled_job_is_retried_only_when_its_worker_has_stopped_or_must_be_
 
 def test_a_retry_sent_twice_is_paid_once() -> None:
     office = a_partial_office()
-    seen = office.job.tag
+    seen = {office.job.tag}
     job = office.retry(seen=seen)
     office.jobs.jobs["case-1"] = replace(job, status=Status.FAILED)
     with pytest.raises(StaleVersion):

@@ -138,8 +138,8 @@ def test_a_replacement_of_a_state_that_is_no_more_is_refused() -> None:
     old, _ = submit(a_case(), caller="game", webhook_url=URL)
     jobs.jobs["case-1"] = ended = replace(old, status=Status.FAILED, version=9)
     with pytest.raises(StaleVersion):
-        submit(OTHER, caller="game", webhook_url=URL, replace=True, seen=old.tag)
-    assert submit(OTHER, caller="game", webhook_url=URL, replace=True, seen=ended.tag)[1]
+        submit(OTHER, caller="game", webhook_url=URL, replace=True, seen={old.tag})
+    assert submit(OTHER, caller="game", webhook_url=URL, replace=True, seen={old.tag, ended.tag})[1]
 
 
 def submit_many(submit: SubmitCase, count: int, caller: str = "game") -> None:

@@ -4,6 +4,7 @@ import { caseId, inline } from "./api.js";
 
 async function pictures() {
   const job = await inline();
+  if (job.linkedIds) throw new Error("These are too many pictures for one file. Open them one by one and save them.");
   const links = { ...job.evidenceImages, ...job.locationImages };
   return [...job.evidence, ...job.locations].filter(({ id }) => links[id]).map(({ id, name }) => ({ id, name, url: links[id] }));
 }

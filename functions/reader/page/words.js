@@ -37,7 +37,6 @@ export function refusal(error) {
   if (error.status === 404) return "There is no such case, or no longer.";
   if (error.code === "still_stopping") return "It is still being stopped. Please try again in a few seconds.";
   if (error.code === "stale_version") return "Meanwhile something has changed. Please look again and repeat.";
-  if (error.code === "answer_too_large") return "These are too many pictures for one file. Open them one by one and save them.";
   if (error.status === 0) return "There is no connection. Please try again.";
   return error.message;
 }

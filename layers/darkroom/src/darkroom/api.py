@@ -3,9 +3,11 @@
 import base64
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import get_type_hints
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -14,8 +16,10 @@ from pydantic import BaseModel
 
 from darkroom.domain import errors
 from darkroom.domain.access import Access, Scope
+from darkroom.domain.case import is_id
 from darkroom.domain.job import Job
 from darkroom.wire.calls import AcceptedView, JobView
+from darkroom.wire.entity_tags import EntityTag, is_known, named_states
 from darkroom.wire.model import dump, parse
 from darkroom.wire.problems import Problem, ProblemField
 
@@ -37,7 +41,7 @@ STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.Cancelled: HTTPStatus.CONFLICT,
     errors.Superseded: HTTPStatus.CONFLICT,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.AnswerTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.CaseTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DarkroomError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -49,16 +53,37 @@ PROBLEM_JSON = "application/problem+json"
 WEBHOOK_PATH = "/api/webhook/image-progress"
 """Where a worker sends its snapshots, after the base URL."""
 
-MAX_ANSWER = 5_500_000
-"""Lambda returns 6 MB at most, and the answer travels as a string inside JSON."""
-
 type Headers = dict[str, str | list[str]]
 type _Handler = Callable[..., Response[str]]
 
 
-def resolver(logger: Logger) -> APIGatewayHttpResolver:
-    """A resolver that answers every error as a problem."""
-    app = APIGatewayHttpResolver()
+class _Resolver(APIGatewayHttpResolver):
+    """Resolves HEAD as GET without the body, and paths behind the one at which callers reach the API."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Return the answer to an HTTP API's event."""
+        request = event["requestContext"]
+        method, path = request["http"]["method"], event["rawPath"]
+        if self._prefix and path.startswith(f"{self._prefix}/"):
+            path = path.removeprefix(self._prefix)
+        http = request["http"] | {"method": "GET" if method == "HEAD" else method, "path": path}
+        answered = super().resolve(
+            {**event, "rawPath": path, "requestContext": {**request, "http": http}}, context
+        )
+        return answered | ({"body": "", "isBase64Encoded": False} if method == "HEAD" else {})
+
+
+def resolver(logger: Logger, public_url: str) -> APIGatewayHttpResolver:
+    """Return a resolver that answers every error as a problem.
+
+    A path in `public_url` is in front of every route.
+    """
+    app = _Resolver(urlsplit(public_url).path.rstrip("/"))
+    app.use([check_path])
 
     @app.exception_handler(errors.DarkroomError)
     def known(error: errors.DarkroomError) -> Response[str]:
@@ -74,6 +99,30 @@ def resolver(logger: Logger) -> APIGatewayHttpResolver:
         return problem(errors.RouteNotFound("no route has this path and method"))
 
     return app
+
+
+_NOT_FOUND: Mapping[str, Callable[[], errors.DarkroomError]] = {
+    "caseId": lambda: errors.JobNotFound("no job exists for this case"),
+    "shotId": errors.ImageNotFound,
+    "version": lambda: errors.DeliveryNotFound("there is no such delivery"),
+}
+_FORMS: Mapping[str, Callable[[str], object]] = {
+    "caseId": is_id,
+    "shotId": is_id,
+    "version": re.compile("[1-9][0-9]{0,8}").fullmatch,
+}
+
+
+def check_path(app: APIGatewayHttpResolver, handler: Callable[[APIGatewayHttpResolver], Any]) -> Any:
+    """Let no parameter of a path through that cannot name anything: before anything is looked up.
+
+    The answer is that of a request for what does not exist: of what the path names last.
+    """
+    parameters = {n: text for n, text in app.request.path_parameters.items() if n in _FORMS}
+    if not all(_FORMS[name](text) for name, text in parameters.items()):
+        error = _NOT_FOUND[list(parameters)[-1]]()
+        raise error
+    return handler(app)
 
 
 type Check = Callable[[Mapping[str, str], bytes], None]
@@ -199,22 +248,24 @@ def accepted(
     """`job` to the caller who asked for something, and the `addresses` at which it can be followed."""
     location = f"{base}/api/cases/{job.case_id}/image-job"
     view = AcceptedView.of(job, image).model_copy(update=addresses)
-    return answer(view, status, {"Location": location})
+    return answer(view, status, {"Location": location, **_headers(job, LINKS)})
 
 
 def answer(
     view: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: Headers | None = None
 ) -> Response[str]:
-    """`view` as JSON; raises AnswerTooLarge over what Lambda can return."""
-    body = dump(view)
-    if len(body) > MAX_ANSWER:
-        raise errors.AnswerTooLarge(f"the answer has {len(body)} characters; ask for links instead")
-    return Response(status, content_type=JSON, body=body, headers=headers)
+    """`view` as JSON."""
+    return Response(status, content_type=JSON, body=dump(view), headers=headers)
+
+
+def status_of(kind: type[errors.DarkroomError]) -> HTTPStatus:
+    """Return the status of the answer to an error of this class."""
+    return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
 
 
 def problem(error: errors.DarkroomError) -> Response[str]:
     """`error` as RFC 9457 problem details."""
-    status = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+    status = status_of(type(error))
     fields = error.errors if isinstance(error, errors.InvalidInput) else ()
     body = Problem(
         type=f"urn:darkroom:problem:{error.code}",
@@ -244,22 +295,38 @@ type ImageForm = Callable[[str], str]
 """What stands for the picture of a shot."""
 
 
-def job_answer(event: APIGatewayProxyEventV2, job: Job, form: str, image: ImageForm) -> Response[str]:
-    """`job` with `image` for each picture, or 304 when the client has it in this form already."""
-    tag = f'"{job.tag}.{form}"'
-    headers: Headers = {"ETag": tag, "Cache-Control": "no-cache"}
+def job_answer(
+    event: APIGatewayProxyEventV2, job: Job, form: str, view: Callable[[], JobView]
+) -> Response[str]:
+    """`job` in `form`, or 304 when the client has it in this form already."""
+    headers = _headers(job, form)
+    if is_known(event.headers.get("if-none-match"), _tag(job, form)):
+        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
+    return answer(view(), headers=headers)
+
+
+LINKS = "links"
+"""The form of a job whose pictures are links."""
+
+
+def _tag(job: Job, form: str) -> EntityTag:
+    return EntityTag(f"{job.tag}.{form}")
+
+
+def _headers(job: Job, form: str) -> Headers:
+    """What a client needs to ask again: which state it has, and when to ask."""
+    headers: Headers = {"ETag": str(_tag(job, form)), "Cache-Control": "no-cache"}
     if job.is_open:
         headers["Retry-After"] = "2" if job.waiting_until is None else "15"
-    known = event.headers.get("if-none-match", "").split(",")
-    if tag in (one.strip().removeprefix("W/") for one in known):
-        return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
-    return answer(JobView.of(job, image), headers=headers)
+    return headers
 
 
-def seen(event: APIGatewayProxyEventV2) -> str | None:
-    """The state of the job that the request's `If-Match` names, whatever form of it was fetched."""
-    tag = event.headers.get("if-match")
-    if tag is None or tag.strip() == "*":
-        return None
-    job_id, _, rest = tag.strip().strip('"').partition(".")
-    return f"{job_id}.{rest.partition('.')[0]}"
+def seen(event: APIGatewayProxyEventV2) -> frozenset[str] | None:
+    """The states of the job that the request's `If-Match` names, whatever form of them was fetched.
+
+    Raises InvalidInput when it cannot be read: a condition that guards money must not be ignored.
+    """
+    try:
+        return named_states(event.headers.get("if-match"))
+    except ValueError as error:
+        raise errors.InvalidInput(f"If-Match {error}", [errors.FieldError("If-Match", str(error))]) from None

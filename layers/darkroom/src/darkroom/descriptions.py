@@ -36,10 +36,13 @@ def _described(
         }
         for status, (text, model) in answers.items()
     }
-    every: list[type[errors.DarkroomError]] = [*problems, errors.DarkroomError]
-    for error in every:
-        responses[int(api.STATUS[error])] = {
-            "description": f"Problem `{error.code}`",
+    codes: dict[int, list[str]] = {}
+    raised: list[type[errors.DarkroomError]] = [*problems, errors.DarkroomError]
+    for error in raised:
+        codes.setdefault(int(api.status_of(error)), []).append(f"`{error.code}`")
+    for status, named in codes.items():
+        responses[status] = {
+            "description": f"Problem {' or '.join(named)}",
             "content": {api.PROBLEM_JSON: {"model": Problem}},
         }
     return responses
@@ -83,9 +86,13 @@ SUBMIT: dict[str, Any] = _for_callers(
                 errors.Forbidden,
                 errors.DailyLimit,
                 errors.CaseConflict,
+                errors.JobOpen,
+                errors.StillStopping,
                 errors.StaleVersion,
                 errors.BodyTooLarge,
+                errors.CaseTooLarge,
                 errors.Contention,
+                errors.Busy,
             ],
         ),
     }
@@ -102,9 +109,13 @@ RETRY: dict[str, Any] = _for_callers(
                 errors.Forbidden,
                 errors.JobNotFound,
                 errors.JobOpen,
+                errors.StillStopping,
+                errors.NothingToRetry,
                 errors.StaleVersion,
                 errors.BodyTooLarge,
+                errors.CaseTooLarge,
                 errors.Contention,
+                errors.Busy,
             ],
         ),
     }
@@ -115,7 +126,14 @@ CANCEL: dict[str, Any] = _for_callers(
         "description": "Pictures made so far stay. A job that has ended already stays as it is.",
         "responses": _described(
             {HTTPStatus.OK: ("The job", AcceptedView)},
-            [errors.Forbidden, errors.JobNotFound, errors.Contention],
+            [
+                errors.InvalidInput,
+                errors.Forbidden,
+                errors.JobNotFound,
+                errors.StaleVersion,
+                errors.Contention,
+                errors.Busy,
+            ],
         ),
     }
 )
@@ -126,7 +144,7 @@ JOB: dict[str, Any] = _for_callers(
         " `images=inline` gives `data:` URLs instead of links.",
         "responses": _described(
             {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
-            [errors.InvalidInput, errors.Forbidden, errors.JobNotFound, errors.AnswerTooLarge],
+            [errors.InvalidInput, errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
     }
 )
@@ -135,7 +153,7 @@ REQUEST: dict[str, Any] = _for_callers(
         "summary": "What was asked for: every item with its description",
         "description": "As the latest retry has changed it. For whoever may retry.",
         "responses": _described(
-            {HTTPStatus.OK: ("The request", RequestView)}, [errors.Forbidden, errors.JobNotFound]
+            {HTTPStatus.OK: ("The request", RequestView)}, [errors.Forbidden, errors.JobNotFound, errors.Busy]
         ),
     }
 )
@@ -146,7 +164,7 @@ TIMELINE: dict[str, Any] = _for_callers(
         " batches and snapshots, as far as the workers have told.",
         "responses": _described(
             {HTTPStatus.OK: ("The timeline", TimelineView)},
-            [errors.Forbidden, errors.JobNotFound, errors.Contention],
+            [errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
     }
 )
@@ -155,7 +173,7 @@ CALLBACKS: dict[str, Any] = _for_callers(
         "summary": "What was sent to the receiver of a case, and what it answered",
         "responses": _described(
             {HTTPStatus.OK: ("The latest deliveries", DeliveriesView)},
-            [errors.Forbidden, errors.JobNotFound, errors.Contention],
+            [errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
     }
 )
@@ -165,7 +183,7 @@ REPLAY: dict[str, Any] = _for_callers(
         "description": "With the same body and the same `webhook-id`, by which a receiver knows it.",
         "responses": _described(
             {HTTPStatus.ACCEPTED: ("The delivery, due now", DeliveryView)},
-            [errors.Forbidden, errors.JobNotFound, errors.Contention],
+            [errors.Forbidden, errors.JobNotFound, errors.DeliveryNotFound, errors.Contention, errors.Busy],
         ),
     }
 )
@@ -182,7 +200,8 @@ IMAGE_STATUS: dict[str, Any] = _for_callers(
     {
         "summary": "The status record of old clients",
         "responses": _described(
-            {HTTPStatus.OK: ("The status", ImageStatusView)}, [errors.Forbidden, errors.JobNotFound]
+            {HTTPStatus.OK: ("The status", ImageStatusView)},
+            [errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
     }
 )
@@ -192,7 +211,7 @@ METRICS: dict[str, Any] = _for_callers(
         "description": "Counted from every change of a job, a few seconds late.",
         "responses": _described(
             {HTTPStatus.OK: ("The counts of the window", MetricsView)},
-            [errors.InvalidInput, errors.Forbidden, errors.Contention],
+            [errors.InvalidInput, errors.Forbidden, errors.Busy],
         ),
     }
 )
@@ -207,7 +226,7 @@ ASSET: dict[str, Any] = {
 IMAGE: dict[str, Any] = {
     "summary": "A picture: follow the links in the job, they are signed",
     "responses": _described(
-        {HTTPStatus.FOUND: ("Where the JPEG is, for a short time", None)}, [errors.ImageNotFound]
+        {HTTPStatus.FOUND: ("Where the JPEG is, for a short time", None)}, [errors.ImageNotFound, errors.Busy]
     ),
 }
 SNAPSHOT: dict[str, Any] = {
@@ -220,8 +239,11 @@ SNAPSHOT: dict[str, Any] = {
             errors.BadSignature,
             errors.JobNotFound,
             errors.Superseded,
+            errors.Cancelled,
             errors.BodyTooLarge,
+            errors.CaseTooLarge,
             errors.Contention,
+            errors.Busy,
         ],
     ),
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from darkroom.domain.case import is_id
 from darkroom.domain.job import Job
 from darkroom.domain.work import WorkOrder
 from darkroom.usecases.ledger import RunReport
@@ -27,12 +28,13 @@ def answer(
 ) -> dict[str, Any]:
     """What `resolve` answers to an HTTP API's event, and the invocation's canonical line."""
     asked = event["requestContext"]
+    case_id = (event.get("pathParameters") or {}).get("caseId", "")
     log.clear_state()
     log.append_keys(
         request_id=asked["requestId"],
         route=event["routeKey"],
         caller=((asked.get("authorizer") or {}).get("lambda") or {}).get("caller"),
-        case_id=(event.get("pathParameters") or {}).get("caseId"),
+        case_id=case_id if is_id(case_id) else None,
     )
     answered = resolve(event, context)
     log.info("answered", status_code=answered["statusCode"])

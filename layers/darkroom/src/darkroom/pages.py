@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from darkroom import api, descriptions
 from darkroom.domain.errors import RouteNotFound
+from darkroom.wire.entity_tags import EntityTag, is_known
 
 KEEP_S = 300
 """So long after a release a browser may show the page of before."""
@@ -28,8 +29,8 @@ class _File:
     media_type: str
 
     @property
-    def tag(self) -> str:
-        return f'"{hashlib.sha256(self.text.encode()).hexdigest()[:16]}"'
+    def tag(self) -> EntityTag:
+        return EntityTag(hashlib.sha256(self.text.encode()).hexdigest()[:16])
 
 
 def install(app: APIGatewayHttpResolver, folder: Path, pictures_from: Callable[[], str]) -> None:
@@ -50,13 +51,13 @@ def install(app: APIGatewayHttpResolver, folder: Path, pictures_from: Callable[[
 
 def _answer(app: APIGatewayHttpResolver, file: _File, more: Mapping[str, str]) -> Response[str]:
     headers: api.Headers = {
-        "ETag": file.tag,
+        "ETag": str(file.tag),
         "Cache-Control": f"public, max-age={KEEP_S}",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         **more,
     }
-    if app.current_event.headers.get("if-none-match") == file.tag:
+    if is_known(app.current_event.headers.get("if-none-match"), file.tag):
         return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
     return Response(HTTPStatus.OK, content_type=file.media_type, body=file.text, headers=headers)
 

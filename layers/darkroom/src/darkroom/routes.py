@@ -41,7 +41,7 @@ class Routes:
         paths: dict[str, dict[str, Any]] = json.loads(self._text)["paths"]
         return {
             re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))): tuple(
-                sorted(method.upper() for method in methods)
+                sorted({method.upper() for method in methods} | ({"HEAD"} if "get" in methods else set()))
             )
             for path, methods in paths.items()
         }

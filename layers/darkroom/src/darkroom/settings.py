@@ -156,6 +156,7 @@ class CallbacksSettings(Settings):
     table_name: str
     deliverer_function: str
     callback_secret: str
+    public_url: str = ""
     keep_days: int = 30
 
 

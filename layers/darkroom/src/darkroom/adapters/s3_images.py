@@ -1,21 +1,24 @@
 """Pictures in S3."""
 
 import asyncio
-import base64
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.case import job_prefix
-from darkroom.domain.errors import StorageFailed
+from darkroom.domain.errors import Busy, StorageFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_METADATA = 500
 """Characters of one value; S3 takes 2 KB of names and values together."""
+
+# S3 answers 403 for a missing object to whoever may not list the bucket.
+_GONE = {403, 404}
 
 
 class S3Images:
@@ -54,10 +57,20 @@ class S3Images:
         except (BotoCoreError, ClientError) as error:
             raise StorageFailed("the pictures in storage could not be listed") from error
 
-    def inline(self, key: str) -> str:
-        """The picture as a `data:` URL."""
-        jpeg = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    def read(self, key: str, limit: int) -> bytes | None:
+        """Return at most the first `limit` bytes of the picture; None when there is none at `key`.
+
+        Raises Busy when the storage cannot answer now.
+        """
+        try:
+            with closing(self._client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body:
+                return body.read(limit)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in _GONE:
+                return None
+            raise Busy("the pictures cannot be read now; send the request again") from error
+        except BotoCoreError as error:
+            raise Busy("the pictures cannot be read now; send the request again") from error
 
     def origin(self) -> str:
         """Scheme and host of all addresses that `presign` gives."""

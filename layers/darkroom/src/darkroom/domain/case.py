@@ -15,6 +15,13 @@ MAX_SHOTS = 100
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 """Ids become parts of storage keys and of URLs, so nothing needs escaping in either."""
 
+_ID = re.compile(ID_PATTERN.strip("^$"))
+
+
+def is_id(text: str) -> bool:
+    """Return whether a case, job or shot can have `text` as its id."""
+    return _ID.fullmatch(text) is not None
+
 
 class ShotKind(StrEnum):
     """What a shot shows; decides its prompt and its batch."""

@@ -4,7 +4,7 @@
     ├── RequestError            the caller can mend it
     │   ├── InvalidInput            a field is wrong: which, and what is allowed
     │   ├── BodyTooLarge
-    │   ├── AnswerTooLarge
+    │   ├── CaseTooLarge            no item of the table could hold the case
     │   ├── BadSignature
     │   ├── Forbidden               the token does not allow it
     │   ├── DailyLimit              the caller has submitted enough cases for today
@@ -21,6 +21,7 @@
     │   ├── Superseded              a run that no longer owns the job
     │   └── Cancelled               the job was cancelled: its worker must stop
     ├── Contention              a conditional write lost too often; try again
+    │   └── Busy                    the table has no capacity for the request now
     ├── InvokeRefused           the worker could not be started
     ├── Undeliverable           a snapshot did not reach the webhook
     └── ShotError               one picture could not be made
@@ -46,11 +47,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+MAX_FIELDS = 20
+"""Wrong fields that one error names."""
+
+MAX_QUOTED = 200
+"""Characters of one field's path or message that an error quotes."""
+
+
+def shortened(text: str, limit: int = MAX_QUOTED) -> str:
+    """Return `text`, cut to at most `limit` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
 
 class DarkroomError(Exception):
-    """The root. `code` names the class to callers; the message is safe to show and to log."""
+    """An unexpected error. It is the root of all others.
+
+    `code` names the class to callers and `advice` tells them what to do; both are in the API reference.
+    The message is safe to show and to log.
+    """
 
     code: ClassVar[str] = "internal"
+    advice: ClassVar[str] = "Send the request again later. The reason is in the deployment's log."
 
 
 class RequestError(DarkroomError):
@@ -66,43 +83,53 @@ class FieldError:
 
 
 class InvalidInput(RequestError):
-    """A field is wrong."""
+    """A field is wrong. At most `MAX_FIELDS` are named, and a bounded part of each is quoted."""
 
     code = "invalid_input"
+    advice = "Correct the fields that `errors` names."
 
     def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(message)
-        self.errors = tuple(errors)
+        super().__init__(shortened(message, MAX_QUOTED * MAX_FIELDS))
+        self.errors = tuple(
+            FieldError(shortened(each.field), shortened(each.message)) for each in errors[:MAX_FIELDS]
+        )
 
 
 class BodyTooLarge(RequestError):
     """The body is over the limit."""
 
     code = "body_too_large"
+    advice = "Send less: the limit is in `detail`."
 
 
-class AnswerTooLarge(RequestError):
-    """The answer does not fit into one response; ask for another form of it."""
+class CaseTooLarge(RequestError):
+    """The case would have more bytes than can be stored. Nothing was written."""
 
-    code = "answer_too_large"
+    code = "case_too_large"
+    advice = "Send shorter descriptions: the limit is in `detail`. It counts bytes of UTF-8, not characters."
 
 
 class BadSignature(RequestError):
     """A signature is missing, wrong or too old."""
 
     code = "bad_signature"
+    advice = (
+        "Sign the body with the deployment's webhook secret and the current time. Only workers send here."
+    )
 
 
 class Forbidden(RequestError):
     """The caller's token does not allow it."""
 
     code = "forbidden"
+    advice = "Use a token with the scope that `detail` names. A share link is for one case only."
 
 
 class DailyLimit(RequestError):
     """The caller has submitted all the cases of a day. `seconds` is when the next day begins."""
 
     code = "daily_limit"
+    advice = "Submit again after `Retry-After`, or ask the operator for a higher `CasesPerDay`."
 
     def __init__(self, message: str, *, seconds: int) -> None:
         super().__init__(message)
@@ -113,30 +140,38 @@ class JobNotFound(RequestError):
     """No job exists for the case."""
 
     code = "job_not_found"
+    advice = "Check the `caseId`, or submit the case. Jobs are deleted `KeepDays` after they have ended."
 
 
 class DeliveryNotFound(RequestError):
     """No callback was sent of this version of the job."""
 
     code = "delivery_not_found"
+    advice = "List the callbacks of the case; only those can be replayed."
 
 
 class ImageNotFound(RequestError):
     """The shot has no picture, or the link to it is not one of ours."""
 
     code = "image_not_found"
+    advice = "Fetch the job again and follow the link it has now."
+
+    def __init__(self) -> None:
+        super().__init__("there is no such picture, or the link to it is not valid")
 
 
 class RouteNotFound(RequestError):
     """No route has this path."""
 
     code = "route_not_found"
+    advice = "Check the path against this reference."
 
 
 class MethodNotAllowed(RequestError):
     """The path exists, the method does not. `allowed` lists those that do."""
 
     code = "method_not_allowed"
+    advice = "Use a method that the header `Allow` names."
 
     def __init__(self, message: str, allowed: Sequence[str]) -> None:
         super().__init__(message)
@@ -147,30 +182,35 @@ class CaseConflict(RequestError):
     """The case exists with another body."""
 
     code = "case_conflict"
+    advice = "Use another `caseId`, or `replace=true` once the job has ended."
 
 
 class Superseded(RequestError):
     """The run that speaks no longer owns the job: it must stop and not try again."""
 
     code = "superseded"
+    advice = "Stop the run: another run owns the job. Only workers receive it."
 
 
 class Cancelled(RequestError):
     """The job was cancelled: the worker stops, says what it has made, and does not try again."""
 
     code = "cancelled"
+    advice = "Stop the run and send its last snapshot. Only workers receive it."
 
 
 class JobOpen(RequestError):
     """The job must have ended first."""
 
     code = "job_open"
+    advice = "Wait until the job has ended, or cancel it."
 
 
 class StillStopping(RequestError):
     """The cancelled job's worker may still be running. `seconds` is when to try again."""
 
     code = "still_stopping"
+    advice = "Send the request again after `Retry-After`."
 
     def __init__(self, message: str, *, seconds: int) -> None:
         super().__init__(message)
@@ -181,30 +221,42 @@ class NothingToRetry(RequestError):
     """Every shot has its picture."""
 
     code = "nothing_to_retry"
+    advice = "Nothing: the job has all its pictures."
 
 
 class StaleVersion(RequestError):
     """`If-Match` names another version of the job."""
 
     code = "stale_version"
+    advice = "Fetch the job, decide anew, and send its `ETag` as `If-Match`."
 
 
 class Contention(DarkroomError):
     """Others kept writing the same job; the same request may be sent again."""
 
     code = "contention"
+    advice = "Send the same request again after `Retry-After`."
+
+
+class Busy(Contention):
+    """The table has no capacity for the request now."""
+
+    code = "busy"
+    advice = "Send the same request again after `Retry-After`."
 
 
 class InvokeRefused(DarkroomError):
     """The worker could not be started; the sweeper will."""
 
     code = "invoke_refused"
+    advice = "Nothing: the sweeper starts the worker within a minute or two."
 
 
 class Undeliverable(DarkroomError):
     """A snapshot did not reach the webhook. `retryable` says whether another try can help."""
 
     code = "undeliverable"
+    advice = "Nothing: the next snapshot says everything again."
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
@@ -220,6 +272,7 @@ class ShotError(DarkroomError):
     """
 
     code = "failed"
+    advice = "Retry the job. If the code returns, tell the operator: the reason is in the worker's log."
     retryable: ClassVar[bool] = False
     max_tries: ClassVar[int] = 1
     billed: ClassVar[bool] = False
@@ -233,6 +286,7 @@ class Throttled(ShotError):
     """The provider's rate limit."""
 
     code = "throttled"
+    advice = "Retry the job later. The operator sets `RequestsPerMinute` to the provider's limit."
     retryable = True
     max_tries = 20
 
@@ -241,6 +295,7 @@ class Overloaded(ShotError):
     """The provider failed or could not be reached."""
 
     code = "overloaded"
+    advice = "Retry the job later."
     retryable = True
     max_tries = 6
 
@@ -249,6 +304,7 @@ class TimedOut(ShotError):
     """The picture took longer than its deadline; the request was cancelled."""
 
     code = "timed_out"
+    advice = "Retry the job later."
     retryable = True
     max_tries = 4
     billed = True
@@ -258,6 +314,7 @@ class NoImage(ShotError):
     """An answer without a picture and without a refusal."""
 
     code = "no_image"
+    advice = "Retry the job; if the code returns, change the description."
     retryable = True
     max_tries = 3
 
@@ -266,6 +323,7 @@ class BadImage(ShotError):
     """An answer whose body or picture cannot be decoded."""
 
     code = "bad_image"
+    advice = "Retry the job."
     retryable = True
     max_tries = 2
     billed = True
@@ -275,6 +333,7 @@ class StorageFailed(ShotError):
     """The picture was made and could not be stored."""
 
     code = "storage_failed"
+    advice = "Retry the job later."
     retryable = True
 
 
@@ -282,6 +341,7 @@ class DeadlineExceeded(ShotError):
     """No time was left to make the picture."""
 
     code = "deadline_exceeded"
+    advice = "Retry the job."
     retryable = True
 
 
@@ -289,6 +349,9 @@ class RetriesExhausted(ShotError):
     """Every run that should have made the picture was lost."""
 
     code = "retries_exhausted"
+    advice = (
+        "Retry the job. If the code returns, tell the operator: the workers' log says why they were lost."
+    )
     retryable = True
 
 
@@ -296,33 +359,47 @@ class QuotaExhausted(ShotError):
     """The provider's daily quota is used up or is zero."""
 
     code = "quota_exhausted"
+    advice = "Retry the job when the provider's quota is free again, or have the operator raise it."
 
 
 class BudgetExhausted(ShotError):
     """Another request would exceed what may be spent on the job, or by the deployment today."""
 
     code = "budget_exhausted"
+    advice = (
+        "Retry the job with a higher `maxCostUsd`, or on the next day (UTC) if the daily budget is spent."
+    )
 
 
 class Refused(ShotError):
     """The provider refuses the prompt or its result."""
 
     code = "refused"
+    advice = "Retry the job with another description of this shot."
 
 
 class InvalidPrompt(ShotError):
     """The provider does not accept the request."""
 
     code = "invalid"
+    advice = "Retry the job with another description of this shot. If the code returns, tell the operator."
 
 
 class Unauthorized(ShotError):
     """The provider does not accept the key."""
 
     code = "unauthorized"
+    advice = "Tell the operator: the provider's key must be set or replaced. Then retry the job."
 
 
 class ModelRetired(ShotError):
     """The provider no longer has the model."""
 
     code = "model_retired"
+    advice = "Tell the operator: another model must be configured. Then retry the job."
+
+
+def tree(kind: type[DarkroomError]) -> list[type[DarkroomError]]:
+    """Return `kind` and every class of this file that is derived from it, in the order of the file."""
+    derived = [each for each in kind.__subclasses__() if each.__module__ == __name__]
+    return [kind, *(one for each in derived for one in tree(each))]

@@ -1,6 +1,6 @@
 """What a caller may ask of a job that exists: cancel it, retry what failed, replace it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from darkroom.domain.case import Case
@@ -9,10 +9,17 @@ from darkroom.domain.errors import (
     InvalidInput,
     JobOpen,
     NothingToRetry,
+    StaleVersion,
     StillStopping,
 )
 from darkroom.domain.job import Job, Status, job_shot, open_job, rearm
 from darkroom.domain.timing import Timing
+
+
+def check_state(job: Job | None, seen: Collection[str] | None) -> None:
+    """Raise StaleVersion unless the state of `job` is among those in `seen`; None allows any, and no job."""
+    if seen is not None and (job is None or job.tag not in seen):
+        raise StaleVersion("the job is in no state that If-Match names")
 
 
 def cancel(job: Job, *, now: int) -> Job:

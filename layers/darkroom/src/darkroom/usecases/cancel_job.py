@@ -1,9 +1,10 @@
 """Stop a job: at once for the caller, within a heartbeat for its worker."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from darkroom.domain.job import Job
-from darkroom.domain.requests import cancel
+from darkroom.domain.requests import cancel, check_state
 from darkroom.domain.timeline import noted
 from darkroom.ports import Clock, JobStore
 from darkroom.usecases.change_job import change_job
@@ -11,13 +12,16 @@ from darkroom.usecases.change_job import change_job
 
 @dataclass(frozen=True, kw_only=True)
 class CancelJob:
-    """Answers the job; one that has ended already stays as it is. Raises JobNotFound, Contention."""
+    """Answers the job; one that has ended already stays as it is. Raises JobNotFound,
+    Contention, and StaleVersion when its state is not among `seen`.
+    """
 
     jobs: JobStore
     clock: Clock
 
-    def __call__(self, case_id: str, *, by: str) -> Job:
+    def __call__(self, case_id: str, *, by: str, seen: Collection[str] | None = None) -> Job:
         def decide(job: Job) -> tuple[Job, None]:
+            check_state(job, seen)
             now = self.clock()
             return noted(job, cancel(job, now=now), at=now, by=by), None
 

@@ -1,12 +1,11 @@
 """Give the shots without a picture another run, on the caller's word."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import StaleVersion
 from darkroom.domain.job import Job
-from darkroom.domain.requests import retry
+from darkroom.domain.requests import check_state, retry
 from darkroom.domain.timeline import noted
 from darkroom.domain.timing import Timing
 from darkroom.ports import Clock, JobStore
@@ -20,7 +19,7 @@ class RetryJob:
     `max_cost_micro_usd` the one before. `by` is who asked.
 
     Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, and StaleVersion when
-    `seen` is not the job's state: so a request that is sent twice cannot pay twice.
+    the job's state is not among `seen`: so a request that is sent twice cannot pay twice.
     """
 
     jobs: JobStore
@@ -35,12 +34,11 @@ class RetryJob:
         *,
         by: str,
         webhook_url: str,
-        seen: str | None = None,
+        seen: Collection[str] | None = None,
         max_cost_micro_usd: int | None = None,
     ) -> Job:
         def decide(job: Job) -> tuple[Job, Case | None]:
-            if seen is not None and seen != job.tag:
-                raise StaleVersion("the job is not the one that If-Match names")
+            check_state(job, seen)
             now = self.clock()
             again, case = retry(
                 job,

@@ -1,11 +1,12 @@
 """Accept a case: store its job, then hand it to a worker."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import CaseConflict, JobNotFound, StaleVersion
+from darkroom.domain.errors import CaseConflict, JobNotFound
 from darkroom.domain.job import Job, open_job
-from darkroom.domain.requests import replacement
+from darkroom.domain.requests import check_state, replacement
 from darkroom.domain.timeline import noted
 from darkroom.domain.timing import Timing
 from darkroom.ports import CaseAllowance, Clock, JobStore, NewId
@@ -18,7 +19,8 @@ class SubmitCase:
     """Answers (job, created). The same case again is the job there is, whatever its state.
 
     Another body is a CaseConflict unless the caller asks to replace the job, which must have ended:
-    JobOpen, StillStopping. `seen` is the state that the caller means: StaleVersion when it is another.
+    JobOpen, StillStopping. `seen` are the states that the caller means: StaleVersion when it is another,
+    or when there is no job.
     Each job that is made counts for `caller`: DailyLimit. Of two at once for one case both may count.
     """
 
@@ -30,22 +32,31 @@ class SubmitCase:
     timing: Timing
 
     def __call__(
-        self, case: Case, *, caller: str, webhook_url: str, replace: bool = False, seen: str | None = None
+        self,
+        case: Case,
+        *,
+        caller: str,
+        webhook_url: str,
+        replace: bool = False,
+        seen: Collection[str] | None = None,
     ) -> tuple[Job, bool]:
         job_id, salt = self.new_id(), self.new_id()
         # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
-        job = self._created(case, caller, job_id, salt)
+        job = self._created(case, caller, job_id, salt, seen)
         if job is None:
             job = self._existing(case, caller, job_id, salt, replace=replace, seen=seen)
             if job.job_id != job_id:
                 return job, False
         return self.start(job, case, webhook_url=webhook_url), True
 
-    def _created(self, case: Case, caller: str, job_id: str, salt: str) -> Job | None:
+    def _created(
+        self, case: Case, caller: str, job_id: str, salt: str, seen: Collection[str] | None
+    ) -> Job | None:
         """The new job; None when the case has one."""
         try:
             self.jobs.get(case.case_id)
         except JobNotFound:
+            check_state(None, seen)
             now = self.clock()
             self.allowance.take(caller, now)
             job = open_job(case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
@@ -54,7 +65,7 @@ class SubmitCase:
         return None
 
     def _existing(
-        self, case: Case, caller: str, job_id: str, salt: str, *, replace: bool, seen: str | None
+        self, case: Case, caller: str, job_id: str, salt: str, *, replace: bool, seen: Collection[str] | None
     ) -> Job:
         def decide(job: Job) -> tuple[Job, Case | None]:
             if job.request_digest == case.digest:
@@ -63,8 +74,7 @@ class SubmitCase:
                 raise CaseConflict(
                     "caseId was submitted before with another body; use a new caseId, or replace=true"
                 )
-            if seen is not None and seen != job.tag:
-                raise StaleVersion("the job is not the one that If-Match names")
+            check_state(job, seen)
             now = self.clock()
             new = replacement(job, case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
             self.allowance.take(caller, now)

@@ -176,6 +176,8 @@ class JobView(Wire):
     wasted_usd: float
     max_cost_usd: float | None = None
     waiting_until: int | None = None
+    linked_ids: list[str] | None = None
+    """Ids whose pictures are links in an answer with `images=inline`: they did not fit, or are gone."""
 
     @classmethod
     def of(cls, job: Job, image: Callable[[str], str]) -> Self:

@@ -3,14 +3,17 @@
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 from darkroom.domain.case import ID_PATTERN
-from darkroom.domain.errors import FieldError, InvalidInput
+from darkroom.domain.errors import FieldError, InvalidInput, ShotError, tree
 from darkroom.domain.job import Failure
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+
+# In the description only: what a newer worker says is understood, too.
+FailureCode = Annotated[str, Field(json_schema_extra={"enum": [kind.code for kind in tree(ShotError)]})]
 
 _MICRO = 1_000_000
 
@@ -54,7 +57,7 @@ class Internal(Wire):
 class FailureView(Internal):
     """Why a shot has no picture; `retryable` says whether the same request may succeed later."""
 
-    code: str
+    code: FailureCode
     message: str
     retryable: bool
 

@@ -1,6 +1,15 @@
 """How errors are said."""
 
+from typing import Annotated
+
+from pydantic import Field
+
+from darkroom.domain.errors import Contention, DarkroomError, RequestError, tree
 from darkroom.wire.model import Wire
+
+_KINDS: list[type[DarkroomError]] = [DarkroomError, *tree(RequestError)[1:], *tree(Contention)]
+CODES = [kind.code for kind in _KINDS]
+"""The codes that an answer of the API can have."""
 
 
 class GatewayMessage(Wire):
@@ -23,5 +32,5 @@ class Problem(Wire):
     title: str
     status: int
     detail: str
-    code: str
+    code: Annotated[str, Field(json_schema_extra={"enum": CODES})]
     errors: list[ProblemField] | None = None

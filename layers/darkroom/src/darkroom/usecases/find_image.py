@@ -1,0 +1,32 @@
+"""Find where the picture is that a signed link leads to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from darkroom.domain.errors import ImageNotFound, JobNotFound
+from darkroom.domain.job import Job
+from darkroom.ports import JobStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindImage:
+    """Answers the storage key of a picture; raises ImageNotFound, whatever there is not.
+
+    Whoever asks needs no token, so the answer must not tell whether the case exists. `key` returns the key
+    of a shot's picture if the link's token is its own; None, after the same work, if not.
+    """
+
+    jobs: JobStore
+    key: Callable[[Job | None, str, str], str | None]
+
+    def __call__(self, case_id: str, shot_id: str, token: str) -> str:
+        found = self.key(self._job(case_id), shot_id, token)
+        if found is None:
+            raise ImageNotFound
+        return found
+
+    def _job(self, case_id: str) -> Job | None:
+        try:
+            return self.jobs.get(case_id)
+        except JobNotFound:
+            return None
