@@ -115,13 +115,13 @@ format: .venv/.ready ## format the code and mend what the linter can
 SOURCES := template.yaml $(LAYER) layers/darkroom/src/Makefile $(shell find functions layers/darkroom/src/darkroom -type f -not -name '*.pyc')
 
 .PHONY: build
-build: .aws-sam/build/template.yaml ## sam build, for the architecture of the template
+build: .aws-sam/build/template.yaml ## sam build
 .aws-sam/build/template.yaml: $(SOURCES) | .venv/.ready .tools/sam/.ready
 	$(SAM) build
 
-# The same for this machine's processor, so that tests can import it.
+# The same, for tests.
 .local/build/template.yaml: $(SOURCES) | .venv/.ready .tools/sam/.ready
-	$(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64) >.local/build.log 2>&1 || { cat .local/build.log; exit 1; }
+	$(SAM) build --build-dir .local/build >.local/build.log 2>&1 || { cat .local/build.log; exit 1; }
 
 .PHONY: openapi
 openapi: .venv/.ready ## write the API description from the handlers

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local import cloudformation, package
 from local.imports import HEAVY, found_by
-from local.runtime import BUILD, run, unpack_layers
+from local.runtime import BUILD, BYTECODE, LAYER, run, unpack_layers
 
 ROUNDS = 7
 HTTP_TARGET, WORKER_TARGET = 1.3, 2.0
@@ -69,7 +69,7 @@ def starts(layers: Path) -> list[Start]:
             made.append(
                 Start(name=name, code="import app", folders=(BUILD / logical_id, layers), target=target)
             )
-    uncompiled = BUILD / "DarkroomLayer" / "python"
+    uncompiled = BUILD / LAYER / "python"
     folders = (BUILD / "InitiatorFunction", uncompiled)
     return [*made, Start(name="initiator, uncompiled", code="import app", folders=folders)]
 
@@ -106,10 +106,10 @@ def main() -> int:
                 f" {target:>6} {peak:4.0f} {modules:7}  {heavy}"
             )
     print(f"\n{'layer, unzipped':22} {'MB':>6} {'target':>6}")
-    for layer, limit in (("DarkroomLayer", f"{LAYER_TARGET_MB:.0f}"), ("BytecodeLayer", "")):
+    for layer, limit in ((LAYER, f"{LAYER_TARGET_MB:.0f}"), (BYTECODE, "")):
         print(f"{layer:22} {megabytes(BUILD / layer):6.1f} {limit:>6}")
     largest = sorted(
-        ((megabytes(path), path.name) for path in (BUILD / "DarkroomLayer" / "python").iterdir()),
+        ((megabytes(path), path.name) for path in (BUILD / LAYER / "python").iterdir()),
         reverse=True,
     )
     print("of it: " + ", ".join(f"{name} {size:.1f}" for size, name in largest[:5]))

@@ -32,10 +32,23 @@ def code_from_s3(template: Template, local: Local) -> None:
         properties[name] = f"s3://{local.code_bucket}/{key}"
 
 
-def without_bytecode(template: Template, local: Local) -> None:
-    """The emulator's Python writes its own; `package.py` makes one layer with all there is to import."""
-    del template["Resources"]["BytecodeLayer"]
-    template["Globals"]["Function"]["Layers"].remove({"Ref": "BytecodeLayer"})
+LAYER = "DarkroomLayer"
+"""The logical id of the emulator's layer."""
+
+
+def one_layer(template: Template, local: Local) -> None:
+    """Put one layer in the place of those for each processor and for bytecode.
+
+    `package.py` makes it, for this machine, with all there is to import; the emulator's Python compiles it.
+    """
+    resources = template["Resources"]
+    for name in [n for n, r in resources.items() if r["Type"] == "AWS::Serverless::LayerVersion"]:
+        del resources[name]
+    resources[LAYER] = {
+        "Type": "AWS::Serverless::LayerVersion",
+        "Properties": {"ContentUri": "", "RetentionPolicy": "Delete"},
+    }
+    template["Globals"]["Function"]["Layers"] = [{"Ref": LAYER}]
 
 
 def http_api_in_native_resources(template: Template, local: Local) -> None:
@@ -161,7 +174,7 @@ def without_gradual_deployment(template: Template, local: Local) -> None:
 
 
 REWRITES: tuple[Callable[[Template, Local], None], ...] = (
-    without_bytecode,
+    one_layer,
     code_from_s3,
     http_api_in_native_resources,
     secrets_without_punctuation,

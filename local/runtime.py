@@ -9,17 +9,22 @@ from pathlib import Path
 import boto3
 
 from local import openapi, package
+from local.engine import architecture
 
 BUILD = package.ROOT / ".local" / "build"
-"""Made by `make`, for this machine's processor."""
+"""The build that `make` makes."""
 
-_LAYERS = ("DarkroomLayer", "BytecodeLayer")
+LAYERS = {"arm64": "DarkroomArm64Layer", "x86_64": "DarkroomX86Layer"}
+"""The layer of libraries for each processor."""
+LAYER = LAYERS[architecture()]
+"""The one that this machine can import."""
+BYTECODE = "BytecodeLayer"
 _BROUGHT = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 
 
 def unpack_layers(folder: Path) -> Path:
     """The layers of the build in `folder`, one over the other as Lambda does; where Python finds them."""
-    for layer in _LAYERS:
+    for layer in (LAYER, BYTECODE):
         shutil.copytree(BUILD / layer, folder, dirs_exist_ok=True)
     return folder / "python"
 

@@ -27,7 +27,7 @@ import boto3
 from botocore.config import Config as BotoConfig
 
 from local import cdn, cloudformation, package, studio
-from local.localize import Local, localize
+from local.localize import LAYER, Local, localize
 
 TEMPLATE = package.ROOT / "template.yaml"
 EMULATOR = package.ROOT / ".tools" / "emulator" / "bin" / "ministack"
@@ -233,13 +233,11 @@ def _upload(template: dict[str, Any], s3: Any) -> dict[str, str]:
     for logical_id, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
+            keys[logical_id] = f"{logical_id}.zip"
             body = package.function_zip(Path(properties["CodeUri"]).name)
-        elif logical_id == "DarkroomLayer":
-            body = package.layer_zip()
-        else:
-            continue
-        keys[logical_id] = f"{logical_id}.zip"
-        s3.put_object(Bucket=CODE_BUCKET, Key=keys[logical_id], Body=body)
+            s3.put_object(Bucket=CODE_BUCKET, Key=keys[logical_id], Body=body)
+    keys[LAYER] = f"{LAYER}.zip"
+    s3.put_object(Bucket=CODE_BUCKET, Key=keys[LAYER], Body=package.layer_zip())
     return keys
 
 

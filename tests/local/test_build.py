@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local import cloudformation, openapi, package
-from local.runtime import BUILD, run, unpack_layers
+from local.runtime import BUILD, BYTECODE, LAYERS, run, unpack_layers
 
 FUNCTIONS = ("initiator", "worker", "webhook", "sweeper", "reader")
 
@@ -41,13 +41,14 @@ print(json.dumps([len(ours), [m.__name__ for m in ours if not os.path.exists(m._
 
 
 def test_bytecode_is_of_the_sources_that_travel_with_it_and_of_nothing_else() -> None:
-    compiled = BUILD / "BytecodeLayer" / "python"
+    compiled = BUILD / BYTECODE / "python"
     files = [path for path in compiled.rglob("*") if path.is_file()]
     assert files
     for path in files:
         assert path.name.endswith(".cpython-313.pyc")
         source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
-        assert (BUILD / "DarkroomLayer" / "python" / source.relative_to(compiled)).exists()
+        for layer in LAYERS.values():
+            assert (BUILD / layer / "python" / source.relative_to(compiled)).exists()
         # Taken as it is, whatever time a file of the layer gets (PEP 552).
         assert int.from_bytes(path.read_bytes()[4:8], "little") == 0b01
 
@@ -58,11 +59,22 @@ def test_without_the_layer_it_does_not() -> None:
 
 
 def test_the_layers_fit_and_brings_no_second_boto3() -> None:
-    layer, compiled = (BUILD / name / "python" for name in ("DarkroomLayer", "BytecodeLayer"))
-    for folder, most in ((layer, 40_000_000), (compiled, 12_000_000)):
+    layers = {BUILD / name / "python": 40_000_000 for name in LAYERS.values()}
+    for folder, most in {**layers, BUILD / BYTECODE / "python": 12_000_000}.items():
         assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < most
-    assert not (layer / "boto3").exists()
-    assert not (layer / "botocore").exists()
+        assert not (folder / "boto3").exists()
+        assert not (folder / "botocore").exists()
+
+
+ELF_MACHINES = {"arm64": 183, "x86_64": 62}
+
+
+@pytest.mark.parametrize("processor", LAYERS)
+def test_each_processor_has_a_layer_of_its_own_whatever_the_build_was_told(processor: str) -> None:
+    libraries = [*(BUILD / LAYERS[processor]).rglob("*.so"), *(BUILD / LAYERS[processor]).rglob("*.so.*")]
+    assert len(libraries) > 10
+    machines = {int.from_bytes(path.read_bytes()[18:20], "little") for path in libraries}
+    assert machines == {ELF_MACHINES[processor]}
 
 
 def test_the_description_travels_with_the_reader() -> None:

@@ -5,13 +5,14 @@ from typing import Any
 
 from local import cloudformation, package
 from local.localize import (
+    LAYER,
     REWRITES,
     Local,
     code_from_s3,
     http_api_in_native_resources,
     localize,
+    one_layer,
     secrets_without_punctuation,
-    without_bytecode,
     without_gradual_deployment,
     without_metric_math,
 )
@@ -20,11 +21,11 @@ TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
 CODE = [
     logical_id
     for logical_id, resource in TEMPLATE["Resources"].items()
-    if resource["Type"] == "AWS::Serverless::Function" or logical_id == "DarkroomLayer"
+    if resource["Type"] == "AWS::Serverless::Function"
 ]
 LOCAL = Local(
     code_bucket="code",
-    code_keys={logical_id: f"{logical_id}.zip" for logical_id in CODE},
+    code_keys={logical_id: f"{logical_id}.zip" for logical_id in [*CODE, LAYER]},
     api_id="0a1b2c3d",
 )
 RESULT = localize(TEMPLATE, LOCAL)["Resources"]
@@ -32,7 +33,7 @@ RESULT = localize(TEMPLATE, LOCAL)["Resources"]
 
 def test_there_are_just_these_rewrites() -> None:
     expected = (
-        without_bytecode,
+        one_layer,
         code_from_s3,
         http_api_in_native_resources,
         secrets_without_punctuation,
@@ -47,7 +48,7 @@ def test_the_template_itself_is_left_as_it_is() -> None:
 
 
 def test_one_layer_holds_all_there_is_to_import() -> None:
-    assert "BytecodeLayer" not in RESULT
+    assert [n for n, r in RESULT.items() if r["Type"] == "AWS::Serverless::LayerVersion"] == [LAYER]
     assert localize(TEMPLATE, LOCAL)["Globals"]["Function"]["Layers"] == [{"Ref": "DarkroomLayer"}]
 
 
@@ -127,7 +128,7 @@ def test_generated_secrets_have_no_punctuation() -> None:
 
 def test_alarms_on_an_expression_are_left_out_and_no_others() -> None:
     gone = TEMPLATE["Resources"].keys() - RESULT.keys()
-    assert gone == {"FailureRateAlarm", "BytecodeLayer"}
+    assert gone == {"FailureRateAlarm", "BytecodeLayer", "DarkroomArm64Layer", "DarkroomX86Layer"}
     assert "Metrics" in TEMPLATE["Resources"]["FailureRateAlarm"]["Properties"]
 
 
@@ -141,7 +142,7 @@ def test_a_release_goes_to_everybody_at_once() -> None:
 def test_nothing_else_is_changed() -> None:
     added = ("AWS::ApiGatewayV2::", "AWS::Lambda::Permission")
     for logical_id, resource in RESULT.items():
-        if logical_id == "HttpApi" or resource["Type"].startswith(added):
+        if logical_id in ("HttpApi", LAYER) or resource["Type"].startswith(added):
             continue
         before = dict(TEMPLATE["Resources"][logical_id]["Properties"])
         after = dict(resource["Properties"])

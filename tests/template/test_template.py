@@ -276,6 +276,19 @@ def test_the_collector_waits_from_the_first_import_of_ours_until_the_start_is_ov
     assert text.count("\ndarkroom.startup.done()\n") == 1
 
 
+def test_a_function_gets_the_layer_of_its_own_processor() -> None:
+    given = TEMPLATE["Globals"]["Function"]
+    assert given["Architectures"] == [{"Ref": "Architecture"}]
+    condition, arm, x86 = given["Layers"][0]["Fn::If"]
+    assert TEMPLATE["Conditions"][condition] == {"Fn::Equals": [{"Ref": "Architecture"}, "arm64"]}
+    for layer, processor in ((arm, "arm64"), (x86, "x86_64")):
+        found = RESOURCES[layer["Ref"]]
+        chosen = TEMPLATE["Conditions"][found["Condition"]]
+        assert chosen == {"Fn::Equals": [{"Ref": "Architecture"}, processor]}
+        assert found["Metadata"]["BuildArchitecture"] == processor
+        assert found["Properties"]["CompatibleArchitectures"] == [processor]
+
+
 def subclasses(kind: type[Any]) -> set[type[Any]]:
     return {kind}.union(*(subclasses(sub) for sub in kind.__subclasses__()))
 
