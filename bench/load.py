@@ -121,7 +121,7 @@ class Result:
             f"  done     {percentiles(done)}; the last at {self.took / self.floor:.2f} of the quota's floor"
         )
         print(f"  fairness {fairness(done):.3f} (Jain's index of the times until done)")
-        print(f"  endings  {dict(Counter(f.job.status.value for f in self.followed))}")
+        print(f"  endings  {dict(Counter(str(f.job.status) for f in self.followed))}")
         pictures = sum(f.job.completed_images for f in self.followed)
         print(f"  pictures {pictures}, requests {self.requests}, of them 429: {self.throttled}")
         swept = self.ran.said("sweeper", "swept")

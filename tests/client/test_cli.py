@@ -1,21 +1,20 @@
 """The command `darkroom`, with a scripted server."""
 
 import json
-from collections.abc import Callable
+import webbrowser
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
 import pytest
 from darkroom.domain.job import Status
-from darkroom_client import cli, client
 from darkroom_client.files import read_case
-from typer.testing import CliRunner, Result
 
 from local import package
+from tests.client.conftest import Command
 from tests.client.server import (
     FAILED,
     SHARE,
-    Reply,
     Server,
     a_request,
     a_timeline,
@@ -28,42 +27,6 @@ from tests.client.server import (
 DONE = the_job(Status.COMPLETED, version=4, done=3, completed_at=1_800_000_012_000)
 CASE = str(package.ROOT / "events" / "case.json")
 
-type Command = Callable[..., Result]
-
-
-@pytest.fixture
-def server() -> Server:
-    return Server([])
-
-
-@pytest.fixture
-def darkroom(server: Server, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs the command; a picture is always there."""
-
-    def serve(request: httpx.Request) -> httpx.Response:
-        if request.url.path.startswith("/pictures/"):
-            return httpx.Response(200, content=b"jpeg")
-        return server(request)
-
-    http = httpx.Client(transport=httpx.MockTransport(serve))
-    real = client.Client
-
-    def connect(url: str, token: str) -> client.Client:
-        return real(url, token, http=http, sleep=lambda _: None)
-
-    monkeypatch.setattr(cli, "Client", connect)
-    monkeypatch.setenv("DARKROOM_URL", "https://api.example")
-    monkeypatch.setenv("DARKROOM_TOKEN", "secret-token")
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str, replies: tuple[Reply, ...] = ()) -> Result:
-        server.replies = replies
-        result = CliRunner().invoke(cli.app, list(arguments))
-        assert "secret-token" not in result.output
-        return result
-
-    return run
-
 
 def test_a_case_is_submitted_followed_and_downloaded(darkroom: Command, tmp_path: Path) -> None:
     done = darkroom(
@@ -74,56 +37,11 @@ def test_a_case_is_submitted_followed_and_downloaded(darkroom: Command, tmp_path
         replies=(accepted(the_job()), answer(the_job()), answer(DONE)),
     )
     assert done.exit_code == 0
-    assert "case-1 completed  3 of 3" in done.output
-    assert SHARE in done.output
+    link, *_, ended = done.stdout.splitlines()
+    assert link == f"Watch it: {SHARE}"
+    assert ended.startswith("case-1 completed  3 of 3")
+    assert done.stdout.count("completed") == 1
     assert (tmp_path / "evidence-1.jpg").read_bytes() == b"jpeg"
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [(Status.COMPLETED, 0), (Status.FAILED, 1), (Status.PARTIAL, 3), (Status.CANCELLED, 4)],
-)
-def test_the_exit_code_says_how_the_job_ended(darkroom: Command, status: Status, code: int) -> None:
-    reply = answer(the_job(status))
-    assert darkroom("get", "case-1", replies=(reply,)).exit_code == code
-    assert darkroom("watch", "case-1", replies=(reply,)).exit_code == code
-
-
-@pytest.mark.parametrize(
-    ("reply", "code", "said"),
-    [
-        (problem(403, "forbidden"), 5, "403 forbidden because of forbidden"),
-        (problem(400, "invalid_input"), 5, "caseId: must match"),
-        (httpx.ConnectError("refused"), 6, "no answer: ConnectError"),
-    ],
-)
-def test_what_goes_wrong_is_said_in_a_line_and_a_code(
-    darkroom: Command, reply: Reply, code: int, said: str
-) -> None:
-    result = darkroom("get", "case-1", replies=(reply,))
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert said in result.stderr
-
-
-def test_without_an_address_or_a_token_nothing_is_asked(
-    darkroom: Command, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("DARKROOM_TOKEN")
-    result = darkroom("get", "case-1")
-    assert (result.exit_code, server.asked) == (2, [])
-    assert "DARKROOM_TOKEN" in result.stderr
-    file = tmp_path / "token"
-    file.write_text("from-a-file\n")
-    assert darkroom("get", "case-1", "--token-file", str(file), replies=(answer(DONE),)).exit_code == 0
-    assert server.asked[0].headers["authorization"] == "Bearer from-a-file"
-
-
-def test_a_file_that_is_no_case_is_wrong_usage(darkroom: Command, tmp_path: Path) -> None:
-    path = tmp_path / "case.json"
-    path.write_text('{"caseId": 1}')
-    result = darkroom("submit", str(path))
-    assert result.exit_code == 2
-    assert "caseId: Input should be a valid string" in result.stderr
 
 
 def test_machines_get_json_and_nothing_else(darkroom: Command) -> None:
@@ -163,7 +81,7 @@ def test_the_timeline_is_drawn(darkroom: Command) -> None:
 
 def test_files_that_were_written_are_listed(darkroom: Command, tmp_path: Path) -> None:
     result = darkroom("download", "case-1", "--out", str(tmp_path), replies=(answer(DONE),))
-    assert len(result.stdout.splitlines()) == 4
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 4)
 
 
 def test_what_was_submitted_comes_back_as_a_case_file(darkroom: Command, tmp_path: Path) -> None:
@@ -174,3 +92,65 @@ def test_what_was_submitted_comes_back_as_a_case_file(darkroom: Command, tmp_pat
     found = read_case(file)
     assert [item.description for item in found.evidence] == ["dusty, 1 years old", "dusty, 2 years old"]
     assert (found.case_id, len(found.locations)) == ("case-1", 1)
+
+
+def test_pictures_that_are_missing_are_named_and_the_others_written(
+    darkroom: Command, tmp_path: Path
+) -> None:
+    body = json.loads(answer(DONE).content)
+    body["evidenceImages"]["evidence-1"] = "https://api.example/pictures/gone"
+    gone = httpx.Response(200, json=body)
+    result = darkroom(
+        "download", "case-1", "--out", str(tmp_path), replies=(gone, problem(404, "image_not_found"))
+    )
+    assert (result.exit_code, len(result.stdout.splitlines())) == (3, 3)
+    assert result.stderr == "evidence-1: no picture: because of image_not_found\n"
+    partial = darkroom("download", "case-1", "--out", str(tmp_path), replies=(answer(FAILED),))
+    assert (partial.exit_code, len(partial.stdout.splitlines())) == (3, 3)
+    assert partial.stderr.startswith("location-1: no picture: refused: not that")
+    followed = darkroom(
+        "watch", "case-1", "--out", str(tmp_path), replies=(gone, problem(404, "image_not_found"))
+    )
+    assert followed.exit_code == 3
+
+
+def test_the_version_is_said(darkroom: Command) -> None:
+    result = darkroom("--version")
+    assert (result.exit_code, result.stdout) == (0, f"darkroom {version('darkroom-client')}\n")
+
+
+def test_a_page_is_opened_by_the_id_of_its_case_or_by_its_file(
+    darkroom: Command, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def browse(link: str) -> bool:
+        opened.append(link)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", browse)
+    assert darkroom("open", "case-1", replies=(a_request(), accepted(DONE))).stdout == f"{SHARE}\n"
+    assert darkroom("open", CASE, replies=(accepted(DONE),)).exit_code == 0
+    assert opened == [SHARE, SHARE]
+    assert [request.method for request in server.asked] == ["POST"]
+
+
+def test_without_a_browser_the_link_is_printed(darkroom: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(link: str) -> bool:
+        raise webbrowser.Error("could not locate runnable browser")
+
+    for opens in (none, lambda _: False):
+        monkeypatch.setattr(webbrowser, "open", opens)
+        result = darkroom("open", CASE, replies=(accepted(DONE),))
+        assert (result.exit_code, result.stdout) == (0, f"{SHARE}\n")
+        assert "No browser was found" in result.stderr
+
+
+def test_only_a_link_to_a_page_is_opened(darkroom: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    evil = httpx.Response(202, json=json.loads(accepted(DONE).content) | {"shareUrl": "file:///etc/passwd"})
+    assert darkroom("open", CASE, replies=(evil,)).exit_code == 5
+    changed = darkroom("open", "case-1", replies=(a_request(), problem(409, "case_conflict")))
+    assert (changed.exit_code, opened) == (5, [])
+    assert "still opens it" in changed.stderr

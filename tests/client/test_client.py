@@ -1,84 +1,19 @@
 """Both clients against scripted servers, in time that does not pass."""
 
-import asyncio
-import inspect
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from darkroom.domain.job import Status
-from darkroom_client import (
-    AsyncClient,
-    Case,
-    Client,
-    Conflict,
-    DarkroomError,
-    Forbidden,
-    InvalidRequest,
-    Item,
-    NotFound,
-    Policy,
-    RateLimited,
-    ServerError,
-    TimedOut,
-    Unauthorized,
-    Unreachable,
-)
+from darkroom_client import Case, Conflict, Item, MissingPictures, NotFound, TimedOut
 
-from tests.client.server import FAILED, SHARE, Reply, Server, a_timeline, accepted, answer, problem, the_job
+from tests.client.caller import URL, Caller
+from tests.client.server import FAILED, SHARE, a_timeline, accepted, answer, problem, the_job
 
-URL = "https://api.example"
 DONE = the_job(Status.COMPLETED, version=4, done=3)
 CASE = Case(case_id="case-1", evidence=[Item(id="evidence-1", name="Key", description="brass")])
-
-
-@dataclass
-class Caller:
-    """One of the two clients, to be called alike, and how long it slept."""
-
-    kind: str
-    server: Server = field(default_factory=lambda: Server([]))
-    slept: list[float] = field(default_factory=list)
-
-    def script(self, *replies: Reply) -> None:
-        self.server.replies = replies
-
-    @property
-    def asked(self) -> list[httpx.Request]:
-        return self.server.asked
-
-    def call(self, name: str, *arguments: Any, **named: Any) -> Any:
-        policy = Policy(jitter=lambda: 1.0)
-        transport = httpx.MockTransport(self.server)
-        if self.kind == "sync":
-            with httpx.Client(transport=transport) as http:
-                client = Client(
-                    URL, "secret", policy=policy, http=http, sleep=self.slept.append, clock=self.clock
-                )
-                found = getattr(client, name)(*arguments, **named)
-                return list(found) if inspect.isgenerator(found) else found
-
-        async def ask() -> Any:
-            async def sleep(seconds: float) -> None:
-                self.slept.append(seconds)
-
-            async with httpx.AsyncClient(transport=transport) as http:
-                client = AsyncClient(URL, "secret", policy=policy, http=http, sleep=sleep, clock=self.clock)
-                found = getattr(client, name)(*arguments, **named)
-                return [each async for each in found] if inspect.isasyncgen(found) else await found
-
-        return asyncio.run(ask())
-
-    def clock(self) -> float:
-        return sum(self.slept)
-
-
-@pytest.fixture(params=["sync", "async"])
-def caller(request: pytest.FixtureRequest) -> Caller:
-    return Caller(request.param)
 
 
 def test_a_submission_sends_the_case_and_the_token(caller: Caller) -> None:
@@ -119,50 +54,19 @@ def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(caller: Caller) 
     assert sum(caller.slept) <= 9
 
 
-def test_what_is_busy_is_asked_again_and_in_the_time_it_names(caller: Caller) -> None:
-    caller.script(
-        httpx.ConnectError("refused"),
-        problem(503, "contention"),
-        problem(429, "throttled", **{"retry-after": "7"}),
-        answer(DONE),
-    )
-    assert caller.call("get", "case-1").status == "completed"
-    assert caller.slept == [0.5, 1.0, 7.0]
+def test_waiting_for_a_job_that_does_not_change_is_given_up_in_time(caller: Caller) -> None:
+    caller.script(answer(the_job()), httpx.Response(304, headers={"retry-after": "2"}))
+    for follow in ("wait", "watch"):
+        caller.slept.clear()
+        with pytest.raises(TimedOut, match="goes on"):
+            caller.call(follow, "case-1", 60)
+        assert 40 < sum(caller.slept) <= 60
 
 
-@pytest.mark.parametrize(
-    ("reply", "kind", "tries"),
-    [
-        (problem(400, "invalid_input"), InvalidRequest, 1),
-        (httpx.Response(401, json={"message": "Unauthorized"}), Unauthorized, 1),
-        (problem(403, "forbidden"), Forbidden, 1),
-        (problem(404, "job_not_found"), NotFound, 1),
-        (problem(409, "case_conflict"), Conflict, 1),
-        (problem(429, "daily_limit", **{"retry-after": "50000"}), RateLimited, 1),
-        (problem(500, "internal"), ServerError, 5),
-        (httpx.Response(502, text="<html>"), ServerError, 5),
-        (httpx.ReadTimeout("slow"), Unreachable, 5),
-        (httpx.Response(418), DarkroomError, 1),
-        (httpx.Response(200, text="{}"), ServerError, 1),
-        (httpx.Response(200, text="<html>"), ServerError, 1),
-    ],
-)
-def test_each_refusal_has_its_class(
-    caller: Caller, reply: Reply, kind: type[DarkroomError], tries: int
-) -> None:
-    caller.script(reply)
-    with pytest.raises(kind) as caught:
-        caller.call("get", "case-1")
-    assert type(caught.value) is kind
-    assert len(caller.asked) == tries
-
-
-def test_a_wrong_field_is_named(caller: Caller) -> None:
-    caller.script(problem(400, "invalid_input"))
-    with pytest.raises(InvalidRequest) as caught:
-        caller.call("submit", CASE)
-    assert [(wrong.field, wrong.message) for wrong in caught.value.fields] == [("caseId", "must match")]
-    assert (caught.value.status, caught.value.code) == (400, "invalid_input")
+def test_no_server_makes_a_watch_sleep_for_ever(caller: Caller) -> None:
+    caller.script(answer(the_job(), retry_after="9" * 400), answer(DONE))
+    caller.call("watch", "case-1")
+    assert caller.slept == [60]
 
 
 def test_a_retry_names_the_state_it_means(caller: Caller) -> None:
@@ -219,6 +123,44 @@ def test_no_id_of_a_server_leads_out_of_the_folder(caller: Caller, tmp_path: Pat
     assert not list(tmp_path.glob("x*"))
 
 
+def test_one_picture_that_is_gone_costs_no_other(caller: Caller, tmp_path: Path) -> None:
+    def serve(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/pictures/evidence-2":
+            return problem(404, "image_not_found")
+        return httpx.Response(200, content=b"jpeg") if "pictures" in request.url.path else answer(DONE)
+
+    caller.script(serve)
+    job = caller.call("get", "case-1")
+    with pytest.raises(MissingPictures, match="evidence-2: because of image_not_found") as caught:
+        caller.call("download", job, tmp_path)
+    names = ["evidence-1.jpg", "job.json", "location-1.jpg"]
+    assert sorted(path.name for path in caught.value.written) == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert type(caught.value.missing["evidence-2"]) is NotFound
+
+
+def test_pictures_whose_host_is_silent_are_not_waited_for_one_by_one(tmp_path: Path) -> None:
+    caller = Caller("sync")
+    caller.script(answer(DONE), httpx.ConnectTimeout("silent"))
+    job = caller.call("get", "case-1")
+    with pytest.raises(MissingPictures) as caught:
+        caller.call("download", job, tmp_path)
+    assert list(caught.value.missing) == ["evidence-1", "evidence-2", "location-1"]
+    assert len(caller.asked) == 1 + 5 + 1 + 1
+
+
+def test_pictures_in_the_answer_and_links_beside_them_are_written_alike(
+    caller: Caller, tmp_path: Path
+) -> None:
+    images = {"evidence-1": "data:image/jpeg;base64,anBlZw==", "evidence-2": f"{URL}/pictures/evidence-2"}
+    body = {**json.loads(answer(DONE).content), "evidenceImages": images, "locationImages": {}}
+    caller.script(httpx.Response(200, json=body), httpx.Response(200, content=b"jpeg"))
+    job = caller.call("get", "case-1", inline=True)
+    caller.call("download", job, tmp_path)
+    assert {path.read_bytes() for path in tmp_path.glob("*.jpg")} == {b"jpeg"}
+    assert len(caller.asked) == 2
+
+
 def test_the_timeline_and_the_metrics_are_read(caller: Caller) -> None:
     caller.script(a_timeline())
     told = caller.call("timeline", "case-1")
@@ -231,8 +173,3 @@ def test_an_id_that_is_no_part_of_an_address_is_none(caller: Caller) -> None:
     with pytest.raises(NotFound):
         caller.call("cancel", "../metrics?x=#")
     assert caller.asked[0].url.raw_path == b"/api/cases/..%2Fmetrics%3Fx%3D%23/image-job"
-
-
-def test_the_token_is_in_no_text_about_the_client() -> None:
-    with Client(URL, "secret") as client:
-        assert "secret" not in f"{client!r} {client}"

@@ -1,17 +1,21 @@
 """Files that are cases, and files that are none."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from darkroom.wire.calls import SubmitRequest
 from darkroom.wire.model import parse
-from darkroom_client import BadFile, read_case
+from darkroom_client import BadFile, Job, read_case
+from darkroom_client.files import read_token, write
 
 from local import package
+from tests.client.server import answer, the_job
 
 SAMPLE = package.ROOT / "events" / "case.json"
 GOOD = {"caseId": "c", "evidence": [{"id": "e", "name": "Key – “brass”", "description": "old"}]}
+JOB = Job.model_validate_json(answer(the_job()).content)
 YAML = """
 caseId: c
 evidence:
@@ -51,7 +55,27 @@ def test_json_with_a_mark_and_yaml_are_the_same_case(tmp_path: Path) -> None:
         ),
         ("case.yaml", b"caseId: c\ncaseId: d", "line 2: the key 'caseId' is given twice"),
         ("case.yaml", b"caseId: [", "line 1"),
-        ("case.yaml", b"caseId: !!python/object:os.system {}", "could not determine a constructor"),
+        ("case.yaml", b"caseId: !!python/object:os.system {}", "line 1: a tag"),
+        ("case.yaml", b"caseId: {{ case }}", "line 1: a key must be text"),
+        ("case.yaml", b"caseId: c\n? [a, b]\n: c", "line 2: a key must be text"),
+        ("case.yaml", b"caseId: c\n1: c", "line 2: a key must be text"),
+        ("case.yaml", b"caseId: c\n<<: {evidence: []}", "line 2: a key must be text"),
+        ("case.yaml", b"maxCostUsd: !!bool maybe", "line 1: a tag"),
+        ("case.yaml", b"caseId: !!binary x", "line 1: a tag"),
+        ("case.yaml", b"evidence: &a [*a]", "line 1: an alias"),
+        ("case.yaml", b"maxCostUsd: 0x" + b"f" * 9_000, "line 1: the number 0xffffffff"),
+        ("case.yaml", b"caseId: 2001-99-99", "month must be in 1..12"),
+        ("case.yaml", b"caseId: a\n---\ncaseId: b", "single document"),
+        ("case.YAML", b"caseId: [", "line 1"),
+        ("case.json", b"[" * 900_000, "nested too deeply"),
+        ("case.yaml", b"[" * 3_000, "nested too deeply"),
+        ("case.json", b'{"maxCostUsd": ' + b"9" * 5000 + b"}", "the number 9999999999"),
+        ("case.json", b'{"caseId": "c", "maxCostUsd": 1e999}', "maxCostUsd: Input should be a finite number"),
+        ("case.json", b'{"caseId": "c", "maxCostUsd": NaN}', "NaN is no number of JSON"),
+        ("case.json", b'{"caseId": "\\ud800"}', "caseId: Input should be a valid string"),
+        ("case.json", b" " * 1_100_000, "larger than 1048576 bytes"),
+        ("case.json", '{"caseId": "c"}'.encode("utf-16"), "it is UTF-16, not UTF-8"),
+        ("case.json", b"\x00", "line 1"),
         ("case.yml", b"just words", "must be an object"),
     ],
 )
@@ -69,3 +93,43 @@ def test_a_file_that_is_no_case_is_refused_with_the_place(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"none\.json: No such file"):
         read_case(tmp_path / "none.json")
+
+
+def test_a_file_with_a_thousand_faults_names_twenty(tmp_path: Path) -> None:
+    path = tmp_path / "case.json"
+    path.write_text("{" + ",".join(f'"{"k" * 200}{n}":0' for n in range(1000)) + "}")
+    with pytest.raises(BadFile, match="and 981 more") as caught:
+        read_case(path)
+    assert len(str(caught.value)) < 4000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_tokens_file_is_read_as_windows_writes_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "token"
+    path.write_bytes("the-token\r\n".encode(encoding))
+    assert read_token(path) == "the-token"
+
+
+def test_a_tokens_file_that_is_no_text_is_refused_and_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"secret\xff")
+    with pytest.raises(BadFile) as caught:
+        read_token(path)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o027, 0o640)])
+def test_files_are_for_those_whom_the_umask_allows(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        written = write(tmp_path / "out", JOB, {"evidence-1": b"jpeg"})
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in written} == {mode}
+
+
+def test_no_file_is_left_half_written(tmp_path: Path) -> None:
+    (tmp_path / "job.json").mkdir()
+    with pytest.raises(OSError, match=r"job\.json"):
+        write(tmp_path, JOB, {"evidence-1": b"jpeg", "x" * 5000: b"jpeg"})
+    assert sorted(path.name[:3] for path in tmp_path.iterdir()) == ["-c5", "evi", "job"]

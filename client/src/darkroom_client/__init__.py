@@ -2,16 +2,19 @@
 
 from darkroom_client.client import AsyncClient, Client
 from darkroom_client.errors import (
+    BadAnswer,
     Conflict,
     DarkroomError,
     Forbidden,
     InvalidRequest,
+    MissingPictures,
     NotFound,
     RateLimited,
     ServerError,
     TimedOut,
     Unauthorized,
     Unreachable,
+    WrongSetting,
 )
 from darkroom_client.files import BadFile, read_case
 from darkroom_client.models import Case, Failure, Item, Job, Metrics, Status, Timeline
@@ -19,6 +22,7 @@ from darkroom_client.protocol import Policy
 
 __all__ = [
     "AsyncClient",
+    "BadAnswer",
     "BadFile",
     "Case",
     "Client",
@@ -30,6 +34,7 @@ __all__ = [
     "Item",
     "Job",
     "Metrics",
+    "MissingPictures",
     "NotFound",
     "Policy",
     "RateLimited",
@@ -39,5 +44,6 @@ __all__ = [
     "Timeline",
     "Unauthorized",
     "Unreachable",
+    "WrongSetting",
     "read_case",
 ]

@@ -1,10 +1,12 @@
 """The command `darkroom`."""
 
+import math
+import shlex
 import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -12,35 +14,36 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from darkroom_client import display
+from darkroom_client import display, exits
 from darkroom_client.client import Client
-from darkroom_client.errors import DarkroomError, TimedOut, Unreachable
-from darkroom_client.files import BadFile, read_case
+from darkroom_client.errors import Conflict, MissingPictures
+from darkroom_client.exits import MEANING, Exit
+from darkroom_client.files import read_case, read_token
 from darkroom_client.models import Job, Status
-
-
-class Exit(IntEnum):
-    """What the command ends with."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    PARTIAL = 3
-    CANCELLED = 4
-    REFUSED = 5
-    UNREACHABLE = 6
-
+from darkroom_client.text import as_json as json_of
 
 HELP = """Make the pictures of a mystery-game case.
 
 DARKROOM_URL and DARKROOM_TOKEN say where and who; a token may also lie in a file (DARKROOM_TOKEN_FILE).
 
-Exit codes: 0 done, 1 the job failed, 2 wrong usage or a bad file, 3 some pictures are missing,
-4 the job was cancelled, 5 the API refused, 6 no answer, or not in time."""
+\b
+Exit codes:
+""" + "\n".join(f"{code:5}  {meaning}" for code, meaning in MEANING.items())
 
 app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 
-_ENDS = {Status.FAILED: Exit.FAILED, Status.PARTIAL: Exit.PARTIAL, Status.CANCELLED: Exit.CANCELLED}
+_ENDS: dict[str, Exit] = {
+    Status.FAILED: Exit.FAILED,
+    Status.PARTIAL: Exit.PARTIAL,
+    Status.CANCELLED: Exit.CANCELLED,
+}
+
+
+def _finite(number: float | None) -> float | None:
+    if number is not None and not (math.isfinite(number) and number >= 0):
+        raise typer.BadParameter("must be a number of at least 0")
+    return number
+
 
 CaseId = Annotated[str, typer.Argument(metavar="CASE-ID", help="The case.")]
 Url = Annotated[str, typer.Option("--url", envvar="DARKROOM_URL", help="Where the API is.")]
@@ -50,56 +53,110 @@ TokenFile = Annotated[
 # Not shown and no option of its own to type: a token on a command line is in the shell's history.
 Token = Annotated[str, typer.Option("--token", envvar="DARKROOM_TOKEN", hidden=True, show_envvar=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Write the pictures into this folder.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write the pictures into this folder.", file_okay=False, writable=True),
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Follow the job until it has ended.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", help="Give up watching after so many seconds.")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", help="Give up watching after so many seconds.", callback=_finite)
+]
+Share = Annotated[str, typer.Option(help="What the page's link allows: read or retry.")]
 
 
 @contextmanager
 def _client(url: str, token: str, token_file: Path | None) -> Iterator[Client]:
     """The client; what goes wrong with it ends the command with one line and a code."""
-    try:
-        token = token or (token_file.read_text(encoding="utf-8").strip() if token_file else "")
+    with exits.errors_end_the_command():
+        token = token or (read_token(token_file) if token_file else "")
         if not url or not token:
-            _end("set DARKROOM_URL, and DARKROOM_TOKEN or DARKROOM_TOKEN_FILE", Exit.USAGE)
+            exits.end("set DARKROOM_URL, and DARKROOM_TOKEN or DARKROOM_TOKEN_FILE", Exit.USAGE)
         with Client(url, token) as client:
             yield client
-    except (BadFile, OSError) as error:
-        _end(str(error), Exit.USAGE)
-    except (Unreachable, TimedOut) as error:
-        _end(str(error), Exit.UNREACHABLE)
-    except DarkroomError as error:
-        fields = "".join(f"\n  {wrong.field}: {wrong.message}" for wrong in error.fields)
-        _end(f"{error.status} {error.code} {error}{fields}", Exit.REFUSED)
 
 
-def _end(message: str, code: Exit) -> None:
-    lines = "\n".join(display.plain(line) for line in message.splitlines())
-    Console(stderr=True).print(lines, style="red", highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(code)
+@contextmanager
+def _interrupted(message: str) -> Iterator[None]:
+    """Say `message` when somebody presses Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        exits.end(message, Exit.INTERRUPTED)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _show(found: BaseModel) -> None:
-    sys.stdout.write(found.model_dump_json(by_alias=True, exclude_none=True) + "\n")
+    _print(json_of(found, ascii_only=Console().options.ascii_only))
 
 
-def _finish(client: Client, job: Job, *, as_json: bool, watch: bool, out: Path | None) -> None:
+def _finish(
+    client: Client,
+    job: Job,
+    *,
+    as_json: bool,
+    watch: bool = False,
+    out: Path | None = None,
+    timeout: float | None = None,
+) -> None:
     """Follow `job` if asked to, write its pictures, say how it stands, end with its code."""
     console = Console()
-    if watch and job.is_open:
-        states = client.watch(job.case_id)
-        shared = job.share_url
-        last = [*states][-1] if as_json else display.follow(console, states)
-        job = last.model_copy(update={"share_url": shared})
+    if job.share_url and not as_json:
+        display.line(console, f"Watch it: {job.share_url}")
+    followed = watch and job.is_open
+    if followed:
+        job = _follow(client, job, None if as_json else console, timeout)
+    code = _ENDS.get(job.status, Exit.OK)
     if out is not None and not job.is_open:
-        client.download(job, out)
+        _, whole = _download(client, job, out)
+        code = code if whole or code else Exit.PARTIAL
     if as_json:
         _show(job)
+    elif followed:
+        display.failures(console, job)
     else:
         display.summary(console, job)
-        if job.share_url:
-            console.print(f"Watch it: {job.share_url}", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(_ENDS.get(job.status, Exit.OK))
+    raise typer.Exit(code)
+
+
+def _follow(client: Client, job: Job, console: Console | None, timeout: float | None) -> Job:
+    """The job when it has ended, shown on `console` meanwhile, with the links that a submission gets."""
+    name = shlex.quote(job.case_id)
+    with _interrupted(
+        f"The job goes on. Follow it again: darkroom watch {name}\nStop it: darkroom cancel {name}"
+    ):
+        states = client.watch(job.case_id, timeout)
+        last = [*states][-1] if console is None else display.follow(console, states)
+    return last.model_copy(update={"share_url": job.share_url, "status_url": job.status_url})
+
+
+def _download(client: Client, job: Job, out: Path) -> tuple[list[Path], bool]:
+    """Write the pictures of `job`; the files, and whether each picture that the job has is among them."""
+    again = f"darkroom download {shlex.quote(job.case_id)} --out {shlex.quote(str(out))}"
+    with _interrupted(f"Not all pictures were fetched. Fetch them: {again}"):
+        try:
+            return client.download(job, out), True
+        except MissingPictures as error:
+            for item_id, why in error.missing.items():
+                exits.say(f"{item_id}: no picture: {why}")
+            return error.written, False
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        _print(f"darkroom {version('darkroom-client')}")
+        raise typer.Exit
+
+
+@app.callback(help=HELP)
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None: ...
 
 
 @app.command()
@@ -108,7 +165,7 @@ def submit(
     watch: Watch = False,
     out: Out = None,
     replace: Annotated[bool, typer.Option(help="Replace a job of this case that has ended.")] = False,
-    share: Annotated[str, typer.Option(help="What the page's link allows: read or retry.")] = "read",
+    share: Share = "read",
     as_json: Json = False,
     url: Url = "",
     token: Token = "",
@@ -116,7 +173,9 @@ def submit(
 ) -> None:
     """Submit a case. The same case again is the job there is."""
     with _client(url, token, token_file) as client:
-        job = client.submit(read_case(file), replace=replace, share=share)
+        wanted = read_case(file)
+        with _interrupted("No answer came. The case may be submitted: the same command again finds its job."):
+            job = client.submit(wanted, replace=replace, share=share)
         _finish(client, job, as_json=as_json, watch=watch or out is not None, out=out)
 
 
@@ -126,7 +185,7 @@ def get(
 ) -> None:
     """Say how a job stands."""
     with _client(url, token, token_file) as client:
-        _finish(client, client.get(case_id), as_json=as_json, watch=False, out=None)
+        _finish(client, client.get(case_id), as_json=as_json)
 
 
 @app.command()
@@ -148,8 +207,7 @@ def watch(
 ) -> None:
     """Follow a job until it has ended."""
     with _client(url, token, token_file) as client:
-        job = client.get(case_id) if timeout is None else client.wait(case_id, timeout)
-        _finish(client, job, as_json=as_json, watch=True, out=out)
+        _finish(client, client.get(case_id), as_json=as_json, watch=True, out=out, timeout=timeout)
 
 
 @app.command()
@@ -159,7 +217,7 @@ def retry(
         list[str] | None, typer.Option(help="Another description for an item: ID=TEXT. May be repeated.")
     ] = None,
     max_cost_usd: Annotated[
-        float | None, typer.Option(help="What the job may cost from its beginning.")
+        float | None, typer.Option(help="What the job may cost from its beginning.", callback=_finite)
     ] = None,
     watch: Watch = False,
     out: Out = None,
@@ -173,7 +231,9 @@ def retry(
     if not all(changes.values()):
         raise typer.BadParameter("must be ID=TEXT", param_hint="--description")
     with _client(url, token, token_file) as client:
-        job = client.retry(case_id, changes, max_cost_usd=max_cost_usd)
+        name = shlex.quote(case_id)
+        with _interrupted(f"No answer came. The job may be on its way again: darkroom get {name} says so."):
+            job = client.retry(case_id, changes, max_cost_usd=max_cost_usd)
         _finish(client, job, as_json=as_json, watch=watch or out is not None, out=out)
 
 
@@ -190,15 +250,22 @@ def cancel(
 @app.command()
 def download(
     case_id: CaseId,
-    out: Annotated[Path, typer.Option(help="Write into this folder.")],
+    out: Annotated[Path, typer.Option(help="Write into this folder.", file_okay=False, writable=True)],
     url: Url = "",
     token: Token = "",
     token_file: TokenFile = None,
 ) -> None:
     """Write the pictures that there are, and job.json; says which files."""
     with _client(url, token, token_file) as client:
-        for path in client.download(client.get(case_id), out):
-            sys.stdout.write(f"{path}\n")
+        job = client.get(case_id)
+        written, whole = _download(client, job, out)
+        for path in written:
+            _print(str(path))
+        for item in job.items:
+            if item.id not in job.images:
+                why = job.errors.get(item.id)
+                exits.say(f"{item.id}: no picture: " + (f"{why.code}: {why.message}" if why else job.status))
+        raise typer.Exit(Exit.OK if whole and len(job.images) >= job.total_images else Exit.PARTIAL)
 
 
 @app.command()
@@ -250,19 +317,39 @@ def metrics(
 
 @app.command("open")
 def open_page(
-    file: Annotated[Path, typer.Argument(help="The case that was submitted, as JSON or YAML.")],
-    share: Annotated[str, typer.Option(help="What the page's link allows: read or retry.")] = "read",
+    case: Annotated[
+        str,
+        typer.Argument(
+            metavar="CASE", help="The id of a case, or its file, which is submitted if it is new."
+        ),
+    ],
+    share: Share = "read",
     url: Url = "",
     token: Token = "",
     token_file: TokenFile = None,
 ) -> None:
-    """Submit a case, or find the job there is, and open its page in the browser."""
+    """Open the page of a case in the browser, and print its link."""
     with _client(url, token, token_file) as client:
-        link = client.submit(read_case(file), share=share).share_url or ""
-        sys.stdout.write(f"{link}\n")
-        webbrowser.open(link)
+        file = Path(case)
+        try:
+            job = client.submit(read_case(file) if file.is_file() else client.case(case), share=share)
+        except Conflict as error:
+            exits.end(f"{error}\nThe link that its submission answered still opens it.", Exit.REFUSED)
+        link = job.share_url or ""
+        if not link.startswith(("https://", "http://")):
+            exits.end("the API gave no link to the page", Exit.REFUSED)
+        _print(link)
+        if not _browse(link):
+            exits.say("No browser was found: open the link yourself.")
+
+
+def _browse(link: str) -> bool:
+    try:
+        return webbrowser.open(link)
+    except webbrowser.Error:
+        return False
 
 
 def main() -> None:
     """Run the command."""
-    app()
+    exits.run(app)

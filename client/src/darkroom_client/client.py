@@ -9,17 +9,20 @@ from typing import Any, Self
 
 import httpx
 
+from darkroom_client.errors import DarkroomError, MissingPictures, Unreachable
 from darkroom_client.files import write
 from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Timeline
-from darkroom_client.protocol import Call, Pause, Policy, Protocol, Talk, Watching
+from darkroom_client.protocol import Call, Pause, Policy, Protocol, Talk
+from darkroom_client.transport import FAILURES, checked_token, checked_url, connected, failure
 
-TIMEOUT_S = 30.0
+type Found = Mapping[str, bytes | DarkroomError]
+"""Id → picture, or why there is none."""
 
 
 class _Base:
     def __init__(self, url: str, token: str, policy: Policy | None, clock: Callable[[], float]) -> None:
-        self._url = url.rstrip("/")
-        self._token = token
+        self._url = checked_url(url)
+        self._token = checked_token(token)
         self._protocol = Protocol(policy=policy or Policy(), clock=clock)
 
     def __repr__(self) -> str:
@@ -37,6 +40,19 @@ class _Base:
             "follow_redirects": not call.authorized,
         }
 
+    def _failure(self, error: Exception, call: Call) -> DarkroomError:
+        """The client's own error for what httpx raised."""
+        return failure(error, self._url if call.authorized else call.path, link=not call.authorized)
+
+
+def _write(folder: Path, job: Job, found: Found) -> list[Path]:
+    """Write what was found; raise MissingPictures for the rest."""
+    written = write(folder, job, {i: each for i, each in found.items() if isinstance(each, bytes)})
+    missing = {i: each for i, each in found.items() if isinstance(each, DarkroomError)}
+    if missing:
+        raise MissingPictures(written, missing)
+    return written
+
 
 class Client(_Base):
     """Blocking. A context manager; `http` may bring proxies or certificates and is then not closed here."""
@@ -53,7 +69,7 @@ class Client(_Base):
     ) -> None:
         super().__init__(url, token, policy, clock)
         self._owned = http is None
-        self._http = http or httpx.Client(timeout=TIMEOUT_S)
+        self._http = http or connected(httpx.Client)
         self._sleep = sleep
 
     def __enter__(self) -> Self:
@@ -77,9 +93,12 @@ class Client(_Base):
         """The job as it is; `inline` with the pictures themselves, as `data:` URLs."""
         return self._run(self._protocol.get(case_id, inline=inline))
 
-    def watch(self, case_id: str) -> Iterator[Job]:
-        """Each changed state of the job, until it has ended, at the pace that the server wants."""
-        watching = Watching(case_id)
+    def watch(self, case_id: str, timeout: float | None = None) -> Iterator[Job]:
+        """Each changed state of the job, until it has ended, at the pace that the server wants.
+
+        Raises TimedOut after `timeout` seconds; the job goes on.
+        """
+        watching = self._protocol.watching(case_id, timeout)
         while (job := self._run(self._protocol.next_state(watching))) is not None:
             yield job
 
@@ -109,12 +128,23 @@ class Client(_Base):
         return self._run(self._protocol.case(case_id))
 
     def picture(self, link: str) -> bytes:
-        """The JPEG behind a link of a job."""
+        """The JPEG behind a link of a job, or in one of its `data:` URLs."""
         return self._run(self._protocol.picture(link))
 
     def download(self, job: Job, folder: Path) -> list[Path]:
-        """Write the pictures of `job` as `<id>.jpg`, and `job.json`; what is written is whole."""
-        return write(folder, job, {i: self.picture(link) for i, link in job.images.items()})
+        """Write the pictures of `job` as `<id>.jpg`, and `job.json`; what is written is whole.
+
+        Raises MissingPictures when some cannot be fetched, after the others were written.
+        """
+        found: dict[str, bytes | DarkroomError] = {}
+        patient = True
+        for shot_id, link in job.images.items():
+            try:
+                found[shot_id] = self._run(self._protocol.picture(link, patient=patient))
+            except DarkroomError as error:
+                found[shot_id] = error
+                patient = patient and not isinstance(error, Unreachable)
+        return _write(folder, job, found)
 
     def timeline(self, case_id: str) -> Timeline:
         """What happened to a case, and when."""
@@ -133,7 +163,7 @@ class Client(_Base):
         return self._run(self._protocol.metrics(window))
 
     def _run[T](self, talk: Talk[T]) -> T:
-        reply: httpx.Response | httpx.TransportError | None = None
+        reply: httpx.Response | DarkroomError | None = None
         while True:
             try:
                 step = talk.send(reply)
@@ -146,8 +176,8 @@ class Client(_Base):
                 continue
             try:
                 reply = self._http.request(**self._request(step))
-            except httpx.TransportError as error:
-                reply = error
+            except FAILURES as error:
+                reply = self._failure(error, step)
 
 
 class AsyncClient(_Base):
@@ -165,7 +195,7 @@ class AsyncClient(_Base):
     ) -> None:
         super().__init__(url, token, policy, clock)
         self._owned = http is None
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._http = http or connected(httpx.AsyncClient)
         self._sleep = sleep
 
     async def __aenter__(self) -> Self:
@@ -189,9 +219,9 @@ class AsyncClient(_Base):
         """See Client."""
         return await self._run(self._protocol.get(case_id, inline=inline))
 
-    async def watch(self, case_id: str) -> AsyncIterator[Job]:
+    async def watch(self, case_id: str, timeout: float | None = None) -> AsyncIterator[Job]:  # noqa: ASYNC109
         """See Client."""
-        watching = Watching(case_id)
+        watching = self._protocol.watching(case_id, timeout)
         while (job := await self._run(self._protocol.next_state(watching))) is not None:
             yield job
 
@@ -226,8 +256,15 @@ class AsyncClient(_Base):
 
     async def download(self, job: Job, folder: Path) -> list[Path]:
         """See Client; the pictures are fetched together."""
-        pictures = await asyncio.gather(*(self.picture(link) for link in job.images.values()))
-        return await asyncio.to_thread(write, folder, job, dict(zip(job.images, pictures, strict=True)))
+
+        async def fetch(link: str) -> bytes | DarkroomError:
+            try:
+                return await self.picture(link)
+            except DarkroomError as error:
+                return error
+
+        found = await asyncio.gather(*(fetch(link) for link in job.images.values()))
+        return await asyncio.to_thread(_write, folder, job, dict(zip(job.images, found, strict=True)))
 
     async def timeline(self, case_id: str) -> Timeline:
         """See Client."""
@@ -246,7 +283,7 @@ class AsyncClient(_Base):
         return await self._run(self._protocol.metrics(window))
 
     async def _run[T](self, talk: Talk[T]) -> T:
-        reply: httpx.Response | httpx.TransportError | None = None
+        reply: httpx.Response | DarkroomError | None = None
         while True:
             try:
                 step = talk.send(reply)
@@ -259,5 +296,5 @@ class AsyncClient(_Base):
                 continue
             try:
                 reply = await self._http.request(**self._request(step))
-            except httpx.TransportError as error:
-                reply = error
+            except FAILURES as error:
+                reply = self._failure(error, step)

@@ -1,7 +1,8 @@
 """What can go wrong, by class; the message is for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -33,6 +34,10 @@ class DarkroomError(Exception):
         self.fields = fields
         self.retry_after = retry_after
         """When the server wants to be asked again, in seconds."""
+
+
+class WrongSetting(DarkroomError):
+    """The address, the token or the proxy cannot work, however often it is tried."""
 
 
 class Unreachable(DarkroomError):
@@ -75,6 +80,24 @@ class ServerError(DarkroomError):
     """5xx."""
 
     retryable = True
+
+
+class BadAnswer(ServerError):
+    """An answer came that is none of this API's, or that cannot be read."""
+
+    retryable = False
+
+
+class MissingPictures(DarkroomError):
+    """Some pictures of a job could not be fetched; the others are written."""
+
+    def __init__(self, written: Sequence[Path], missing: Mapping[str, DarkroomError]) -> None:
+        why = "; ".join(f"{shot_id}: {error}" for shot_id, error in missing.items())
+        super().__init__(f"no picture could be fetched of {why}")
+        self.written = list(written)
+        """The files that were written."""
+        self.missing = dict(missing)
+        """Id → why its picture could not be fetched."""
 
 
 BY_STATUS: Mapping[int, type[DarkroomError]] = {

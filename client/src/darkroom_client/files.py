@@ -1,9 +1,10 @@
-"""Cases read from files, pictures written to files."""
+"""Cases and tokens read from files, pictures written to files."""
 
+import hashlib
 import json
-import os
 import re
-import tempfile
+import secrets
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ from pydantic import ValidationError
 
 from darkroom_client.models import Case, Job
 
+LARGEST = 1_048_576
+"""Bytes of a file, four times what the API takes: it may have comments and escapes."""
+
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MOST_ERRORS = 20
+_LONGEST_NUMBER = 32
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_TEXT = "tag:yaml.org,2002:str"
 
 
 class BadFile(Exception):
@@ -22,14 +30,16 @@ class BadFile(Exception):
 
 def read_case(path: Path) -> Case:
     """The case in a JSON or YAML file (`.yaml`, `.yml`), in UTF-8 with or without a mark; raises BadFile."""
+    data = _read(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror}") from error
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: byte {error.start} is not UTF-8") from error
+        found = "it is UTF-16, not UTF-8" if data[:2] in _UTF16 else f"byte {error.start} is not UTF-8"
+        raise BadFile(f"{path}: {found}") from error
     try:
-        content = _yaml(text) if path.suffix in (".yaml", ".yml") else _json(text)
+        content = _yaml(text) if path.suffix.lower() in (".yaml", ".yml") else _json(text)
+    except RecursionError as error:
+        raise BadFile(f"{path}: is nested too deeply") from error
     except ValueError as error:
         raise BadFile(f"{path}: {error}") from error
     if not isinstance(content, dict):
@@ -38,7 +48,18 @@ def read_case(path: Path) -> Case:
         return Case.model_validate(content)
     except ValidationError as error:
         wrong = [f"{_where(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
+    if len(wrong) > _MOST_ERRORS:
+        wrong[_MOST_ERRORS:] = [f"and {len(wrong) - _MOST_ERRORS} more"]
     raise BadFile(f"{path}:\n  " + "\n  ".join(wrong))
+
+
+def read_token(path: Path) -> str:
+    """The text of a token's file, which may be UTF-8 or, with a byte-order mark, UTF-16; raises BadFile."""
+    data = _read(path)
+    try:
+        return data.decode("utf-16" if data[:2] in _UTF16 else "utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path}: is no text") from error
 
 
 def write(folder: Path, job: Job, pictures: Mapping[str, bytes]) -> list[Path]:
@@ -52,48 +73,95 @@ def write(folder: Path, job: Job, pictures: Mapping[str, bytes]) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".darkroom-")
+def _read(path: Path) -> bytes:
+    """The content of a file that is not too large."""
     try:
-        with os.fdopen(handle, "wb") as file:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadFile(f"{str(path)!r}: {error}") from error
+    if len(data) > LARGEST:
+        raise BadFile(f"{path}: is larger than {LARGEST} bytes")
+    return data
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.parent / f".darkroom-{secrets.token_hex(8)}"
+    try:
+        # Made by open(), not by tempfile: so it gets the mode that the umask allows.
+        with temporary.open("xb") as file:
             file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def _name(item_id: str) -> str:
     """`item_id`, which no server may make another folder's file of."""
-    return item_id if _SAFE.fullmatch(item_id) else "-" + item_id.encode().hex()
+    return (
+        item_id
+        if _SAFE.fullmatch(item_id)
+        else "-" + hashlib.sha256(item_id.encode(errors="surrogatepass")).hexdigest()
+    )
 
 
 def _where(location: tuple[int | str, ...]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_brief(part)}" for part in location)
     return text.removeprefix(".") or "the case"
+
+
+def _brief(text: str, longest: int = 80) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _json(text: str) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"the key {twice[0]!r} is given twice in one object")
+        for name, times in Counter(name for name, _ in pairs).items():
+            if times > 1:
+                raise ValueError(f"the key {_brief(name)!r} is given twice in one object")
         return dict(pairs)
 
-    return json.loads(text, object_pairs_hook=once)
+    def whole(digits: str) -> int:
+        if len(digits) > _LONGEST_NUMBER:
+            raise ValueError(f"the number {digits[:10]}… is too long")
+        return int(digits)
+
+    def constant(name: str) -> Any:
+        raise ValueError(f"{name} is no number of JSON")
+
+    return json.loads(text, object_pairs_hook=once, parse_int=whole, parse_constant=constant)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe part, in which no key may be given twice."""
+    """The part of YAML that says what JSON says: no aliases, no tags, keys that are text and given once."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        wrong = None
+        if isinstance(event, yaml.AliasEvent):
+            wrong = f"an alias (*{_brief(str(event.anchor))}) is not taken"
+        elif tag := getattr(event, "tag", None):
+            wrong = f"a tag ({_brief(tag)}) is not taken"
+        if wrong:
+            raise ValueError(f"line {line}: {wrong}")
+        node = super().compose_node(parent, index)
+        if isinstance(node, yaml.ScalarNode) and node.tag != _TEXT and len(node.value) > _LONGEST_NUMBER:
+            raise ValueError(f"line {line}: the number {node.value[:10]}… is too long")
+        return node
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     names = set()
     for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if key.tag != _TEXT:
+            raise ValueError(f"line {line}: a key must be text")
         if key.value in names:
-            line = key.start_mark.line + 1
-            raise ValueError(f"line {line}: the key {key.value!r} is given twice in one object")
+            raise ValueError(f"line {line}: the key {_brief(key.value)!r} is given twice in one object")
         names.add(key.value)
     return loader.construct_mapping(node, deep=True)
 
@@ -105,4 +173,4 @@ def _yaml(text: str) -> Any:
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - it is a safe loader
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(_brief(" ".join(str(error).split()), 400)) from error

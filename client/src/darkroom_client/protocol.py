@@ -1,9 +1,11 @@
 """The API without any input or output: what to send, what an answer means, when to try again.
 
 Each operation is a generator. It yields calls and pauses, is sent the answer to each call (or the
-transport error in its place), and returns its result. So one description serves both clients.
+error in its place), and returns its result. So one description serves both clients.
 """
 
+import base64
+import math
 import random
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +17,14 @@ from pydantic import ValidationError
 
 from darkroom_client.errors import (
     BY_STATUS,
+    BadAnswer,
     Conflict,
     DarkroomError,
+    InvalidRequest,
     ServerError,
     TimedOut,
-    Unreachable,
     WrongField,
+    WrongSetting,
 )
 from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Timeline
 
@@ -47,7 +51,7 @@ class Pause:
     seconds: float
 
 
-type Talk[T] = Generator[Call | Pause, httpx.Response | httpx.TransportError | None, T]
+type Talk[T] = Generator[Call | Pause, httpx.Response | DarkroomError | None, T]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,11 @@ class Watching:
     """How far somebody has followed a job."""
 
     case_id: str
+    began: float = 0.0
+    """When the watch began, by the clock of the protocol, in seconds."""
+    timeout: float | None = None
+    """Seconds after which the watch is given up; None for never."""
+    status: str = "not known"
     tag: str = ""
     pause: float = 0.0
     unchanged: int = 0
@@ -100,14 +109,19 @@ class Protocol:
         answer = yield from self._ask(Call("GET", _path(case_id), params))
         return _read(Job, answer)
 
+    def watching(self, case_id: str, timeout: float | None) -> Watching:
+        """The beginning of a watch, which is given up after `timeout` seconds."""
+        return Watching(case_id, began=self.clock(), timeout=timeout)
+
     def next_state(self, watching: Watching) -> Talk[Job | None]:
-        """The next state of a job that differs from the one before; None when it has ended."""
+        """The next state that differs from the one before; None when the job has ended. Raises TimedOut."""
         while not watching.ended:
+            self._check_time(watching)
             if watching.pause:
                 yield Pause(watching.pause)
             headers = {"If-None-Match": watching.tag} if watching.tag else {}
             answer = yield from self._ask(Call("GET", _path(watching.case_id), headers=headers))
-            asked = _seconds(answer.headers.get("retry-after")) or 2.0
+            asked = min(_seconds(answer.headers.get("retry-after")) or 2.0, self.policy.longest)
             if answer.status_code == httpx.codes.NOT_MODIFIED:
                 watching.unchanged += 1
                 calm = 1.25 ** max(0, watching.unchanged - _CALM_AFTER)
@@ -115,20 +129,23 @@ class Protocol:
                 continue
             job = _read(Job, answer)
             watching.tag, watching.pause, watching.unchanged = answer.headers.get("etag", ""), asked, 0
-            watching.ended = not job.is_open
+            watching.ended, watching.status = not job.is_open, job.status
             return job
         return None
 
+    def _check_time(self, watching: Watching) -> None:
+        timeout = watching.timeout
+        if timeout is not None and self.clock() - watching.began + watching.pause > timeout:
+            raise TimedOut(f"{watching.case_id} is {watching.status} after {timeout:.0f} s; it goes on")
+
     def wait(self, case_id: str, timeout: float | None) -> Talk[Job]:
         """The job when it has ended; raises TimedOut after `timeout` seconds."""
-        watching, began = Watching(case_id), self.clock()
+        watching = self.watching(case_id, timeout)
         while True:
             job = yield from self.next_state(watching)
             assert job is not None  # the first one comes in any case, the last one returns
             if watching.ended:
                 return job
-            if timeout is not None and self.clock() - began + watching.pause > timeout:
-                raise TimedOut(f"{case_id} is {job.status} after {timeout:.0f} s; it goes on")
 
     def retry(
         self, case_id: str, descriptions: Mapping[str, str], *, max_cost_usd: float | None, seen: Job | None
@@ -138,6 +155,8 @@ class Protocol:
         body: dict[str, Any] = {"shots": {i: {"description": d} for i, d in descriptions.items()}}
         if max_cost_usd is not None:
             body["maxCostUsd"] = max_cost_usd
+            if not math.isfinite(max_cost_usd):
+                raise InvalidRequest("maxCostUsd must be a finite number")
         call = Call("POST", f"{_path(case_id)}/retry", headers={"If-Match": seen.tag}, json=body)
         try:
             answer = yield from self._ask(call)
@@ -161,9 +180,11 @@ class Protocol:
         answer = yield from self._ask(Call("GET", f"{_path(case_id)}/request"))
         return _read(Case, answer)
 
-    def picture(self, link: str) -> Talk[bytes]:
-        """The JPEG behind a link of a job."""
-        answer = yield from self._ask(Call("GET", link, authorized=False))
+    def picture(self, link: str, *, patient: bool = True) -> Talk[bytes]:
+        """The JPEG behind a link of a job, or in a `data:` URL; asked for once only if not `patient`."""
+        if link.startswith("data:"):
+            return _inline(link)
+        answer = yield from self._ask(Call("GET", link, authorized=False), patient=patient)
         return answer.content
 
     def timeline(self, case_id: str) -> Talk[Timeline]:
@@ -186,19 +207,19 @@ class Protocol:
         answer = yield from self._ask(Call("GET", "/api/metrics/image-generation", {"window": window}))
         return _read(Metrics, answer)
 
-    def _ask(self, call: Call) -> Talk[httpx.Response]:
+    def _ask(self, call: Call, *, patient: bool = True) -> Talk[httpx.Response]:
         """The answer to `call`, tried again where that can help."""
-        tries = 0
+        tries, retries = 0, self.policy.retries if patient else 0
         while True:
             answer = yield call
             assert answer is not None
             tries += 1
-            error = _error(answer)
+            error = _error(answer, call)
             if error is None:
                 assert isinstance(answer, httpx.Response)
                 return answer
             wait = self.policy.wait(tries, error)
-            if not error.retryable or tries > self.policy.retries or wait > self.policy.longest:
+            if not error.retryable or tries > retries or wait > self.policy.longest:
                 raise error
             yield Pause(wait)
 
@@ -207,11 +228,20 @@ def _path(case_id: str) -> str:
     return f"/api/cases/{quote(case_id, safe='')}/image-job"
 
 
-def _error(answer: httpx.Response | httpx.TransportError) -> DarkroomError | None:
-    if isinstance(answer, httpx.TransportError):
-        return Unreachable(f"no answer: {type(answer).__name__}")
+def _inline(link: str) -> bytes:
+    try:
+        return base64.b64decode(link.partition(",")[2], validate=True)
+    except ValueError as error:
+        raise BadAnswer("a picture in the answer is no base64") from error
+
+
+def _error(answer: httpx.Response | DarkroomError, call: Call) -> DarkroomError | None:
+    if isinstance(answer, DarkroomError):
+        return answer
     if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
         return None
+    if answer.has_redirect_location and call.authorized:
+        return WrongSetting(f"the API's address leads elsewhere, to {answer.headers['location']}: use that")
     status = answer.status_code
     kind = ServerError if answer.is_server_error else BY_STATUS.get(status, DarkroomError)
     problem = _problem(answer)
@@ -244,4 +274,4 @@ def _read[M: (Case, Job, Timeline, Metrics, Deliveries, Delivery)](
         return model.model_validate_json(answer.content, extra="ignore")
     except ValidationError as error:
         at = ", ".join(".".join(map(str, e["loc"])) for e in error.errors(include_input=False))
-    raise ServerError(f"the answer is none of this API's: {at}", status=answer.status_code)
+    raise BadAnswer(f"the answer is none of this API's: {at}", status=answer.status_code)

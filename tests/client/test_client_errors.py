@@ -1,0 +1,195 @@
+"""What can go wrong is one of the client's own errors, and is tried again only where that can help."""
+
+import json
+import socket
+import ssl
+
+import httpx
+import pytest
+from darkroom.domain.job import Status
+from darkroom_client import (
+    AsyncClient,
+    BadAnswer,
+    Case,
+    Client,
+    Conflict,
+    DarkroomError,
+    Forbidden,
+    InvalidRequest,
+    Item,
+    NotFound,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+    WrongSetting,
+)
+
+from tests.client.caller import URL, Caller
+from tests.client.server import FAILED, Reply, answer, problem, the_job
+
+DONE = the_job(Status.COMPLETED, version=4, done=3)
+CASE = Case(case_id="case-1", evidence=[Item(id="evidence-1", name="Key", description="brass")])
+
+
+def test_what_is_busy_is_asked_again_and_in_the_time_it_names(caller: Caller) -> None:
+    caller.script(
+        httpx.ConnectError("refused"),
+        problem(503, "contention"),
+        problem(429, "throttled", **{"retry-after": "7"}),
+        answer(DONE),
+    )
+    assert caller.call("get", "case-1").status == "completed"
+    assert caller.slept == [0.5, 1.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "tries"),
+    [
+        (problem(400, "invalid_input"), InvalidRequest, 1),
+        (httpx.Response(401, json={"message": "Unauthorized"}), Unauthorized, 1),
+        (problem(403, "forbidden"), Forbidden, 1),
+        (problem(404, "job_not_found"), NotFound, 1),
+        (problem(409, "case_conflict"), Conflict, 1),
+        (problem(429, "daily_limit", **{"retry-after": "50000"}), RateLimited, 1),
+        (problem(500, "internal"), ServerError, 5),
+        (httpx.Response(502, text="<html>"), ServerError, 5),
+        (httpx.ReadTimeout("slow"), Unreachable, 5),
+        (httpx.Response(418), DarkroomError, 1),
+        (httpx.Response(200, text="{}"), BadAnswer, 1),
+        (httpx.Response(200, text="<html>"), BadAnswer, 1),
+        (httpx.DecodingError("no gzip"), BadAnswer, 1),
+        (httpx.TooManyRedirects("a loop"), BadAnswer, 1),
+        (httpx.InvalidURL("a host that no encoding takes"), WrongSetting, 1),
+        (httpx.UnsupportedProtocol("gopher"), WrongSetting, 1),
+        (httpx.LocalProtocolError("a header"), WrongSetting, 1),
+        (UnicodeError("label too long"), WrongSetting, 1),
+        (httpx.ProxyError("407 Proxy Authentication Required"), WrongSetting, 1),
+        (httpx.ProxyError("503 Service Unavailable"), Unreachable, 5),
+        (httpx.RemoteProtocolError("gone"), Unreachable, 5),
+        (OSError("no buffer space"), Unreachable, 5),
+        (httpx.Response(301, headers={"location": "https://elsewhere.example"}), WrongSetting, 1),
+    ],
+)
+def test_each_refusal_has_its_class(
+    caller: Caller, reply: Reply, kind: type[DarkroomError], tries: int
+) -> None:
+    caller.script(reply)
+    with pytest.raises(kind) as caught:
+        caller.call("get", "case-1")
+    assert type(caught.value) is kind
+    assert len(caller.asked) == tries
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        ssl.SSLCertVerificationError("certificate verify failed"),
+    ],
+)
+def test_a_host_that_is_none_or_is_not_trusted_is_asked_once(caller: Caller, cause: OSError) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(str(cause)) from cause
+
+    caller.script(refuse)
+    with pytest.raises(WrongSetting, match=URL):
+        caller.call("get", "case-1")
+    assert len(caller.asked) == 1
+
+
+def test_a_name_server_that_is_down_is_asked_again(caller: Caller) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no network") from socket.gaierror(socket.EAI_AGAIN, "temporary failure")
+
+    caller.script(refuse)
+    with pytest.raises(Unreachable):
+        caller.call("get", "case-1")
+    assert len(caller.asked) == 5
+
+
+@pytest.mark.parametrize("link", ["http://[::1", "no address", "data:image/jpeg;base64,%%%"])
+def test_a_link_that_is_none_is_the_servers_fault(caller: Caller, link: str) -> None:
+    caller.script(httpx.Response(200, content=b"jpeg"))
+    with pytest.raises(BadAnswer):
+        caller.call("picture", link)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.example",
+        "//api.example",
+        "ftp://api.example",
+        "https://",
+        "https://api.example:99999",
+        "https://api.example:0",
+        "https://api.example:port",
+        "https://[::1",
+        "https://xn--a.example",
+        "https://api.example\nx",
+        "https://somebody:hidden@api.example:x",
+        "https://api.example?stage=prod",
+        "https://api.example/#here",
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_before_anything_is_asked(url: str) -> None:
+    for kind in (Client, AsyncClient):
+        with pytest.raises(WrongSetting) as caught:
+            kind(url, "secret")
+        assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", " ", "se\ncret", "secrét", "se\x00cret", "\ufeffsecret", "\udcff"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: str) -> None:
+    for kind in (Client, AsyncClient):
+        with pytest.raises(WrongSetting) as caught:
+            kind(URL, token)
+        assert not token.strip() or token not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://proxy", "http://:port", "http://[::1"])
+def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    for kind in (Client, AsyncClient):
+        with pytest.raises(WrongSetting, match="HTTPS_PROXY"):
+            kind(URL, "secret")
+
+
+def test_a_wrong_field_is_named(caller: Caller) -> None:
+    caller.script(problem(400, "invalid_input"))
+    with pytest.raises(InvalidRequest) as caught:
+        caller.call("submit", CASE)
+    assert [(wrong.field, wrong.message) for wrong in caught.value.fields] == [("caseId", "must match")]
+    assert (caught.value.status, caught.value.code) == (400, "invalid_input")
+
+
+def test_words_of_a_later_release_are_taken_as_they_are(caller: Caller) -> None:
+    body = json.loads(answer(FAILED).content)
+    body["errors"]["location-1"] |= {"code": "model_on_strike", "advice": "wait"}
+    later = {**body, "status": "archived", "later": [1]}
+    caller.script(httpx.Response(200, json=later))
+    [job] = caller.call("watch", "case-1")
+    assert (job.status, job.is_open, job.errors["location-1"].code) == ("archived", False, "model_on_strike")
+    caller.script(httpx.Response(200, json={**later, "completedAt": None}))
+    assert caller.call("get", "case-1").is_open
+
+
+def test_a_number_that_is_no_count_is_no_answer(caller: Caller) -> None:
+    body = json.loads(answer(DONE).content)
+    caller.script(httpx.Response(200, json={**body, "createdAt": 10**400}))
+    with pytest.raises(BadAnswer, match="createdAt"):
+        caller.call("get", "case-1")
+
+
+def test_a_price_that_is_no_number_is_not_sent(caller: Caller) -> None:
+    caller.script(answer(FAILED))
+    with pytest.raises(InvalidRequest, match="maxCostUsd"):
+        caller.call("retry", "case-1", max_cost_usd=float("nan"))
+    assert [request.method for request in caller.asked] == ["GET"]
+
+
+def test_the_token_is_in_no_text_about_the_client() -> None:
+    with Client(URL, "secret") as client:
+        assert "secret" not in f"{client!r} {client}"
