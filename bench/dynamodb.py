@@ -9,33 +9,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from darkroom.adapters.item_size import item_size
+
 type Item = Mapping[str, Mapping[str, Any]]
 """As the client has it: name → type → value."""
 
 WRITE_BLOCK, READ_BLOCK = 1024, 4096
 _INDEX_KEYS = ("pk", "dueShard", "dueAt")
-
-
-def item_size(item: Item) -> int:
-    """Bytes of names and values."""
-    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
-
-
-def _value_size(value: Mapping[str, Any]) -> int:
-    [(kind, content)] = value.items()
-    match kind:
-        case "S":
-            return len(content.encode())
-        case "N":
-            digits = content.lstrip("-").replace(".", "").strip("0")
-            return math.ceil(len(digits) / 2) + 1
-        case "BOOL" | "NULL":
-            return 1
-        case "L":
-            return 3 + sum(1 + _value_size(each) for each in content)
-        case "M":
-            return 3 + sum(1 + len(name.encode()) + _value_size(each) for name, each in content.items())
-    raise AssertionError(f"{kind} is not known here: say how large it is")
 
 
 def write_units(old: Item | None, new: Item | None, *, transaction: bool = False) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from darkroom.adapters.item_size import item_size
+
 from bench import million, worst
-from bench.dynamodb import item_size
 from bench.lifetimes import a_case, simulated
 from bench.meter import INDEX, INVOCATIONS, LOG_BYTES, READ, REQUESTS, WRITE, Meter
 from bench.scenarios import SCENARIOS, Scenario

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from darkroom.adapters import aws as clients
+from darkroom.adapters.item_size import item_size
 
-from bench.dynamodb import Item, index_units, item_size, read_units, write_units
+from bench.dynamodb import Item, index_units, read_units, write_units
 
 READ, WRITE, INDEX = "read units", "write units", "index units"
 """Of DynamoDB; INDEX are write units too, spent on the index of what is due."""

@@ -18,10 +18,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from darkroom.adapters.http_snapshots import HttpSnapshots
+from darkroom.adapters.item_size import item_size
 from darkroom.adapters.secrets import secret
 from darkroom.domain.case import Case, ShotKind
 
-from bench.dynamodb import item_size
 from bench.meter import BYTES_OUT, INVOCATIONS, REQUESTS, Meter
 from bench.outside import JPEG_BYTES, KeyedStudio, Logs, Loop, PlainDeveloper, ToWebhook, Watched
 from bench.scenarios import SCENARIOS, Scenario

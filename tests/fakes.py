@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from darkroom.adapters.item_size import check_size
+from darkroom.adapters.job_items import case_attributes, to_item
 from darkroom.domain import callbacks
 from darkroom.domain.callbacks import Delivery
 from darkroom.domain.case import Case, job_prefix
@@ -74,6 +76,7 @@ class MemoryJobs:
     def create(self, job: Job, case: Case) -> bool:
         if job.case_id in self.jobs:
             return False
+        check_size(to_item(case_attributes(job, case)))
         self.jobs[job.case_id] = job
         self.cases[_case_key(job)] = case
         return True
@@ -101,6 +104,7 @@ class MemoryJobs:
                 raise Contention("somebody else moved the job")
             self.logs[key] = beside
         elif beside is not None:
+            check_size(to_item(case_attributes(job, beside)))
             self.cases[_case_key(job)] = beside
         self.jobs[job.case_id] = job
 

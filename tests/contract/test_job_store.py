@@ -9,7 +9,7 @@ import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.domain.case import Case, Shot, ShotKind
-from darkroom.domain.errors import Contention, JobNotFound, RetriesExhausted
+from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound, RetriesExhausted
 from darkroom.domain.history import Event, EventKind, Move, RunLog, What
 from darkroom.domain.job import Failure, Job, Status, end
 from darkroom.ports import JobStore
@@ -96,6 +96,40 @@ def test_the_largest_case_fits(store: JobStore) -> None:
     key = "k" * 220
     assert store.create(replace(job, images={s.id: key for s in shots}), case)
     assert store.get_case(job) == case
+
+
+def a_heavy_case(letter: str, letters: int, shots: int = 100) -> Case:
+    """With descriptions that take more bytes than letters."""
+    return Case(
+        case_id="case-1",
+        shots=tuple(
+            Shot(id=f"e-{n}", kind=ShotKind.EVIDENCE, name=letter, description=letter * letters)
+            for n in range(shots)
+        ),
+    )
+
+
+@pytest.mark.parametrize(("letter", "letters"), [("\u9375", 1_320), ("\U0001f5dd", 990), ("e", 3_970)])
+def test_a_case_is_stored_up_to_what_the_table_holds_counted_in_bytes(
+    store: JobStore, letter: str, letters: int
+) -> None:
+    fits, large = a_heavy_case(letter, letters), a_heavy_case(letter, letters * 102 // 100)
+    assert store.create(a_job(fits), fits)
+    assert store.get_case(a_job(fits)) == fits
+    revised = replace(a_job(fits).noted("retry"), revision=1)
+    with pytest.raises(CaseTooLarge, match="400000"):
+        store.save(revised, large)
+    assert store.get("case-1") == a_job(fits)
+    with pytest.raises(JobNotFound):
+        store.get_case(revised)
+
+
+def test_a_case_too_large_for_the_table_has_no_job(store: JobStore) -> None:
+    large = a_heavy_case("\u9375", 2_000)
+    with pytest.raises(CaseTooLarge):
+        store.create(a_job(large), large)
+    with pytest.raises(JobNotFound):
+        store.get("case-1")
 
 
 def test_the_second_of_two_submissions_of_a_case_changes_nothing(store: JobStore) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from darkroom import api
 from darkroom.adapters import aws as clients
 
 from local import openapi
 from tests.functions.conftest import Answer, Functions, event, request
 from tests.functions.test_reader import follow
 from tests.functions.test_reader import job as job  # noqa: PLC0414 - a fixture
+from tests.functions.test_webhook import deliver, snapshot
 from tests.template.test_template import FUNCTIONS
 
 PATH = "/api/cases/case-42/image-job"
@@ -235,3 +239,39 @@ def test_whoever_has_a_share_link_gets_no_address_that_needs_no_token(functions:
 def test_the_description_says_that_get_routes_take_head() -> None:
     described = json.loads(openapi.TARGET.read_text())
     assert "HEAD" in described["info"]["description"]
+
+
+def throttle(model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    """In place of an answer of the table."""
+    parsed = {
+        "Error": {"Code": "ThrottlingException", "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    return AWSResponse("https://table", 400, HTTPHeaders(), None), parsed
+
+
+WITHOUT_THE_TABLE = {"/cases/{caseId}", "/assets/{name}", "/api/openapi.json", "/api/callback-secret"}
+
+
+def test_a_throttled_table_is_a_503_that_says_when_to_ask_again_on_every_route(
+    functions: Functions, job: dict[str, Any]
+) -> None:
+    events: Any = clients.dynamodb().meta.events
+    for function, method, path in routes("GET", "POST", "DELETE"):
+        functions.load(function)
+        incoming = request(
+            method, filled(path), body=event("initiator")["body"] if "generate" in path else None
+        )
+        events.register("before-call.dynamodb", throttle, unique_id="throttle")
+        try:
+            if path == api.WEBHOOK_PATH:
+                answer = deliver(functions, snapshot(job, kind="progress", sequence=9))
+            else:
+                answer = functions.call(function, incoming)
+        finally:
+            events.unregister("before-call.dynamodb", unique_id="throttle")
+        if path in WITHOUT_THE_TABLE:
+            assert answer.status == 200
+        else:
+            assert (path, answer.status, answer.json["code"]) == (path, 503, "busy")
+            assert answer.headers["retry-after"] == "1"

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from darkroom.adapters.item_size import item_size
 from darkroom.domain.errors import InvalidInput
 from darkroom.domain.history import Event, EventKind
 from darkroom.domain.progress import SnapshotKind
@@ -11,7 +12,7 @@ from darkroom.wire.messages import ImageProgressUpdate
 from darkroom.wire.model import dump, parse
 
 from bench import worst
-from bench.dynamodb import index_units, item_size, read_units, write_units
+from bench.dynamodb import index_units, read_units, write_units
 from bench.worst import a_wordy_case, the_worst_job, the_worst_snapshot
 from tests.builders import NOW, a_case, a_snapshot
 

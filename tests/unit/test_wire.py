@@ -63,7 +63,8 @@ def refused(body: object) -> InvalidInput:
         (b"", "body", "Invalid JSON"),
         (b'{"caseId": "case-1"', "body", "Invalid JSON"),
         (b"\xff\xfe", "body", "Invalid JSON"),
-        (b'{"caseId": "\\ud800"}', "body", "Invalid JSON"),
+        (b'{"caseId": "\\ud800"}', "caseId", "surrogate"),
+        (b'{"caseId": "a", "caseId": "b"}', "caseId", "once"),
     ],
 )
 def test_bad_input_names_the_field_and_what_is_allowed(body: object, field: str, says: str) -> None:

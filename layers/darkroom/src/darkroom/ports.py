@@ -28,7 +28,7 @@ class JobStore(Protocol):
     """Where jobs and the cases they were made from are kept."""
 
     def create(self, job: Job, case: Case) -> bool:
-        """Store both or neither; False when the case has a job already."""
+        """Store both or neither; False when the case has a job already. Raises CaseTooLarge, Busy."""
 
     def get(self, case_id: str) -> Job:
         """The latest version, never a stale one; raises JobNotFound."""
@@ -38,6 +38,8 @@ class JobStore(Protocol):
 
     def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
         """Replace the version before `job`'s; raises Contention when that is not the stored one.
+
+        Raises CaseTooLarge, having stored nothing, when it would not fit; Busy.
 
         With something `beside` it both are stored or neither: the case of a new revision or of a
         replaced job, or what a run has told of itself.

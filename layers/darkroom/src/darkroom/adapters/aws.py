@@ -1,10 +1,13 @@
 """The AWS clients, one of each: short time-outs, few retries, as many connections as a worker needs."""
 
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+
+from darkroom.domain.errors import Busy
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -21,6 +24,15 @@ _CONFIG = Config(
     max_pool_connections=32,
     signature_version="v4",
 )
+_THROTTLED = {
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingError",
+    "ThrottlingException",
+}
+"""Codes of DynamoDB: of requests, and of the reasons for which a transaction is cancelled."""
+
 _S3_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 
@@ -31,8 +43,21 @@ def _session() -> boto3.Session:
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """The DynamoDB client."""
-    return _session().client("dynamodb", config=_CONFIG)
+    """The DynamoDB client. It raises Busy for what the table has no capacity for."""
+    client = _session().client("dynamodb", config=_CONFIG)
+    client.meta.events.register("after-call.dynamodb", _check_capacity)
+    return client
+
+
+def _check_capacity(parsed: Mapping[str, Any], **_: Any) -> None:
+    """Raise Busy for a throttled request, and for a transaction that was cancelled for that alone.
+
+    Here, because every request to the table can be throttled, and no caller of a client should forget it.
+    """
+    code = parsed.get("Error", {}).get("Code")
+    reasons = {reason.get("Code", "None") for reason in parsed.get("CancellationReasons", ())} - {"None"}
+    if code in _THROTTLED or (reasons and reasons <= _THROTTLED):
+        raise Busy("the table is busy; send the request again")
 
 
 @cache

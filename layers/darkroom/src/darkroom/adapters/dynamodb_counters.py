@@ -7,10 +7,10 @@ repeats it. All items expire by themselves.
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import batched
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from darkroom.adapters.batch_read import read_items
 from darkroom.domain.errors import Contention
 from darkroom.domain.histogram import bucket
 from darkroom.domain.job import Job
@@ -30,16 +30,18 @@ _KEPT_S = {STEP: _DAY_S, HOUR: 9 * _DAY_S}
 _COUNTED_KEPT_S = 3 * _DAY_S
 """The stream repeats for a day at most."""
 _TRIES = 5
-_READ_AT_ONCE = 100
 _GENERATION, _WEBHOOK = "g", "w"
 
 
 class DynamoDBCounters:
     """See CounterStore."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._client = client
         self._table = table
+        self._sleep = sleep
 
     def add(self, job: Job, tally: Tally, *, at: int) -> bool:
         """See CounterStore. Two that count into the same items conflict: one tries again."""
@@ -97,25 +99,13 @@ class DynamoDBCounters:
         """See CounterStore."""
         keys = [_key(window.step, begin, shard) for begin in window.buckets(now) for shard in range(SHARDS)]
         found: Counter[str] = Counter()
-        for some in batched(keys, _READ_AT_ONCE, strict=False):
-            for item in self._read(some):
-                found.update({name: int(value["N"]) for name, value in item.items() if "N" in value})
+        for item in read_items(self._client, self._table, keys, self._sleep):
+            found.update({name: int(value["N"]) for name, value in item.items() if "N" in value})
         return Totals(
             counts=Counter({count: found[count.value] for count in Count if found[count.value]}),
             generation=_histogram(found, _GENERATION),
             webhook=_histogram(found, _WEBHOOK),
         )
-
-    def _read(self, keys: Iterable[str]) -> Iterable[Mapping[str, Any]]:
-        wanted: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys]}}
-        for tried in range(_TRIES):
-            answer = self._client.batch_get_item(RequestItems=wanted)
-            yield from answer["Responses"].get(self._table, [])
-            wanted = answer.get("UnprocessedKeys")
-            if not wanted:
-                return
-            time.sleep(0.05 * 2**tried)
-        raise Contention("the counts could not be read; send the request again")
 
 
 def _key(step: int, begin: int, shard: int) -> str:

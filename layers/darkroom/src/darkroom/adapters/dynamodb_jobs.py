@@ -6,10 +6,13 @@ so the index holds little; its shards spread the writes of many jobs over partit
 """
 
 import heapq
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from darkroom.adapters.batch_read import read_items
+from darkroom.adapters.item_size import check_size
 from darkroom.adapters.job_items import (
     SHARDS,
     case_attributes,
@@ -48,17 +51,23 @@ FOLLOWS_THE_STORED_ONE = "version = :previous"
 """The stored job is the version this one was derived from: nobody moved it in between."""
 
 _CREATE_TRIES = 5
-_READ_TRIES = 5
 _MARGIN_S = 86_400
 
 
 class DynamoDBJobs:
     """See JobStore."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        keep_days: int = 30,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._table = table
         self._keep_s = keep_days * 86_400
+        self._sleep = sleep
 
     def create(self, job: Job, case: Case) -> bool:
         """See JobStore. Two submissions at once conflict in their transactions: one tries again."""
@@ -96,19 +105,11 @@ class DynamoDBJobs:
             raise Contention("somebody else moved the job") from error
 
     def run_logs(self, job: Job) -> Sequence[RunLog]:
-        """See JobStore. One read of several items, again for those the table had no room for."""
+        """See JobStore. One read of several items."""
         runs = range(max(1, job.run - RUNS + 1), job.run + 1)
-        wanted: list[Any] = [{"pk": {"S": run_key(job.case_id, job.job_id, run)}} for run in runs]
-        found: list[dict[str, Any]] = []
-        for _ in range(_READ_TRIES):
-            answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted}})
-            found += answer["Responses"].get(self._table, [])
-            unread = answer["UnprocessedKeys"].get(self._table)
-            wanted = unread["Keys"] if unread else []
-            if not wanted:
-                logs = [to_run_log(plain(item)) for item in found]
-                return sorted(logs, key=lambda log: log.run)
-        raise Contention("the table is busy; send the request again")
+        keys = [run_key(job.case_id, job.job_id, run) for run in runs]
+        found = read_items(self._client, self._table, keys, self._sleep)
+        return sorted((to_run_log(plain(item)) for item in found), key=lambda log: log.run)
 
     def _put_beside(self, job: Job, beside: Case | RunLog) -> Any:
         if isinstance(beside, Case):
@@ -129,9 +130,11 @@ class DynamoDBJobs:
         return case_attributes(job, case) | {"expiresAt": expires_at}
 
     def _put(self, attributes: Mapping[str, Any], condition: str, **values: int) -> Any:
+        item = to_item(attributes)
+        check_size(item)
         put: dict[str, Any] = {
             "TableName": self._table,
-            "Item": to_item(attributes),
+            "Item": item,
             "ConditionExpression": condition,
         }
         if values:

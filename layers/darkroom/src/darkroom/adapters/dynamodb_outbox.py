@@ -4,13 +4,15 @@ The index is the jobs' own; deliveries have shards of their own there, so that n
 """
 
 import heapq
+import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from darkroom.adapters.batch_read import read_items
 from darkroom.adapters.dynamodb_jobs import DUE_INDEX
 from darkroom.domain.callbacks import Delivery, DeliveryState
 from darkroom.domain.errors import Contention, DeliveryNotFound
@@ -31,7 +33,6 @@ IS_NEW = "attribute_not_exists(pk)"
 IS_AS_READ = "attempts = :attempts AND #state = :state AND changed = :changed"
 """Nobody has tried it since."""
 
-_READ_TRIES = 5
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -39,10 +40,17 @@ _deserialize = TypeDeserializer().deserialize
 class DynamoDBOutbox:
     """See Outbox."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        keep_days: int = 30,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._table = table
         self._keep_s = keep_days * 86_400
+        self._sleep = sleep
 
     def add(self, delivery: Delivery) -> bool:
         """See Outbox."""
@@ -96,16 +104,9 @@ class DynamoDBOutbox:
     def of_job(self, job: Job) -> Sequence[Delivery]:
         """See Outbox."""
         versions = range(max(1, job.version - VERSIONS + 1), job.version + 1)
-        wanted: list[Any] = [{"pk": {"S": _key(job.case_id, job.job_id, version)}} for version in versions]
-        found: list[Delivery] = []
-        for _ in range(_READ_TRIES):
-            answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted}})
-            found += [_to_delivery(_plain(i)) for i in answer["Responses"].get(self._table, [])]
-            unread = answer["UnprocessedKeys"].get(self._table)
-            if not unread:
-                return sorted(found, key=lambda delivery: delivery.version)
-            wanted = list(unread["Keys"])
-        raise Contention("the table is busy; send the request again")
+        keys = [_key(job.case_id, job.job_id, version) for version in versions]
+        found = read_items(self._client, self._table, keys, self._sleep)
+        return sorted((_to_delivery(_plain(item)) for item in found), key=lambda one: one.version)
 
     def set_gone(self, delivery: Delivery) -> None:
         """See Outbox. Nothing else is ever stored there, so whoever comes second changes nothing."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import Contention
+from darkroom.domain.errors import Busy, Contention
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.ports import JobStore
@@ -16,7 +16,7 @@ type Decision = Callable[[Job], tuple[Job, Case | RunLog | None]]
 
 
 def change_job(jobs: JobStore, case_id: str, decide: Decision) -> Job:
-    """The job as it is stored after `decide`; raises Contention after `TRIES` lost writes."""
+    """The job as it is stored after `decide`; raises Contention after `TRIES` lost writes, Busy."""
     for _ in range(TRIES):
         job = jobs.get(case_id)
         changed, beside = decide(job)
@@ -24,6 +24,8 @@ def change_job(jobs: JobStore, case_id: str, decide: Decision) -> Job:
             return job
         try:
             jobs.save(changed, beside)
+        except Busy:
+            raise  # the client has waited and tried already; another write at once would be refused, too
         except Contention:
             continue
         return changed

@@ -1,5 +1,6 @@
 """What all JSON models share: camelCase names, strict types, errors that name the field."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
@@ -7,30 +8,48 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 from darkroom.domain.case import ID_PATTERN
-from darkroom.domain.errors import FieldError, InvalidInput, ShotError, tree
+from darkroom.domain.errors import FieldError, InvalidInput, ShotError, shortened, tree
 from darkroom.domain.job import Failure
+from darkroom.wire.json_text import MARK, json_errors
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 
 # In the description only: what a newer worker says is understood, too.
 FailureCode = Annotated[str, Field(json_schema_extra={"enum": [kind.code for kind in tree(ShotError)]})]
 
+_SAID = 5
+"""Wrong fields that an error's message names; its list names more."""
+
 _MICRO = 1_000_000
 
 
 def parse[M: BaseModel](model: type[M], body: bytes | dict[str, Any]) -> M:
-    """JSON, or what was read from it, as `model`; raises InvalidInput naming each wrong field."""
+    """JSON, or what was read from it, as `model`; raises InvalidInput naming each wrong field.
+
+    JSON may begin with a byte-order mark.
+    """
+    if isinstance(body, bytes):
+        body = body.removeprefix(MARK)
+        if wrong := json_errors(body):
+            raise _invalid(wrong, len(wrong))
     try:
+        # A field has the name of the wire only: a second one could contradict it.
         if isinstance(body, bytes):
-            return model.model_validate_json(body)
-        return model.model_validate(body)
+            return model.model_validate_json(body, by_alias=True, by_name=False)
+        return model.model_validate(body, by_alias=True, by_name=False)
     except ValidationError as error:
+        count = error.error_count()
         wrong = [
             FieldError(".".join(map(str, item["loc"])) or "body", item["msg"])
             for item in error.errors(include_url=False, include_input=False, include_context=False)
         ]
     # Outside the except block: the original holds the input, which must not reach a log.
-    raise InvalidInput("; ".join(f"{e.field}: {e.message}" for e in wrong[:5]), wrong)
+    raise _invalid(wrong, count)
+
+
+def _invalid(wrong: Sequence[FieldError], count: int) -> InvalidInput:
+    said = "; ".join(f"{shortened(e.field)}: {shortened(e.message)}" for e in wrong[:_SAID])
+    return InvalidInput(said if count <= _SAID else f"{said}; and {count - _SAID} more", wrong)
 
 
 class Wire(BaseModel):

@@ -1,0 +1,190 @@
+"""What AWS has no capacity for now is Busy, whatever was asked for, and reads wait before they ask again."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.stub import Stubber
+from darkroom import api
+from darkroom.adapters import aws as clients
+from darkroom.adapters.batch_read import AT_ONCE, read_items
+from darkroom.adapters.dynamodb_allowance import DynamoDBAllowance
+from darkroom.adapters.dynamodb_counters import DynamoDBCounters
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.domain.case import Case
+from darkroom.domain.errors import Busy, Contention
+from darkroom.domain.tally import Tally
+from darkroom.domain.totals import Window
+from darkroom.usecases.change_job import change_job
+
+from tests.builders import NOW, a_case, a_job
+from tests.fakes import MemoryJobs
+
+JOB = a_job()
+CODES = ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"]
+TABLE = "jobs"
+
+
+@pytest.fixture
+def stubber() -> Iterator[Stubber]:
+    with Stubber(clients.dynamodb()) as made:
+        yield made
+
+
+def jobs() -> DynamoDBJobs:
+    return DynamoDBJobs(clients.dynamodb(), TABLE)
+
+
+def outbox() -> DynamoDBOutbox:
+    return DynamoDBOutbox(clients.dynamodb(), TABLE)
+
+
+def counters() -> DynamoDBCounters:
+    return DynamoDBCounters(clients.dynamodb(), TABLE)
+
+
+ASKED: list[tuple[str, Callable[[], Any]]] = [
+    ("get_item", lambda: jobs().get("case-1")),
+    ("get_item", lambda: jobs().get_case(JOB)),
+    ("put_item", lambda: jobs().save(JOB.noted("x"))),
+    ("transact_write_items", lambda: jobs().save(JOB.noted("x"), a_case())),
+    ("transact_write_items", lambda: jobs().create(JOB, a_case())),
+    ("batch_get_item", lambda: jobs().run_logs(JOB)),
+    ("query", lambda: jobs().due(NOW, 10)),
+    ("get_item", lambda: outbox().get("case-1", "job-1", 1)),
+    ("query", lambda: outbox().due(NOW, 10)),
+    ("batch_get_item", lambda: outbox().of_job(JOB)),
+    ("batch_get_item", lambda: counters().totals(Window.HOUR, now=NOW)),
+    ("transact_write_items", lambda: counters().add(JOB, Tally(counts={}), at=NOW)),
+    ("update_item", lambda: DynamoDBAllowance(clients.dynamodb(), TABLE, 1).take("game", NOW)),
+]
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize(("operation", "ask"), ASKED, ids=range(len(ASKED)))
+def test_a_throttled_table_is_busy(
+    stubber: Stubber, operation: str, ask: Callable[[], Any], code: str
+) -> None:
+    stubber.add_client_error(operation, code, http_status_code=400)
+    with pytest.raises(Busy):
+        ask()
+
+
+def cancelled_for(stubber: Stubber, *codes: str) -> None:
+    reasons = [{"Code": code} for code in codes]
+    stubber.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        http_status_code=400,
+        modeled_fields={"CancellationReasons": reasons},
+    )
+
+
+@pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+@pytest.mark.parametrize(("operation", "ask"), ASKED, ids=range(len(ASKED)))
+def test_a_transaction_that_is_cancelled_because_the_table_is_throttled_is_busy(
+    stubber: Stubber, operation: str, ask: Callable[[], Any], code: str
+) -> None:
+    if operation == "transact_write_items":
+        cancelled_for(stubber, "None", code)
+        with pytest.raises(Busy):
+            ask()
+
+
+def test_a_condition_that_failed_beside_a_throttled_item_decides(stubber: Stubber) -> None:
+    cancelled_for(stubber, "ConditionalCheckFailed", "ThrottlingError")
+    assert not jobs().create(JOB, a_case())
+    cancelled_for(stubber, "ConditionalCheckFailed", "ThrottlingError")
+    with pytest.raises(Contention) as lost:
+        jobs().save(JOB.noted("x"), a_case())
+    assert not isinstance(lost.value, Busy)
+
+
+def test_what_else_cancels_a_transaction_is_not_hidden(stubber: Stubber) -> None:
+    cancelled_for(stubber, "None", "ValidationError")
+    with pytest.raises(ClientError):
+        jobs().create(JOB, a_case())
+
+
+def unread(*keys: str) -> Any:
+    return {TABLE: {"Keys": [{"pk": {"S": key}} for key in keys]}} if keys else {}
+
+
+def found(*keys: str) -> Any:
+    return {TABLE: [{"pk": {"S": key}} for key in keys]}
+
+
+def test_what_the_table_had_no_room_for_is_asked_for_again_after_a_growing_wait(stubber: Stubber) -> None:
+    waits: list[float] = []
+    answers = [(found("a"), unread("b", "c")), (found(), unread("b", "c")), (found("b", "c"), unread())]
+    for responses, left in answers:
+        stubber.add_response("batch_get_item", {"Responses": responses, "UnprocessedKeys": left})
+    read = list(read_items(clients.dynamodb(), TABLE, ["a", "b", "c"], waits.append))
+    assert [item["pk"]["S"] for item in read] == ["a", "b", "c"]
+    assert waits == [0.05, 0.1]
+    stubber.assert_no_pending_responses()
+
+
+def test_what_the_table_never_has_room_for_is_busy(stubber: Stubber) -> None:
+    waits: list[float] = []
+    for _ in range(5):
+        stubber.add_response("batch_get_item", {"Responses": found(), "UnprocessedKeys": unread("a")})
+    with pytest.raises(Busy):
+        list(read_items(clients.dynamodb(), TABLE, ["a"], waits.append))
+    assert waits == [0.05, 0.1, 0.2, 0.4]
+
+
+def test_no_request_names_more_items_than_one_can(stubber: Stubber) -> None:
+    keys = [f"k-{n}" for n in range(AT_ONCE + 1)]
+    for some in (keys[:AT_ONCE], keys[AT_ONCE:]):
+        stubber.add_response("batch_get_item", {"Responses": found(*some)}, {"RequestItems": unread(*some)})
+    assert len(list(read_items(clients.dynamodb(), TABLE, keys, lambda _: None))) == AT_ONCE + 1
+
+
+class BusyJobs(MemoryJobs):
+    """A table that takes no write."""
+
+    tried = 0
+
+    def save(self, job: Any, beside: Any = None) -> None:
+        self.tried += 1
+        raise Busy("busy")
+
+
+def test_a_change_is_not_tried_again_at_once_on_a_busy_table() -> None:
+    store = BusyJobs()
+    store.create(JOB, a_case())
+
+    def decide(job: Any) -> tuple[Any, Case | None]:
+        return job.noted("x"), None
+
+    with pytest.raises(Busy):
+        change_job(store, "case-1", decide)
+    assert store.tried == 1
+
+
+def refused(code: str, status: int) -> ClientError:
+    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (refused("SlowDown", 503), True),
+        (refused("InternalServerError", 500), True),
+        (refused("TooManyRequestsException", 429), True),
+        (refused("ThrottlingException", 400), True),
+        (refused("AccessDenied", 403), False),
+        (refused("ValidationException", 400), False),
+        (ConnectTimeoutError(endpoint_url="https://x"), True),
+        (ValueError("a defect"), False),
+    ],
+)
+def test_what_passes_at_aws_is_told_from_a_defect(error: Exception, passing: bool) -> None:
+    assert api.is_passing(error) == passing
+    wrapped = RuntimeError("wrapped")
+    wrapped.__cause__ = error
+    assert api.is_passing(wrapped) == passing
