@@ -1,5 +1,6 @@
 """POST /api/generate-case-images, whole."""
 
+import base64
 import json
 from typing import Any
 
@@ -209,3 +210,81 @@ def test_a_body_that_is_none_is_bad_input(functions: Functions, changes: dict[st
 def test_a_case_id_that_cannot_exist_is_not_found(functions: Functions, case_id: str) -> None:
     for method, path in (("DELETE", "image-job"), ("POST", "image-job/retry")):
         assert ask(functions, method, f"/api/cases/{case_id}/{path}").status == 404
+
+
+TEXT = json.dumps(BODY)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "\ufeff" + TEXT,
+        json.dumps(BODY, indent="\t").replace("\n", "\r\n"),
+        TEXT.replace("case-42", "case\\u002d42"),
+        TEXT.encode().decode(),
+    ],
+    ids=["byte-order mark", "crlf and tabs", "escapes", "plain"],
+)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_body_is_taken_as_tools_send_it(functions: Functions, body: str, encoded: bool) -> None:
+    sent = base64.b64encode(body.encode()).decode() if encoded else body
+    answer = functions.call("initiator", submission(sent, isBase64Encoded=encoded))
+    assert (answer.status, answer.json["totalImages"]) == (202, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (TEXT[:-1] + ', "evidence": []}', "evidence"),
+        (TEXT[:-1] + ', "evid\\u0065nce": []}', "evidence"),
+        (TEXT.replace('"name"', '"id": "x", "name"', 1), "evidence.0.id"),
+        (TEXT[:-1] + ', "case_id": "x"}', "case_id"),
+        (TEXT.replace("case-42", "\\ud83d"), "caseId"),
+        (TEXT[:-1] + ', "maxCostUsd": ' + "9" * 5000 + "}", "maxCostUsd"),
+        (TEXT[:-1] + ', "maxCostUsd": NaN}', "maxCostUsd"),
+        (TEXT[:-1] + ', "maxCostUsd": 1e400}', "maxCostUsd"),
+        (TEXT[:-1] + ', "maxCostUsd": -0}', "maxCostUsd"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused_with_its_field(
+    functions: Functions, body: str, field: str
+) -> None:
+    answer = functions.call("initiator", submission(body))
+    assert (answer.status, [error["field"] for error in answer.json["errors"]]) == (400, [field])
+    assert written() == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_a_body_in_another_encoding_is_refused(functions: Functions, encoding: str) -> None:
+    raw = TEXT.replace("case-42", "caf\u00e9").encode(encoding)
+    answer = functions.call("initiator", submission(base64.b64encode(raw).decode(), isBase64Encoded=True))
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "body")
+
+
+def test_an_error_is_short_whatever_was_sent(functions: Functions) -> None:
+    functions.call("initiator", event("initiator"))
+    ask(functions, "DELETE", PATH)
+    ghosts = {"shots": {f"ghost-{n}": {"description": "x"} for n in range(100)}}
+    unknown = {"shots": {"k" * 5000: {f"{n}": 0 for n in range(5000)}}}
+    for body in (ghosts, unknown):
+        answer = ask(functions, "POST", f"{PATH}/retry", body)
+        assert answer.status == 400
+        assert len(answer.json["errors"]) <= 20
+        assert len(answer.text) < 6_000
+
+
+def test_retries_cannot_grow_a_case_past_what_can_be_stored(functions: Functions) -> None:
+    items = [
+        {"id": f"e-{n}", "name": "\u9375", "description": "\u9375" * (2000 if n < 40 else 1)}
+        for n in range(100)
+    ]
+    body = json.dumps({"caseId": "case-42", "evidence": items}, ensure_ascii=False)
+    assert functions.call("initiator", submission(body)).status == 202
+    ask(functions, "DELETE", PATH)
+    before = clients.dynamodb().scan(TableName="jobs")["Items"]
+    change = {"shots": {f"e-{n}": {"description": "\u9375" * 2000} for n in range(40, 80)}}
+    text = json.dumps(change, ensure_ascii=False)
+    answer = functions.call("initiator", request("POST", f"{PATH}/retry", body=text))
+    assert (answer.status, answer.json["code"]) == (413, "case_too_large")
+    assert "400000" in answer.json["detail"]
+    assert clients.dynamodb().scan(TableName="jobs")["Items"] == before

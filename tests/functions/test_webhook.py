@@ -185,3 +185,27 @@ def test_a_huge_snapshot_is_refused(functions: Functions, job: dict[str, Any]) -
     huge = snapshot(job, evidenceImages={f"e-{i}": "k" * 100 for i in range(3000)}, completedImages=3000)
     assert deliver(functions, huge).status == 413
     assert stored(functions)["version"] == 1
+
+
+def test_a_snapshot_that_says_something_twice_is_refused(functions: Functions, job: dict[str, Any]) -> None:
+    text = json.dumps(snapshot(job))
+    answer = deliver(functions, text[:-1] + ', "run": 1}')
+    assert (answer.status, answer.json["errors"]) == (
+        400,
+        [{"field": "run", "message": "must be given once only"}],
+    )
+    assert stored(functions)["version"] == 1
+
+
+def test_a_snapshot_may_begin_with_a_byte_order_mark(functions: Functions, job: dict[str, Any]) -> None:
+    assert deliver(functions, "\ufeff" + json.dumps(snapshot(job))).status == 200
+    assert stored(functions)["status"] == "generating"
+
+
+@pytest.mark.parametrize(
+    "more", [{"mood": "grim"}, {"case_id": "x"}, {"mood": {"a": [{"b": 10**300}]}}, {"": None}]
+)
+def test_whatever_a_newer_worker_adds_is_ignored(
+    functions: Functions, job: dict[str, Any], more: dict[str, Any]
+) -> None:
+    assert deliver(functions, snapshot(job, **more)).status == 200

@@ -4,17 +4,21 @@ import json
 from dataclasses import replace
 
 import pytest
-from darkroom.adapters.item_size import item_size
+from darkroom.adapters.item_size import MAX_ITEM, check_size, item_size
+from darkroom.adapters.job_items import case_attributes, to_item
+from darkroom.domain.case import MAX_SHOTS, Case, Shot, ShotKind
 from darkroom.domain.errors import InvalidInput
 from darkroom.domain.history import Event, EventKind
+from darkroom.domain.job import Status
 from darkroom.domain.progress import SnapshotKind
-from darkroom.wire.messages import ImageProgressUpdate
+from darkroom.domain.work import work_order
+from darkroom.wire.messages import ImageProgressUpdate, WorkerEvent
 from darkroom.wire.model import dump, parse
 
 from bench import worst
 from bench.dynamodb import index_units, read_units, write_units
 from bench.worst import a_wordy_case, the_worst_job, the_worst_snapshot
-from tests.builders import NOW, a_case, a_snapshot
+from tests.builders import NOW, a_case, a_job, a_snapshot
 
 KB = 1024
 
@@ -33,6 +37,51 @@ def test_snapshots_answers_and_callbacks_are_bounded(
 def test_the_item_of_a_job_of_fourteen_is_bounded(longest: bool, failed: bool) -> None:
     job = the_worst_job(a_wordy_case(14, longest=longest), failed=failed)
     assert item_size(worst.job_item(job)) <= 8 * KB
+
+
+MAX_EVENT = 1_000_000
+"""Bytes of an asynchronous invocation of Lambda."""
+
+MAX_BODY = 262_144
+"""Bytes of a body that the webhook takes."""
+
+
+def the_largest_case(letter: str) -> Case:
+    """With the longest ids and names, and as many letters in its descriptions as can be stored."""
+
+    def case(letters: int) -> Case:
+        shots = (
+            Shot(
+                id=f"{n:064}",
+                kind=ShotKind.LOCATION if n % 3 else ShotKind.EVIDENCE,
+                name=letter * 200,
+                description=letter * letters,
+            )
+            for n in range(MAX_SHOTS)
+        )
+        return Case(case_id="c" * 64, shots=tuple(shots))
+
+    def size(case: Case) -> int:
+        return item_size(to_item(case_attributes(a_job(case), case)))
+
+    each = (size(case(2)) - size(case(1))) or 1
+    found = case(min(2000, 1 + (MAX_ITEM - 1000 - size(case(1))) // each))
+    check_size(to_item(case_attributes(a_job(found), found)))
+    return found
+
+
+@pytest.mark.parametrize("letter", ["e", "\u9375", "\U0001f5dd", "\x01", '"'])
+@pytest.mark.parametrize("failed", [False, True])
+def test_whatever_can_be_stored_of_a_case_can_be_worked_on_and_told(letter: str, failed: bool) -> None:
+    case = the_largest_case(letter)
+    job = the_worst_job(case, failed=failed)
+    ordered = replace(job, due_at=NOW, status=Status.PENDING)
+    event = dump(WorkerEvent.of(work_order(ordered, case, webhook_url=f"{worst.API}/{'p' * 200}")))
+    assert len(event.encode()) < MAX_EVENT
+    check_size(worst.job_item(job))
+    found = worst.sizes(case, failed=failed)
+    assert found["callback"] + KB < MAX_ITEM, "it is stored in an item of its own"
+    assert found["snapshot"] < MAX_BODY
 
 
 def test_a_log_survives_the_journey_and_names_each_shot_once() -> None:
