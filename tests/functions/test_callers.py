@@ -1,5 +1,6 @@
 """Who may call: the authorizer, and the handlers that enforce what it says."""
 
+import base64
 import json
 import time
 from typing import Any
@@ -169,3 +170,45 @@ def test_the_daily_limit_is_a_429_with_the_time_to_come_again(functions: Functio
     answer = functions.call("initiator", event("initiator") | {"body": json.dumps(other)})
     assert (answer.status, answer.json["code"]) == (429, "daily_limit")
     assert 0 < int(answer.headers["retry-after"]) <= 86_400
+
+
+def part(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+CLAIMS = part({"sub": "case-42", "scope": "read", "exp": 10**12})
+HEADERS: list[dict[str, Any]] = [
+    {"alg": "none"},
+    {"alg": None},
+    {"alg": ["HS256"]},
+    {"alg": {"HS256": 1}},
+    {"alg": "HS256", "crit": ["b64"], "b64": False},
+    {"alg": "HS256", "kid": 5},
+    {"alg": "RS256"},
+    {"alg": "\ud83d"},
+    {"x": [[[[[[[[]]]]]]]]},
+]
+STRANGE_TOKENS = [
+    *(f"{part(header)}.{CLAIMS}.{part(b'signature')}" for header in HEADERS),
+    *(
+        f"{part({'alg': 'HS256'})}.{payload}.{part(b's')}"
+        for payload in ("", part(b"\xff"), part([]), "=", "a")
+    ),
+    f"eyJ{'W1tb' * 200}..",
+    "eyJ..",
+    "eyJ.eyJ.eyJ",
+    "eyJ\x00.a.b",
+]
+
+
+@pytest.mark.parametrize("token", STRANGE_TOKENS, ids=range(len(STRANGE_TOKENS)))
+def test_no_token_makes_the_authorizer_fail(functions: Functions, token: str) -> None:
+    assert authorize(functions, f"Bearer {token}") == FORBIDDEN
+
+
+@pytest.mark.parametrize("sources", [None, [], ["Bearer a", "Bearer b"], [f"Bearer {TOKEN}, Bearer {TOKEN}"]])
+@pytest.mark.parametrize("path", ["/api/cases/" + "a" * 3000 + "/image-job", "/api/cases/\ud83d\x00/x", ""])
+def test_no_request_makes_the_authorizer_fail(functions: Functions, sources: Any, path: str) -> None:
+    incoming = event("authorizer") | {"identitySource": sources, "rawPath": path, "routeKey": f"GET {path}"}
+    assert functions.load("authorizer").handler(incoming, None) == FORBIDDEN
