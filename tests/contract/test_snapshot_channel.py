@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+import ssl
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import httpx
@@ -58,10 +59,11 @@ def post(
     answer: Callable[[httpx.Request], httpx.Response],
     clock: ManualClock | None = None,
     snapshot: Snapshot = SNAPSHOT,
+    secret: Callable[[], str] = lambda: SECRET,
 ) -> None:
     async def send() -> None:
         async with http.client(1, httpx.MockTransport(answer)) as client:
-            channel = HttpSnapshots(client, lambda: SECRET, clock or ManualClock())
+            channel = HttpSnapshots(client, secret, clock or ManualClock())
             await channel.send(snapshot, URL)
 
     asyncio.run(send())
@@ -110,13 +112,84 @@ def test_a_redirect_is_not_followed() -> None:
     assert len(seen) == 1
 
 
-def test_a_broken_connection_may_be_tried_again() -> None:
+def raising(error: BaseException) -> Callable[[httpx.Request], httpx.Response]:
     def answer(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("no")
+        raise error
 
+    return answer
+
+
+async def not_gzip() -> AsyncIterator[bytes]:
+    yield b"no gzip"
+
+
+STRANGE: dict[str, Callable[[httpx.Request], httpx.Response]] = {
+    "broken connection": raising(httpx.ConnectError("no")),
+    "broken gzip": lambda _: httpx.Response(200, content=not_gzip(), headers={"content-encoding": "gzip"}),
+    "broken gzip of a conflict": lambda _: httpx.Response(
+        409, content=not_gzip(), headers={"content-encoding": "gzip"}
+    ),
+    "address that is none": lambda _: httpx.Response(302, headers={"location": "https://xn--a.x/"}),
+    "cookie conflict": raising(httpx.CookieConflict("two")),
+    "invalid address": raising(httpx.InvalidURL("no")),
+    "TLS": raising(ssl.SSLError("no")),
+    "text": raising(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")),
+    "anything": raising(RuntimeError("a defect of a library")),
+}
+
+
+@pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
+def test_any_strange_answer_is_a_snapshot_that_did_not_arrive(
+    answer: Callable[[httpx.Request], httpx.Response],
+) -> None:
     with pytest.raises(Undeliverable) as raised:
         post(answer)
     assert raised.value.retryable
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[]", b'{"code": 7}', b"[" * 9000, b'{"code": "\\ud800"}']
+)
+def test_a_conflict_stops_the_run_whatever_its_body(content: bytes) -> None:
+    with pytest.raises(Superseded):
+        post(lambda _: httpx.Response(409, content=content))
+
+
+@pytest.mark.parametrize("secret", ["", "not base64!", "c2hvcnQ="])
+def test_a_secret_that_cannot_sign_is_a_snapshot_that_did_not_arrive(secret: str) -> None:
+    with pytest.raises(Undeliverable) as raised:
+        post(lambda _: httpx.Response(200), secret=lambda: secret)
+    assert secret not in str(raised.value) or not secret
+
+
+def test_a_secret_that_cannot_be_read_is_a_snapshot_that_did_not_arrive() -> None:
+    def unreadable() -> str:
+        raise RuntimeError("throttled")
+
+    with pytest.raises(Undeliverable):
+        post(lambda _: httpx.Response(200), secret=unreadable)
+
+
+def test_a_cancelled_send_is_cancelled() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        post(raising(asyncio.CancelledError()))
+
+
+def test_no_cookie_is_kept_and_it_is_sent_in_our_name() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, headers={"set-cookie": "session=1; Path=/"})
+
+    async def send_twice() -> None:
+        async with http.client(1, httpx.MockTransport(answer)) as client:
+            for _ in range(2):
+                await HttpSnapshots(client, lambda: SECRET, ManualClock()).send(SNAPSHOT, URL)
+
+    asyncio.run(send_twice())
+    assert ["cookie" in request.headers for request in seen] == [False, False]
+    assert {request.headers["user-agent"] for request in seen} == {"Darkroom"}
 
 
 def test_the_body_is_the_contracts_and_its_signature_holds() -> None:

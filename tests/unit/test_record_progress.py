@@ -1,5 +1,7 @@
 """Merging snapshots under contention, and going on where a worker ran out of time."""
 
+from dataclasses import replace
+
 import pytest
 from darkroom.domain.errors import Contention, JobNotFound, Superseded
 from darkroom.domain.job import Job, Status
@@ -53,6 +55,13 @@ def test_losing_every_write_is_contention() -> None:
     desk.jobs.lost_writes = TRIES
     with pytest.raises(Contention):
         desk.record(CLAIM)
+
+
+@pytest.mark.parametrize(("sent_at", "latency"), [(NOW - 250, 250), (NOW, 0), (NOW + 900, 0), (None, None)])
+def test_a_snapshot_took_no_time_when_its_worker_is_ahead_of_our_clock(
+    sent_at: int | None, latency: int | None
+) -> None:
+    assert Desk().record(replace(CLAIM, sent_at=sent_at)).latency == latency
 
 
 def test_a_snapshot_of_an_unknown_case_is_not_found() -> None:

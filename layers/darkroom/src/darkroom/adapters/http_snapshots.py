@@ -29,6 +29,14 @@ class HttpSnapshots:
 
     async def send(self, snapshot: Snapshot, url: str) -> None:
         """See SnapshotChannel."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                response = await self._post(snapshot, url)
+        except Exception as error:  # whatever the network, the answer or the secret's store come up with
+            raise Undeliverable(type(error).__name__, retryable=True) from error
+        _check(response)
+
+    async def _post(self, snapshot: Snapshot, url: str) -> httpx.Response:
         body = dump(ImageProgressUpdate.of(replace(snapshot, sent_at=self._clock()))).encode()
         # The same snapshot has the same id on every try, as the standard asks.
         message_id = f"{snapshot.job_id}-{snapshot.run}-{snapshot.claim}-{snapshot.sequence}"
@@ -36,14 +44,9 @@ class HttpSnapshots:
         headers = standard_webhooks.sign(
             secret, message_id=message_id, timestamp_s=self._clock() // 1000, body=body
         )
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                response = await self._client.post(
-                    url, content=body, headers={"content-type": "application/json", **headers}
-                )
-        except (httpx.TransportError, TimeoutError) as error:
-            raise Undeliverable(type(error).__name__, retryable=True) from error
-        _check(response)
+        return await self._client.post(
+            url, content=body, headers={"content-type": "application/json", **headers}
+        )
 
 
 def _check(response: httpx.Response) -> None:

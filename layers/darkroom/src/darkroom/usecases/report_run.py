@@ -135,6 +135,10 @@ class Reporter:
         except (Undeliverable, Superseded, Cancelled) as error:
             outcome = str(error)
             raise
+        except Exception as error:
+            # No answer, however strange, may end a run whose pictures are paid for.
+            outcome = type(error).__name__
+            raise Undeliverable(outcome, retryable=True) from error
         finally:
             event = Event(
                 kind=EventKind.SNAPSHOT,
