@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from darkroom.adapters.callback_secrets import CallbackSecrets
-from darkroom.adapters.http_callbacks import HttpCallbacks
+from darkroom.adapters.http_callbacks import HttpCallbacks, connections
 from darkroom.domain.callbacks import Answer
 
 from tests.adapters.test_http_callbacks import delivery
@@ -56,10 +55,13 @@ def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections stay open if the sender lets them
+
         def do_POST(self) -> None:
             asked.append(self.headers["host"])
             self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(204)
+            self.send_response(200)
+            self.send_header("content-length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -78,6 +80,12 @@ def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
 
 def sent(port: int, trusted: Path | None) -> Answer:
     """To the name, which means loopback; `trusted` is taken for an authority."""
+    [answer] = sent_to(port, trusted, NAME)
+    return answer
+
+
+def sent_to(port: int, trusted: Path | None, *names: str) -> list[Answer]:
+    """To each of the names, one after the other, by one sender."""
     context = ssl.create_default_context(cafile=trusted)
 
     async def resolve(host: str, port: int) -> Sequence[str]:
@@ -87,11 +95,11 @@ def sent(port: int, trusted: Path | None) -> Answer:
         CallbackSecrets(lambda: "the-master").of,
         ManualClock(),
         private=True,  # loopback is no public address
-        transport=httpx.AsyncHTTPTransport(verify=context),
+        transport=connections(context),
         resolve=resolve,
     )
     try:
-        return sender.send(replace(delivery(), url=f"https://{NAME}:{port}/hook"))
+        return [sender.send(replace(delivery(), url=f"https://{name}:{port}/hook")) for name in names]
     finally:
         sender.close()
 
@@ -99,7 +107,7 @@ def sent(port: int, trusted: Path | None) -> Answer:
 def test_a_trusted_certificate_of_the_name_is_taken_although_the_address_was_dialled(tmp_path: Path) -> None:
     pem = certificate(tmp_path, NAME)
     with receiver(pem) as (port, asked):
-        assert sent(port, pem) == Answer(status=204)
+        assert sent(port, pem) == Answer(status=200)
         assert asked == [f"{NAME}:{port}"]
 
 
@@ -117,3 +125,12 @@ def test_a_certificate_of_last_year_is_not(tmp_path: Path) -> None:
     with receiver(pem) as (port, asked):
         assert sent(port, pem).error == "ConnectError"
         assert asked == []
+
+
+def test_a_connection_to_one_name_is_not_used_for_another_at_the_same_address(tmp_path: Path) -> None:
+    pem = certificate(tmp_path, NAME)
+    with receiver(pem) as (port, asked):
+        first, other = sent_to(port, pem, NAME, "another.example")
+        assert first == Answer(status=200)
+        assert (other.status, other.error) == (None, "ConnectError")
+        assert asked == [f"{NAME}:{port}"]

@@ -37,6 +37,7 @@ def delivery(url: str = URL) -> Delivery:
 def sent(
     answer: Callable[[httpx.Request], Any],
     *,
+    looked_up: list[tuple[str, int]] | None = None,
     addresses: Sequence[str] = ("93.184.216.34",),
     private: bool = False,
     url: str = URL,
@@ -51,6 +52,8 @@ def sent(
         return found
 
     async def resolve(host: str, port: int) -> Sequence[str]:
+        if looked_up is not None:
+            looked_up.append((host, port))
         if not addresses:
             raise OSError("no such host")
         return addresses
@@ -107,7 +110,26 @@ HOSTILE = [
     "fe80::1%eth0",
     "ff02::1",
     "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a9fe:a9fe",
     "2002:7f00:1::",
+    "192.88.99.1",
+    "240.0.0.1",
+    "192.0.2.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "198.18.0.1",
+    "192.0.0.9",
+    "fec0::1",
+    "::7f00:1",
+    "::808:808",
+    "::ffff:8.8.8.8",
+    "2001:0:4136:e378::1",
+    "2001:20::1",
+    "2001:db8::1",
+    "3fff::1",
+    "5f00::1",
+    "4000::1",
+    "not-an-address",
 ]
 
 
@@ -147,6 +169,10 @@ async def stalling(request: httpx.Request) -> httpx.Response:
     raise AssertionError("it is never set")
 
 
+async def not_gzip() -> AsyncIterator[bytes]:
+    yield b"no gzip"
+
+
 class Endless(httpx.AsyncByteStream):
     """A body that never ends."""
 
@@ -164,6 +190,11 @@ class Endless(httpx.AsyncByteStream):
         (lambda _: httpx.Response(410), Answer(status=410)),
         (lambda _: httpx.Response(429, headers={"retry-after": "9"}), Answer(status=429, retry_after_s=9)),
         (lambda _: httpx.Response(503, headers={"retry-after": "Wed, 21 Oct 2026"}), Answer(status=503)),
+        (lambda _: httpx.Response(302, headers={"location": "https://xn--a.x/"}),
+         Answer(status=302, error="redirects are not followed")),
+        (lambda _: httpx.Response(200, content=not_gzip(), headers={"content-encoding": "gzip"}),
+         Answer(status=200)),
+        (failing(ValueError("a defect of a library")), Answer(error="ValueError")),
         (lambda _: httpx.Response(200, stream=Endless()), Answer(status=200)),
         (failing(httpx.ConnectError("certificate verify failed")), Answer(error="ConnectError")),
         (failing(httpx.RemoteProtocolError("nonsense")), Answer(error="RemoteProtocolError")),
@@ -182,3 +213,113 @@ def test_whatever_a_receiver_does_it_is_an_answer(
 def test_a_host_without_an_address_is_an_answer_too() -> None:
     answer, asked = sent(lambda _: httpx.Response(200), addresses=[])
     assert (answer, asked) == (Answer(error="the host has no address"), [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [
+        ("Fri, 15 Jan 2027 08:01:00 GMT", 60),
+        ("Friday, 15-Jan-27 08:01:00 GMT", 60),
+        ("Fri Jan 15 08:01:00 2027", 60),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("soon", None),
+        ("-5", None),
+    ],
+)
+def test_a_receiver_may_say_when_by_a_date(asked: str, waited: int | None) -> None:
+    answer, _ = sent(lambda _: httpx.Response(503, headers={"retry-after": asked}))
+    assert answer == Answer(status=503, retry_after_s=waited)
+
+
+@pytest.mark.parametrize("host", ["xn--strae-oqa.example", "XN--Strae-OQA.example", "xn--i-7iq.ws"])
+def test_an_international_host_is_reached_by_the_name_that_was_allowed(host: str) -> None:
+    looked_up: list[tuple[str, int]] = []
+    answer, [request] = sent(lambda _: httpx.Response(204), url=f"https://{host}/hook", looked_up=looked_up)
+    assert answer == Answer(status=204)
+    assert looked_up == [(host.lower(), 443)]
+    assert request.extensions["sni_hostname"] == request.headers["host"] == host.lower()
+
+
+def test_the_roots_dot_is_no_part_of_the_name_that_a_certificate_has() -> None:
+    looked_up: list[tuple[str, int]] = []
+    _, [request] = sent(lambda _: httpx.Response(204), url="https://game.example.:8443/", looked_up=looked_up)
+    assert looked_up == [("game.example", 8443)]
+    assert request.extensions["sni_hostname"] == "game.example"
+    assert request.headers["host"] == "game.example:8443"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://xn--a.x..\\:99999/", "https://xn--a.x/", "https://[::1/", "https:///x"]
+)
+def test_an_address_that_should_never_have_been_stored_is_an_answer_too(url: str) -> None:
+    answer, asked = sent(lambda _: httpx.Response(200), url=url)
+    assert (answer.status, asked) == (None, [])
+    assert answer.error
+
+
+def test_all_addresses_are_tried_in_turn_those_of_ipv4_first() -> None:
+    def only_the_last(request: httpx.Request) -> httpx.Response:
+        if "2606" in request.url.host:
+            return httpx.Response(204)
+        raise httpx.ConnectTimeout("nobody there") if "34" in request.url.host else httpx.ConnectError("no")
+
+    addresses = ["2606:4700::1111", "93.184.216.34", "93.184.216.35", "93.184.216.34"]
+    answer, asked = sent(only_the_last, addresses=addresses)
+    assert answer == Answer(status=204)
+    assert [r.url.host for r in asked] == ["93.184.216.34", "93.184.216.35", "2606:4700::1111"]
+    assert str(asked[-1].url) == "https://[2606:4700::1111]:8443/hook?x=1"
+    assert {r.extensions["timeout"]["connect"] for r in asked} == {http_callbacks.TIMEOUT_S / 4}
+
+
+def test_when_no_address_answers_the_last_ones_failure_is_told() -> None:
+    answer, asked = sent(failing(httpx.ConnectTimeout("no")), addresses=["93.184.216.34", "8.8.8.8"])
+    assert (answer, len(asked)) == (Answer(error="ConnectTimeout"), 2)
+
+
+def test_a_receiver_that_may_have_got_it_is_not_sent_it_at_its_other_addresses() -> None:
+    answer, asked = sent(failing(httpx.ReadError("broken")), addresses=["93.184.216.34", "8.8.8.8"])
+    assert (answer, len(asked)) == (Answer(error="ReadError"), 1)
+
+
+def test_a_host_without_any_address_is_an_answer_too() -> None:
+    async def nothing(host: str, port: int) -> Sequence[str]:
+        return []
+
+    async def no_name(host: str, port: int) -> Sequence[str]:
+        raise UnicodeError("label too long")
+
+    for resolve in (nothing, no_name):
+        sender = HttpCallbacks(SECRETS.of, ManualClock(), resolve=resolve)
+        assert sender.send(delivery()) == Answer(error="the host has no address")
+        sender.close()
+
+
+def test_a_secret_that_cannot_be_read_is_an_answer_too() -> None:
+    def unreadable(caller: str) -> str:
+        raise RuntimeError("throttled")
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ["93.184.216.34"]
+
+    sender = HttpCallbacks(unreadable, ManualClock(), resolve=resolve)
+    assert sender.send(delivery()) == Answer(error="RuntimeError")
+    sender.close()
+
+
+def test_it_is_sent_in_our_name_and_a_cookie_of_one_receiver_reaches_no_other() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, headers={"set-cookie": "session=of-the-first; Path=/"})
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ["93.184.216.34"]  # both are behind one address
+
+    sender = HttpCallbacks(SECRETS.of, ManualClock(), transport=httpx.MockTransport(answer), resolve=resolve)
+    for url in ("https://first.example/", "https://second.example/"):
+        assert sender.send(delivery(url)).status == 200
+    sender.close()
+    assert ["cookie" in request.headers for request in asked] == [False, False]
+    assert [request.headers["user-agent"] for request in asked] == ["Darkroom", "Darkroom"]

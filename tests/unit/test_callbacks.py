@@ -1,5 +1,6 @@
 """What receivers are told, how often, and when it is given up."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -146,6 +147,60 @@ def test_a_deliverer_that_dies_is_followed_by_another_when_its_lease_is_over() -
     assert post.stored(delivery).state is DeliveryState.DELIVERED
 
 
+class Broken(ScriptedReceiver):
+    """Raises what no sender should."""
+
+    error: BaseException = ValueError("a defect")
+
+    def send(self, delivery: Delivery) -> Answer:
+        self.sent.append(delivery)
+        raise self.error
+
+
+def run_to_the_end(post: Post, delivery: Delivery, deliver: Deliver) -> list[int]:
+    """Sweep until nothing is due any more; return the seconds that each sweep waited."""
+    waits = []
+    while (due_at := post.stored(delivery).due_at) is not None:
+        waits.append((due_at - post.clock.now) // 1000)
+        post.clock.now = due_at
+        with suppress(KeyboardInterrupt):
+            deliver(*delivery.key)
+    return waits
+
+
+def test_an_exception_of_the_sender_is_a_failed_try() -> None:
+    post, broken = Post(), Broken([])
+    delivery = post.told()
+    deliver = Deliver(outbox=post.outbox, sender=broken, clock=post.clock)
+    assert run_to_the_end(post, delivery, deliver) == [0, *SCHEDULE_S]
+    stored = post.stored(delivery)
+    assert (stored.state, stored.attempts, stored.last_error) == (DeliveryState.GIVEN_UP, 10, "ValueError")
+    assert len(broken.sent) == 10
+
+
+def test_a_delivery_whose_deliverer_always_dies_is_given_up_too() -> None:
+    post, deadly = Post(), Broken([])
+    deadly.error = KeyboardInterrupt()  # nothing after it runs, as when the process is killed
+    delivery = post.told()
+    deliver = Deliver(outbox=post.outbox, sender=deadly, clock=post.clock)
+    waits = run_to_the_end(post, delivery, deliver)
+    assert waits == [0, *(max(60, wait) for wait in SCHEDULE_S), 60]
+    stored = post.stored(delivery)
+    assert (stored.state, stored.attempts) == (DeliveryState.GIVEN_UP, 10)
+    assert stored.last_error == "the try never ended"
+    assert len(deadly.sent) == 10
+
+
+def test_what_was_given_up_can_be_replayed() -> None:
+    post, deadly = Post(), Broken([])
+    deadly.error = KeyboardInterrupt()
+    delivery = post.told()
+    run_to_the_end(post, delivery, Deliver(outbox=post.outbox, sender=deadly, clock=post.clock))
+    Replay(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)(job(Status.COMPLETED), 2)
+    post.deliver(*delivery.key)
+    assert (post.stored(delivery).state, post.stored(delivery).attempts) == (DeliveryState.DELIVERED, 1)
+
+
 def test_a_receiver_that_is_gone_hears_no_more_of_this_job() -> None:
     post = Post(Answer(status=410))
     first, second = post.told(), post.told(version=3)
@@ -176,7 +231,7 @@ def test_a_replay_sends_the_same_message_again() -> None:
     assert (first.body, first.message_id) == (again.body, again.message_id)
 
 
-POLICY = ReceiverPolicy(hosts=("game.example", "*.apps.example"))
+POLICY = ReceiverPolicy(hosts=("Game.example.", "*.apps.example", "xn--strae-oqa.example"))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +241,12 @@ POLICY = ReceiverPolicy(hosts=("game.example", "*.apps.example"))
         "https://GAME.example:8443/",
         "https://a.b.apps.example",
         "https://game.example./",
+        "https://a_b.apps.example/",
+        "https://XN--strae-OQA.example/",
+        "https://xn--i-7iq.apps.example/",
+        f"https://{'a' * 63}.apps.example/",
+        "https://game.example:65535/",
+        "https://game.example:/",
     ],
 )
 def test_a_receiver_at_an_allowed_host_is_taken(url: str) -> None:
@@ -212,6 +273,21 @@ def test_a_receiver_at_an_allowed_host_is_taken(url: str) -> None:
         "https://game.example/ x",
         "https://evil.example\\@game.example/",
         "javascript:alert(1)",
+        "https://strasse.example/",
+        "https://game.example../",
+        "https://.apps.example/",
+        "https://a..apps.example/",
+        "https://-a.apps.example/",
+        "https://a-.apps.example/",
+        "https://%61.apps.example/",
+        "https://a,b.apps.example/",
+        f"https://{'a' * 64}.apps.example/",
+        f"https://{'a.' * 121}apps.example/",
+        "https://xn--a.apps.example/",
+        "https://xn--zzzzzz99999.apps.example/",
+        "https://xn--.apps.example/",
+        "https://xn--abc-.apps.example/",
+        "https://game.example:0/",
     ],
 )
 def test_any_other_receiver_is_refused_with_the_field_and_the_rule(url: str) -> None:

@@ -2,19 +2,25 @@
 
 The address is resolved here and the connection made to what was checked: a name that means another
 address a moment later changes nothing. The certificate is still that of the name. No redirect is
-followed, no body read, and all of it together ends after `TIMEOUT_S`.
+followed, no cookie kept, no body read, no connection used twice, and all of it together ends after
+`TIMEOUT_S`.
 """
 
 import asyncio
 import ipaddress
+import math
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import httpx
 
 from darkroom.adapters import standard_webhooks
+from darkroom.adapters.http import USER_AGENT
 from darkroom.domain.callbacks import Answer, Delivery
+from darkroom.domain.receivers import canonical_host, is_host_name
 from darkroom.ports import Clock
 
 TIMEOUT_S = 15.0
@@ -22,25 +28,40 @@ TIMEOUT_S = 15.0
 type Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port → every address of it; raises OSError."""
 
-# Addresses that carry another one inside, behind which a private one could hide (RFC 6052, RFC 3056).
-_TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that IPv6 has given out; outside lie site-local, IPv4-compatible, IPv4-mapped and NAT64 addresses."""
+
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20"),
+    )
+)
+"""What `is_global` lets through: protocol assignments (Teredo is one), 6to4 and its relays, documentation."""
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody in the internet may be behind it: not this machine, its network, or its cloud."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return is_public(str(found.ipv4_mapped))
-        if any(found in network for network in _TRANSLATED):
-            return False
-    return found.is_global and not found.is_multicast
+    """Return whether it is an address of the internet: not of this machine, its network, or its cloud."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if found.version == 6 and found not in _GLOBAL_UNICAST:
+        return False
+    return found.is_global and not found.is_multicast and not any(found in network for network in _SPECIAL)
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """See Resolve: by the system's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+def connections(verify: ssl.SSLContext | bool = True) -> httpx.AsyncHTTPTransport:
+    """Return a transport that never uses a connection twice: each name has its own certificate."""
+    return httpx.AsyncHTTPTransport(
+        verify=verify, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+    )
 
 
 class HttpCallbacks:
@@ -59,9 +80,8 @@ class HttpCallbacks:
         self._clock = clock
         self._private = private
         self._resolve = resolve
-        self._client = httpx.AsyncClient(
-            transport=transport, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
-        )
+        # No httpx client: it would keep cookies by address, which receivers share, and interpret redirects.
+        self._transport = transport or connections()
         self._runner = asyncio.Runner()
 
     def send(self, delivery: Delivery) -> Answer:
@@ -70,7 +90,7 @@ class HttpCallbacks:
 
     def close(self) -> None:
         """Close the connections."""
-        self._runner.run(self._client.aclose())
+        self._runner.run(self._transport.aclose())
         self._runner.close()
 
     async def _send(self, delivery: Delivery) -> Answer:
@@ -79,39 +99,77 @@ class HttpCallbacks:
                 return await self._deliver(delivery)
         except TimeoutError:
             return Answer(error=f"no answer within {TIMEOUT_S:.0f} s")
-        except OSError:
-            return Answer(error="the host has no address")
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a receiver comes up with
             return Answer(error=type(error).__name__)
 
     async def _deliver(self, delivery: Delivery) -> Answer:
         url = httpx.URL(delivery.url)
         if url.scheme != "https" and not self._private:
             return Answer(error="only https is allowed")
-        port = url.port or (443 if url.scheme == "https" else 80)
-        addresses = await self._resolve(url.host, port)
-        if not self._private and not all(is_public(address) for address in addresses):
+        # Not `url.host`, which turns an international name into letters: it might be reached as another.
+        host = canonical_host(url.raw_host.decode("ascii"))
+        addresses = await self._addresses(host, url.port or (443 if url.scheme == "https" else 80))
+        if not addresses:
+            return Answer(error="the host has no address")
+        if not self._private and not all(map(is_public, addresses)):
             return Answer(error="the host has an address that is not public")
         body = delivery.body.encode()
-        headers = standard_webhooks.sign(
-            self._secret(delivery.caller),
-            message_id=delivery.message_id,
-            timestamp_s=self._clock() // 1000,
-            body=body,
-        )
-        request = self._client.build_request(
-            "POST",
-            url.copy_with(host=addresses[0]),
-            content=body,
-            headers={"host": url.netloc.decode(), "content-type": "application/json", **headers},
-            extensions={"sni_hostname": url.host},
-        )
-        response = await self._client.send(request, stream=True)
+        headers = {
+            "host": host if url.port is None else f"{host}:{url.port}",
+            "user-agent": USER_AGENT,
+            "content-type": "application/json",
+            **standard_webhooks.sign(
+                self._secret(delivery.caller),
+                message_id=delivery.message_id,
+                timestamp_s=self._clock() // 1000,
+                body=body,
+            ),
+        }
+        # Each address gets its part of the time to be reached, and the last part is for the answer.
+        patience = httpx.Timeout(TIMEOUT_S, connect=TIMEOUT_S / (len(addresses) + 1)).as_dict()
+        unreached: Exception | None = None
+        for address in addresses:
+            request = httpx.Request(
+                "POST",
+                url.copy_with(host=address),
+                content=body,
+                headers=headers,
+                extensions={"sni_hostname": host, "timeout": patience},
+            )
+            try:
+                return await self._ask(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                unreached = error
+        return Answer(error=type(unreached).__name__)
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        """Return the addresses of `host`, those of IPv4 first: Lambda outside a VPC reaches no other."""
+        if not is_host_name(host):
+            return []
+        try:
+            found = await self._resolve(host, port)
+        except (OSError, UnicodeError):
+            return []
+        return sorted(dict.fromkeys(found), key=lambda address: ":" in address)
+
+    async def _ask(self, request: httpx.Request) -> Answer:
+        response = await self._transport.handle_async_request(request)
         await response.aclose()
-        wait = response.headers.get("retry-after", "")
-        redirected = "redirects are not followed" if response.is_redirect else None
         return Answer(
             status=response.status_code,
-            error=redirected,
-            retry_after_s=int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 9 else None,
+            error="redirects are not followed" if response.is_redirect else None,
+            retry_after_s=_retry_after_s(response.headers, self._clock()),
         )
+
+
+def _retry_after_s(headers: Mapping[str, str], now: int) -> int | None:
+    """Return the seconds that a receiver asks to wait, as a number or a date; None when it does not."""
+    given = headers.get("retry-after", "").strip()
+    if given.isascii() and given.isdigit() and len(given) < 9:
+        return int(given)
+    try:
+        date = parsedate_to_datetime(given)
+        until = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(0, math.ceil(until.timestamp() - now / 1000))
+    except (ValueError, OverflowError):
+        return None

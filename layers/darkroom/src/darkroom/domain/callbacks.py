@@ -97,8 +97,28 @@ class Delivery:
         return self.due_at is not None and self.due_at <= now
 
     def begun(self, now: int) -> "Delivery":
-        """Somebody is trying it."""
-        return replace(self, attempts=self.attempts + 1, due_at=now + LEASE_MS)
+        """Return it with one more try, counted before it is made.
+
+        Somebody who dies while trying has failed: the next try is due as after any other failure.
+        """
+        begun = replace(self, attempts=self.attempts + 1)
+        wait = 0 if begun.is_spent else SCHEDULE_S[self.attempts] * 1000
+        return replace(begun, due_at=now + max(LEASE_MS, wait))
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether every try has been made."""
+        return self.attempts > len(SCHEDULE_S)
+
+    def given_up(self) -> "Delivery":
+        """Return it as it stands after its last try, which never ended."""
+        return replace(
+            self,
+            state=DeliveryState.GIVEN_UP,
+            last_status=None,
+            last_error="the try never ended",
+            due_at=None,
+        )
 
     def ended(self, answer: Answer, *, now: int, milliseconds: int) -> "Delivery":
         """A try has ended so."""
@@ -109,7 +129,7 @@ class Delivery:
             return replace(known, state=DeliveryState.DELIVERED)
         if answer.status == _GONE:
             return replace(known, state=DeliveryState.GONE)
-        if self.attempts > len(SCHEDULE_S):
+        if self.is_spent:
             return replace(known, state=DeliveryState.GIVEN_UP)
         wait = max(SCHEDULE_S[self.attempts - 1], min(answer.retry_after_s or 0, _LONGEST_S))
         return replace(known, due_at=now + wait * 1000)

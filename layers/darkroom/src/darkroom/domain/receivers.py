@@ -1,5 +1,6 @@
 """Who is told of a job, and of what."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,7 +29,7 @@ class ReceiverPolicy:
     """Where receivers may be."""
 
     hosts: tuple[str, ...]
-    """Lower-case names; one that begins with `*.` is every name below it."""
+    """Names; one that begins with `*.` is every name below it."""
     private: bool = False
     """Whether plain HTTP and private addresses are allowed: on a laptop only."""
 
@@ -39,5 +40,35 @@ class ReceiverPolicy:
 
     def allows(self, host: str) -> bool:
         """Whether a receiver may be at `host`."""
-        host = host.lower().rstrip(".")
-        return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in self.hosts)
+        host = canonical_host(host)
+        names = map(canonical_host, self.hosts)
+        return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in names)
+
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_MAX_HOST = 253
+
+
+def canonical_host(host: str) -> str:
+    """Return the one form in which hosts are compared and reached: lower case, without the root's dot."""
+    return host.lower().removesuffix(".")
+
+
+def is_host_name(host: str) -> bool:
+    """Return whether a resolver takes `host`, which is in its canonical form."""
+    labels = host.split(".")
+    return len(host) <= _MAX_HOST and all(
+        _LABEL.fullmatch(label) and _is_decodable(label) for label in labels
+    )
+
+
+def _is_decodable(label: str) -> bool:
+    """Return whether an international label (`xn--...`) stands for a text; any other label does."""
+    if not label.startswith("xn--"):
+        return True
+    coded = label.removeprefix("xn--").encode()
+    try:
+        text = coded.decode("punycode")
+        return not text.isascii() and text.isprintable() and text.encode("punycode") == coded
+    except ValueError:
+        return False

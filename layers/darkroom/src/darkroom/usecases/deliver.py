@@ -11,6 +11,7 @@ from darkroom.ports import CallbackSender, Clock, Outbox
 class Deliver:
     """Answers the delivery after the try; None when there was nothing to try. Safe when asked twice.
 
+    Whatever goes wrong in a try is a failed try, so each delivery ends after as many as its schedule has.
     A receiver that has answered 410 to one delivery of a job is sent none of the others.
     """
 
@@ -26,15 +27,24 @@ class Deliver:
         now = self.clock()
         if not delivery.is_due(now):
             return None
-        begun = delivery.begun(now)
+        begun = delivery.given_up() if delivery.is_spent else delivery.begun(now)
         try:
             self.outbox.save(begun, over=delivery)
         except Contention:
             return None
-        answer = Answer(status=410) if self.outbox.is_gone(delivery) else self.sender.send(begun)
+        if delivery.is_spent:
+            return begun
+        answer = Answer(status=410) if self.outbox.is_gone(delivery) else self._send(begun)
         ended_at = self.clock()
         ended = begun.ended(answer, now=ended_at, milliseconds=ended_at - now)
         if ended.state is DeliveryState.GONE:
             self.outbox.set_gone(ended)
         self.outbox.save(ended, over=begun)
         return ended
+
+    def _send(self, delivery: Delivery) -> Answer:
+        """Return what came of one try, an error of ours included."""
+        try:
+            return self.sender.send(delivery)
+        except Exception as error:  # noqa: BLE001 - else it would be tried for ever
+            return Answer(error=type(error).__name__)

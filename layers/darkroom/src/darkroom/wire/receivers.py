@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from darkroom.domain.errors import FieldError, InvalidInput
-from darkroom.domain.receivers import CallbackEvent, Receiver, ReceiverPolicy
+from darkroom.domain.receivers import (
+    CallbackEvent,
+    Receiver,
+    ReceiverPolicy,
+    canonical_host,
+    is_host_name,
+)
 
 MAX_LENGTH = 2_000
 
@@ -21,12 +27,16 @@ def _rules(url: str, policy: ReceiverPolicy) -> dict[str, bool]:
     """Each rule, and whether `url` keeps it."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
+        host, port = canonical_host(parts.hostname or ""), parts.port
     except ValueError:
-        host, parts = "", urlsplit("")
+        host, port, parts = "", None, urlsplit("")
     return {
-        "must be ASCII without spaces": all("!" <= letter <= "~" for letter in url),
+        "must be ASCII without spaces; an international host is written as xn--...": all(
+            "!" <= letter <= "~" for letter in url
+        ),
         f"must be an address of {' or '.join(policy.schemes)}": parts.scheme in policy.schemes and bool(host),
         "must have neither a user nor a fragment": not (parts.username or parts.password or parts.fragment),
+        "must have a host whose labels have 1 to 63 letters, digits or inner hyphens": is_host_name(host),
+        "must have a port from 1 to 65535, or none": port != 0,
         "must be at a host that this deployment allows (CallbackHosts)": policy.allows(host),
     }
