@@ -1,10 +1,12 @@
 """What each function asks of AWS, seen at its clients, held against the template: both ways.
 
 Every function goes through all it can do, on moto. Each request must be allowed by a statement of
-its own policies, with resource and condition; and each thing allowed must have been asked for.
+its own policies, with resource and condition; and each thing allowed must have been asked for, each
+prefix of keys (`dynamodb:LeadingKeys`) too. moto enforces none of it, so the keys are recorded here.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -60,6 +62,8 @@ class Asked:
     resource: str
     key: str = ""
     """Of the table the partition key, of the bucket the object or prefix."""
+    together: frozenset[str] = frozenset()
+    """All keys of the request: of a transaction or batch one statement must allow them all."""
 
 
 @dataclass
@@ -72,7 +76,9 @@ class Recorder:
         # Bedrock is asked from threads of its own, which know no caller; only the worker has them.
         function = "worker" if model.name == "InvokeModel" else CALLER.get()
         if function is not None:
-            self.seen.update(Asked(function, *one) for one in asked(model.name, params))
+            found = list(asked(model.name, params))
+            together = frozenset(key for _, _, key in found)
+            self.seen.update(Asked(function, *one, together) for one in found)
 
 
 def asked(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -124,7 +130,7 @@ def allowed(statement: dict[str, Any], one: Asked) -> bool:
     return (
         one.action in as_list(statement["Action"])
         and any(covers(name_of(resource), one.resource) for resource in as_list(statement["Resource"]))
-        and fits(statement.get("Condition", {}), one.key)
+        and all(fits(statement.get("Condition", {}), key) for key in one.together)
     )
 
 
@@ -139,14 +145,18 @@ def covers(resource: str, wanted: str) -> bool:
 
 
 def fits(condition: dict[str, Any], key: str) -> bool:
-    patterns = [
+    patterns = patterns_of(condition)
+    return not patterns or any(fnmatchcase(key, pattern) for pattern in patterns)
+
+
+def patterns_of(condition: dict[str, Any]) -> list[str]:
+    return [
         pattern
         for operator, names in condition.items()
         if operator.endswith("StringLike")
         for given in names.values()
         for pattern in as_list(given)
     ]
-    return not patterns or any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
 @pytest.fixture
@@ -291,7 +301,19 @@ def test_each_function_may_do_what_it_does_and_nothing_else(functions: Functions
         for one in recorder.seen
         if not any(allowed(statement, one) for statement in statements_of(one.function))
     ]
-    assert refused == [], "the template does not allow these"
+    assert refused == [], "the template lacks these: add the action, or the key's prefix to LeadingKeys"
+    unasked = [
+        (function, statement["Action"], pattern)
+        for function in FUNCTIONS
+        for statement in statements_of(function)
+        for pattern in patterns_of(statement.get("Condition", {}))
+        if not any(
+            allowed(statement, one) and fnmatchcase(one.key, pattern)
+            for one in recorder.seen
+            if one.function == function
+        )
+    ]
+    assert unasked == [], "nobody asks for keys of these prefixes: take them out of the template"
     unused = [
         (function, action, name_of(resource))
         for function in FUNCTIONS
@@ -306,6 +328,22 @@ def test_each_function_may_do_what_it_does_and_nothing_else(functions: Functions
         )
     ]
     assert unused == [], "nobody asks for these"
+
+
+ITEM_ACTIONS = {
+    f"dynamodb:{name}" for name in ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem")
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_permission_for_items_names_the_prefixes_of_their_keys(function: str) -> None:
+    for statement in statements_of(function):
+        if ITEM_ACTIONS & set(as_list(statement["Action"])):
+            # ForAllValues is true for a request without keys, so Null must refuse it.
+            assert statement["Condition"].keys() == {"ForAllValues:StringLike", "Null"}, statement
+            assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
+            patterns = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+            assert all(re.fullmatch(r"[a-z]+:\*", pattern) for pattern in patterns), patterns
 
 
 def test_a_request_that_no_permission_is_known_for_is_noticed() -> None:
