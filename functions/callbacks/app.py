@@ -25,7 +25,11 @@ JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
 OUTBOX = DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 SECRETS = CallbackSecrets(secret(SETTINGS.callback_secret))
 REPLAY = Replay(
-    outbox=OUTBOX, deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function), clock=clock
+    outbox=OUTBOX,
+    deliverers=LambdaDeliverers(
+        aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once
+    ),
+    clock=clock,
 )
 app = api.resolver(LOGGER, SETTINGS.public_url)
 darkroom.startup.done()

@@ -25,7 +25,9 @@ COUNT = CountChange(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_nam
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
 ANNOUNCE = Announce(
     outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
-    deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function),
+    deliverers=LambdaDeliverers(
+        aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once
+    ),
     clock=clock,
     describe=lambda event, job, at: CallbackMessage.body(
         event, job, at, LINKS.of(job, base_url=SETTINGS.api_url)

@@ -48,7 +48,9 @@ SWEEP = SweepJobs(
 
 REDELIVER = Redeliver(
     outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
-    deliverers=LambdaDeliverers(aws.lambda_(), SETTINGS.deliverer_function),
+    deliverers=LambdaDeliverers(
+        aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once
+    ),
     clock=clock,
     limit=SETTINGS.redeliver_limit,
 )

@@ -10,7 +10,7 @@ from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.domain.errors import InvokeRefused
 from darkroom.usecases.announce import hand_over
 
-from tests.fakes import RecordedDeliverers
+from tests.fakes import ManualClock, RecordedDeliverers
 
 KEY = ("case-1", "job-1", 4)
 
@@ -18,7 +18,7 @@ KEY = ("case-1", "job-1", 4)
 @pytest.fixture
 def stubbed() -> tuple[LambdaDeliverers, Stubber]:
     client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-    return LambdaDeliverers(client, "the-deliverer"), Stubber(client)
+    return LambdaDeliverers(client, "the-deliverer", ManualClock()), Stubber(client)
 
 
 def test_the_fake_remembers_deliveries_and_may_refuse() -> None:
@@ -51,7 +51,7 @@ def test_an_error_of_lambda_is_a_refusal_and_leaves_the_delivery_to_the_sweeper(
     for _ in range(2):
         stubber.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
     with stubber:
-        with pytest.raises(InvokeRefused, match="ClientError"):
+        with pytest.raises(InvokeRefused, match="TooManyRequestsException"):
             deliverers.invoke(*KEY)
         assert not hand_over(deliverers.invoke, KEY)
 
@@ -67,3 +67,31 @@ def test_an_unreachable_lambda_is_a_refusal(
     monkeypatch.setattr(deliverers._client, "invoke", unreachable)
     with pytest.raises(InvokeRefused, match="ConnectTimeoutError"):
         deliverers.invoke(*KEY)
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_no_more_deliverers_are_started_than_may_run_at_once(accepted: bool) -> None:
+    client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    clock, stubber = ManualClock(), Stubber(client)
+    deliverers = LambdaDeliverers(client, "the-deliverer", clock, at_once=2)
+    for _ in range(4):
+        if accepted:
+            stubber.add_response("invoke", {"StatusCode": 202})
+        else:  # a start that was refused may have happened all the same
+            stubber.add_client_error("invoke", "ServiceException", http_status_code=500)
+    asked_at: list[int] = []
+    client.meta.events.register("provide-client-params", lambda **_: asked_at.append(clock.now))
+    began = clock.now
+    with stubber:
+        for seconds in (0, 10, 9, 1, 0, 9, 1):
+            clock.pass_seconds(seconds)
+            hand_over(deliverers.invoke, KEY)
+    assert [(at - began) / 1000 for at in asked_at] == [0, 10, 20, 30]
+
+
+def test_where_lambda_bounds_them_any_number_is_started(stubbed: tuple[LambdaDeliverers, Stubber]) -> None:
+    deliverers, stubber = stubbed
+    for _ in range(300):
+        stubber.add_response("invoke", {"StatusCode": 202})
+    with stubber:
+        assert all(hand_over(deliverers.invoke, KEY) for _ in range(300))

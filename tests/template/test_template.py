@@ -232,6 +232,29 @@ def test_submitting_and_snapshots_have_limits_of_their_own_at_the_gateway() -> N
     assert limits.keys() <= {f"{r['Method']} {r['Path']}" for r in routes() if "Path" in r}
 
 
+def test_callbacks_cannot_take_all_of_the_accounts_concurrency() -> None:
+    assert TEMPLATE["Parameters"]["DelivererConcurrency"]["Default"] == 0  # a new account can reserve nothing
+    reserved = FUNCTIONS["deliverer"]["ReservedConcurrentExecutions"]["Fn::If"]
+    assert reserved == ["ReservesDeliverers", {"Ref": "DelivererConcurrency"}, {"Ref": "AWS::NoValue"}]
+    starting = [
+        name for name in FUNCTIONS if ("lambda:InvokeFunction", "DelivererFunction.Arn") in granted(name)
+    ]
+    assert sorted(starting) == ["callbacks", "observer", "sweeper"]
+    for name in starting:
+        given = FUNCTIONS[name]["Environment"]["Variables"]["DELIVERER_CONCURRENCY"]
+        assert given == {"Ref": "DelivererConcurrency"}
+        kind = getattr(settings, f"{name.capitalize()}Settings")
+        variables = cloudformation.variables(TEMPLATE, f"{name.capitalize()}Function")
+        assert kind.load(variables).deliverers_at_once == 50
+        assert kind.load(variables | {"DELIVERER_CONCURRENCY": "7"}).deliverers_at_once is None
+
+
+def test_replays_are_throttled_at_the_gateway_by_literals() -> None:
+    limits = RESOURCES["HttpApi"]["Properties"]["RouteSettings"]
+    replay = limits["POST /api/cases/{caseId}/image-job/callbacks/{version}/replay"]
+    assert replay == {"ThrottlingRateLimit": 2, "ThrottlingBurstLimit": 5}
+
+
 def test_every_route_of_the_template_is_described_and_has_a_handler() -> None:
     events = [
         (name, event["Properties"])

@@ -231,6 +231,20 @@ def test_a_replay_sends_the_same_message_again() -> None:
     assert (first.body, first.message_id) == (again.body, again.message_id)
 
 
+def test_an_answer_that_comes_after_a_replay_leaves_the_replay_to_decide() -> None:
+    post = Post()
+    delivery = post.told()
+    replay = Replay(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
+
+    class Meanwhile(ScriptedReceiver):
+        def send(self, delivery: Delivery) -> Answer:
+            replay(job(Status.COMPLETED), delivery.version)
+            return super().send(delivery)
+
+    Deliver(outbox=post.outbox, sender=Meanwhile([Answer(status=500)]), clock=post.clock)(*delivery.key)
+    assert (post.stored(delivery).attempts, post.stored(delivery).due_at) == (0, NOW)
+
+
 POLICY = ReceiverPolicy(hosts=("Game.example.", "*.apps.example", "xn--strae-oqa.example"))
 
 

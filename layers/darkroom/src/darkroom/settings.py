@@ -67,6 +67,20 @@ class _Timed(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class _Delivering(Settings):
+    deliverer_function: str
+    deliverer_concurrency: int = 0
+    """Concurrency of Lambda reserved for deliverers, which bounds them; 0: none is."""
+    unreserved_deliverers: int = 50
+    """Deliverers that one process of this function may have running while none are reserved."""
+
+    @property
+    def deliverers_at_once(self) -> int | None:
+        """Deliverers that one process of this function may have running; None: Lambda bounds them."""
+        return None if self.deliverer_concurrency else self.unreserved_deliverers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InitiatorSettings(_Timed):
     """Accepts cases."""
 
@@ -124,11 +138,10 @@ class WebhookSettings(_Timed):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ObserverSettings(Settings):
+class ObserverSettings(_Delivering):
     """Counts what changes, and tells receivers of it."""
 
     table_name: str
-    deliverer_function: str
     link_secret: str
     api_url: str
     """Where callers reach the API: pictures are linked there."""
@@ -150,24 +163,22 @@ class DelivererSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class CallbacksSettings(Settings):
+class CallbacksSettings(_Delivering):
     """Answers questions about callbacks."""
 
     table_name: str
-    deliverer_function: str
     callback_secret: str
     public_url: str = ""
     keep_days: int = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SweeperSettings(_Timed):
+class SweeperSettings(_Delivering, _Timed):
     """Looks after jobs nobody else will."""
 
     table_name: str
     bucket_name: str
     worker_function: str
-    deliverer_function: str
     webhook_url: str
     sweep_limit: int = 5_000
     """Jobs of one sweep: more than it has time for."""

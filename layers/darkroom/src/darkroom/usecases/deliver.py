@@ -1,5 +1,6 @@
 """Try a delivery: once at a time, by whoever comes first."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.domain.callbacks import Answer, Delivery, DeliveryState
@@ -39,7 +40,8 @@ class Deliver:
         ended = begun.ended(answer, now=ended_at, milliseconds=ended_at - now)
         if ended.state is DeliveryState.GONE:
             self.outbox.set_gone(ended)
-        self.outbox.save(ended, over=begun)
+        with suppress(Contention):  # replayed meanwhile: that try decides
+            self.outbox.save(ended, over=begun)
         return ended
 
     def _send(self, delivery: Delivery) -> Answer:
