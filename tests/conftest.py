@@ -1,6 +1,11 @@
 """Fixtures that every kind of test may use."""
 
+import threading
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from moto.core.botocore_stubber import BotocoreStubber
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +17,18 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _moto_serves_one_request_at_a_time() -> Iterator[None]:
+    """DynamoDB decides about one write of an item at a time; tables of moto do not, when threads write."""
+    turn = threading.RLock()
+    serve = BotocoreStubber.__call__
+
+    def in_turn(stubber: BotocoreStubber, *args: Any, **kwargs: Any) -> Any:
+        with turn:
+            return serve(stubber, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BotocoreStubber, "__call__", in_turn)
+        yield
