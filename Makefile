@@ -63,8 +63,8 @@ simulate: .venv/.ready ## run SEEDS=n random worlds of faults, or SEED=k with it
 	@$(PY) -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000)) $(if $(FIRST),--first $(FIRST))
 
 .PHONY: mutants
-mutants: .venv/.ready ## break each state rule in turn: a test must notice
-	@$(PY) -m tests.mutants
+mutants: .venv/.ready ## break the package in one small place at a time: a test must notice; AREA=engine EVERY=5
+	@$(PY) -m tests.mutants $(if $(AREA),--area $(AREA)) $(if $(EVERY),--every $(EVERY))
 
 .PHONY: bench
 bench: .venv/.ready .tools/bench/.ready ## measure the worker against the algorithm it replaces, and the picture path

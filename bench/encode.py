@@ -1,4 +1,4 @@
-"""What it costs to develop a picture, and what is lost: `make bench-encode`.
+"""What it costs to develop a picture, and what is lost: a part of `make bench`.
 
 CPU is that of the process, per picture; SSIM is that of the JPEG against a Lanczos reduction of the
 full picture, before any compression.

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 import httpx
+from darkroom.api import WEBHOOK_PATH
 from darkroom.settings import WorkerSettings
 from darkroom_client import AsyncClient, Case, Job, Policy
 from darkroom_client.files import read_case
@@ -74,7 +75,7 @@ async def warm(running: stack.Stack, provider: str, case: Case) -> None:
             asked = await http.post(DRAW, json=body, headers={"x-goog-api-key": "studio"})
             asked.raise_for_status()
     refused = {"content-type": "application/json", "authorization": f"Bearer {running.token}"}
-    paths = ("/api/generate-case-images", "/api/webhook/image-progress", "/api/nothing")
+    paths = ("/api/generate-case-images", WEBHOOK_PATH, "/api/nothing")
     async with httpx.AsyncClient(base_url=running.api_url, timeout=120, trust_env=False) as http:
         for path in paths:
             await asyncio.gather(*[http.post(path, headers=refused, content="{}") for _ in range(AT_ONCE)])

@@ -12,6 +12,11 @@ LIBRARIES = ROOT / ".local" / "layer" / "python"
 PACKAGE = ROOT / "layers" / "darkroom" / "src"
 
 
+def functions() -> list[str]:
+    """Return the name of every function, as its folder is called."""
+    return sorted(path.parent.name for path in FUNCTIONS.glob("*/app.py"))
+
+
 def function_zip(name: str) -> bytes:
     """The folder of one function."""
     return _zip((path, str(path.relative_to(FUNCTIONS / name))) for path in _files(FUNCTIONS / name))

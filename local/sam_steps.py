@@ -13,6 +13,7 @@ from typing import Any
 
 from darkroom.adapters import standard_webhooks
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.api import WEBHOOK_PATH
 from darkroom_client import Case
 
 from local import cloudformation, package
@@ -20,7 +21,6 @@ from local.develop import client
 from local.sam import Event, Failed, Invoked, Place, deployed_functions, functions, sam_invoke
 
 EVENTS = package.ROOT / "events"
-WEBHOOK_PATH = "/api/webhook/image-progress"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ import httpx
 from botocore.exceptions import ClientError
 from darkroom.adapters import standard_webhooks
 from darkroom.adapters.api_tokens import faults
+from darkroom.api import WEBHOOK_PATH
 
 from ops.deployment import Deployment
 
-WEBHOOK = "/api/webhook/image-progress"
 CASES_AT_ONCE = 10
 """Number of cases a deployment should run at once. Each takes about four functions."""
 
@@ -167,7 +167,7 @@ _RELEASED = ("CodeSha256", "Layers", "Environment")
 
 def webhook(deployment: Deployment) -> Iterator[Finding]:
     """Check that signed snapshots reach the webhook and unsigned ones are refused."""
-    url = deployment.outputs["ApiUrl"] + WEBHOOK
+    url = deployment.outputs["ApiUrl"] + WEBHOOK_PATH
     body = json.dumps(_SNAPSHOT).encode()
     signed = standard_webhooks.sign(
         deployment.secret("WebhookSecret"), message_id="doctor", timestamp_s=int(time.time()), body=body

@@ -1,45 +1,74 @@
-"""`make mutants`: remove each named condition and flip each comparison of the state rules; a test must fail.
+"""`make mutants`: break the package in one small place at a time; a test must fail.
 
 Each mutant is a copy of the package with one change, put before the real one on the path. A mutant
-that no test notices is a rule that nothing proves.
+that no test notices is a line that nothing proves. `AREA=engine` tries one area, `EVERY=5` every fifth
+mutant of it.
 """
 
+import argparse
 import ast
+import copy
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "layers/darkroom/src/darkroom"
-RULES = (
-    "domain/job.py",
-    "domain/progress.py",
-    "domain/requests.py",
-    "domain/sweeping.py",
-    "domain/adoption.py",
-    "domain/quota.py",
-    "domain/access.py",
-    "domain/tally.py",
-)
-CONDITIONS = tuple(f"adapters/dynamodb_{name}.py" for name in ("jobs", "quota", "allowance", "counters"))
 HUNG_S = 240
-"""A mutant whose tests run so long hangs, which nobody overlooks."""
-ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
-TESTS = (
-    "tests/unit",
-    "tests/contract/test_job_store.py",
-    "tests/contract/test_quota_store.py",
-    "tests/contract/test_case_allowance.py",
-    "tests/contract/test_counter_store.py",
-    "tests/simulation",
+"""Seconds after which the tests of a mutant count as hanging, which nobody overlooks."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Files that the same tests prove."""
+
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+AREAS = {
+    "rules": Area(
+        ("domain/*.py",),
+        (
+            "tests/unit",
+            *(f"tests/contract/test_{name}_store.py" for name in ("job", "quota", "counter")),
+            "tests/contract/test_case_allowance.py",
+            "tests/simulation",
+        ),
+    ),
+    "engine": Area(
+        tuple(
+            f"usecases/{name}.py"
+            for name in ("race", "admit", "make_shot", "report_run", "hedge", "ledger", "develop_case")
+        ),
+        ("tests/unit", "tests/functions/test_worker.py", "tests/simulation"),
+    ),
+    "requests": Area(
+        tuple(
+            f"usecases/{name}.py"
+            for name in (
+                *("submit_case", "retry_job", "cancel_job", "change_job", "record_progress", "sweep_jobs"),
+                *("start_worker", "announce", "deliver", "replay", "count_change", "measure"),
+            )
+        ),
+        ("tests/unit", "tests/functions"),
+    ),
+    "edge": Area(
+        ("api.py", "wire/*.py"), ("tests/unit", "tests/functions", "tests/adapters", "tests/contract")
+    ),
+    "adapters": Area(("adapters/*.py",), ("tests/adapters", "tests/contract", "tests/functions")),
+}
+CONDITIONS = tuple(
+    f"adapters/dynamodb_{name}.py" for name in ("jobs", "quota", "allowance", "counters", "outbox")
 )
-FLIPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
+FLIPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
     ast.Lt: ast.GtE,
@@ -50,32 +79,96 @@ FLIPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.NotIn: ast.In,
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
 }
+SWAPPED = {"min": "max", "max": "min"}
+UNPROVEN = re.compile(r"\b(LOGGER|logger)\b")
+"""Calls that only write to the log."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed file."""
+    """One changed file, and the tests that must notice."""
 
     path: str
     what: str
     source: str
+    tests: tuple[str, ...]
 
 
-def flips(path: str) -> Iterator[Mutant]:
-    """One mutant for each comparison in the file."""
+def changed(node: ast.AST) -> ast.AST | None:
+    """Return what `node` becomes in a mutant; None when nothing is changed about such a node."""
+    result = copy.deepcopy(node)
+    match result:
+        case ast.Compare(ops=[op, *_]) if type(op) in FLIPPED:
+            result.ops[0] = FLIPPED[type(op)]()  # type: ignore[call-overload]
+        case ast.BoolOp(op=op) | ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in FLIPPED:
+            result.op = FLIPPED[type(op)]()  # type: ignore[assignment]
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return operand
+        case ast.Constant(value=int() as value) if not isinstance(value, bool):
+            result.value = value + 1
+        case ast.Call(func=ast.Name(id="min" | "max" as name)):
+            result.func = ast.Name(SWAPPED[name])
+        case ast.Raise() | ast.Expr(value=ast.Call() | ast.Await()):
+            return None if UNPROVEN.search(ast.unparse(result)) else ast.Pass()
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            return ast.Pass()
+        case _:
+            return None
+    return result
+
+
+class _Replace(ast.NodeTransformer):
+    """Replace the node with this place among all nodes of functions' bodies."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self.seen = 0
+        self.what = ""
+        self._depth = 0
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if self._depth and not function and (new := changed(node)) is not None:
+            self.seen += 1
+            if self.seen == self.place:
+                line = getattr(node, "lineno", 0)
+                self.what = f"line {line}: {_short(node)} -> {_short(new)}"
+                return ast.copy_location(new, node)
+        self._depth += function
+        result = self.generic_visit(node) if not function else self._body(node)
+        self._depth -= function
+        return result
+
+    def _body(self, function: ast.AST) -> ast.AST:
+        """Visit only the statements of a function: defaults and annotations are not logic."""
+        assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        function.body = [self.visit(statement) for statement in function.body]  # type: ignore[misc]
+        return function
+
+
+def _short(node: ast.AST) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 70 else text[:67] + "..."
+
+
+def mutants_of(path: str, tests: tuple[str, ...]) -> Iterator[Mutant]:
+    """Yield one mutant for each change that can be made to the functions of the file."""
     text = (PACKAGE / path).read_text()
-    count = sum(isinstance(node, ast.Compare) for node in ast.walk(ast.parse(text)))
-    for index in range(count):
-        tree = ast.parse(text)
-        compare = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)][index]
-        before = ast.unparse(compare)
-        compare.ops[0] = FLIPPED[type(compare.ops[0])]()
-        yield Mutant(path, f"line {compare.lineno}: {before} -> {ast.unparse(compare)}", ast.unparse(tree))
+    counter = _Replace(0)
+    counter.visit(ast.parse(text))
+    for place in range(1, counter.seen + 1):
+        replace = _Replace(place)
+        tree = replace.visit(ast.parse(text))
+        yield Mutant(path, replace.what, ast.unparse(ast.fix_missing_locations(tree)), tests)
 
 
 def removals() -> Iterator[Mutant]:
-    """One mutant for each named condition of a write: the constants whose name is in capitals."""
+    """Yield one mutant for each named condition of a write: the constants whose name is in capitals."""
     for path in CONDITIONS:
         text = (PACKAGE / path).read_text()
         for name, condition in re.findall(
@@ -83,17 +176,17 @@ def removals() -> Iterator[Mutant]:
         ):
             always = f"{ALWAYS} OR {condition}"  # DynamoDB wants every value of the condition to be used
             source = text.replace(f'{name} = "{condition}"', f'{name} = "{always}"')
-            yield Mutant(path, f"{name} removed", source)
+            yield Mutant(path, f"{name} removed", source, ("tests/contract",))
 
 
 def is_caught(mutant: Mutant) -> bool:
-    """Whether a test fails on it."""
+    """Return whether a test fails on it."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         shutil.copytree(PACKAGE, Path(folder) / "darkroom", ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "darkroom" / mutant.path).write_text(mutant.source)
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS],
+                [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests],
                 cwd=ROOT,
                 env={"PYTHONPATH": folder, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
                 capture_output=True,
@@ -103,22 +196,37 @@ def is_caught(mutant: Mutant) -> bool:
             )
         except subprocess.TimeoutExpired:
             return True
-    if done.returncode not in (0, 1, 2):
+    if done.returncode not in (0, 1, 2, 3, 4):
         raise RuntimeError(done.stdout + done.stderr)
     return done.returncode != 0
 
 
+def all_mutants(areas: Sequence[str], every: int) -> list[Mutant]:
+    """Return the mutants of the areas, every nth of those that change functions."""
+    found = list(removals()) if "rules" in areas else []
+    for name in areas:
+        area = AREAS[name]
+        paths = sorted({path for pattern in area.files for path in PACKAGE.glob(pattern)})
+        made = [m for path in paths for m in mutants_of(str(path.relative_to(PACKAGE)), area.tests)]
+        found += made[::every]
+    return found
+
+
 def main() -> int:
-    """Exit code 1 when one was not caught."""
-    mutants = [*removals(), *(mutant for path in RULES for mutant in flips(path))]
+    """Return 1 when one was not caught."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--area", choices=AREAS, action="append", help="an area; all without it")
+    parser.add_argument("--every", type=int, default=1, help="try only every nth mutant")
+    arguments = parser.parse_args()
+    mutants = all_mutants(arguments.area or list(AREAS), arguments.every)
     survived = 0
     with ThreadPoolExecutor(2) as pool:
         found = pool.map(is_caught, mutants)
         for number, (mutant, was_caught) in enumerate(zip(mutants, found, strict=True), 1):
             survived += not was_caught
             if not was_caught or number % 10 == 0:
-                told = "caught" if was_caught else "survived"
-                print(f"{number} of {len(mutants)}: {told}: {mutant.path} {mutant.what}", flush=True)
+                outcome = "caught" if was_caught else "survived"
+                print(f"{number} of {len(mutants)}: {outcome}: {mutant.path} {mutant.what}", flush=True)
     print(f"mutants: {len(mutants)} tried, {len(mutants) - survived} caught")
     return 1 if survived else 0
 

@@ -1,6 +1,5 @@
 """POST /api/webhook/image-progress: take a worker's signed snapshot."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.secrets import secret
 from darkroom.settings import WebhookSettings
+from darkroom.system import clock
 from darkroom.usecases.record_progress import RecordProgress
 from darkroom.wire.calls import Received
 from darkroom.wire.messages import ImageProgressUpdate
@@ -21,11 +21,6 @@ SETTINGS = WebhookSettings.load()
 LOGGER = observability.logger("webhook")
 SECRET = secret(SETTINGS.webhook_secret)
 app = api.resolver(LOGGER, SETTINGS.public_url)
-
-
-def clock() -> int:
-    return time.time_ns() // 1_000_000
-
 
 RECORD = RecordProgress(
     jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),

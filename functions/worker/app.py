@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-import uuid
 from typing import Any
 
 import darkroom.startup
@@ -18,6 +17,7 @@ from darkroom.adapters.secrets import secret
 from darkroom.domain.timing import Timing
 from darkroom.settings import WorkerSettings
 from darkroom.sources import sources
+from darkroom.system import clock, new_id
 from darkroom.usecases.develop_case import DevelopCase
 from darkroom.usecases.make_shot import MakeShot
 from darkroom.usecases.race import RacePolicy
@@ -31,11 +31,6 @@ LOGGER = observability.logger("worker")
 RUNNER = asyncio.Runner()
 CLIENT = http.client(SETTINGS.concurrency)
 
-
-def _clock() -> int:
-    return time.time_ns() // 1_000_000
-
-
 DEVELOP = DevelopCase(
     make_shot=MakeShot(
         developer=PillowDeveloper(size=SETTINGS.image_size, quality=SETTINGS.image_quality),
@@ -47,10 +42,10 @@ DEVELOP = DevelopCase(
         fallback_on=SETTINGS.fallback_codes,
     ),
     sources=sources(SETTINGS, CLIENT),
-    quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, _clock),
-    channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), _clock),
-    clock=_clock,
-    new_id=lambda: uuid.uuid4().hex,
+    quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, clock),
+    channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), clock),
+    clock=clock,
+    new_id=new_id,
     jitter=random.random,
     reports=ReportPolicy(heartbeat_s=Timing().heartbeat / 1000),
     batch_sizes=SETTINGS.batch_sizes,

@@ -1,7 +1,12 @@
 """Settings that contradict each other are found when a function is imported, before it can do harm."""
 
-import pytest
+from dataclasses import MISSING, fields
 
+import pytest
+from darkroom import settings
+from darkroom.settings import Settings
+
+from local import cloudformation, package
 from tests.functions.conftest import VALUES, Functions
 
 
@@ -20,3 +25,22 @@ def test_a_contradiction_is_a_clear_error_at_import(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         functions.load(function, **VALUES | {variable: value})
+
+
+TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
+
+
+@pytest.mark.parametrize("function", package.functions())
+def test_a_parameter_and_the_setting_it_fills_have_the_same_default(function: str) -> None:
+    kind: type[Settings] = getattr(settings, f"{function.capitalize()}Settings")
+    defaults = kind(**{f.name: "-" for f in fields(kind) if f.default is MISSING})
+    resource = TEMPLATE["Resources"][f"{function.capitalize()}Function"]["Properties"]
+    compared = {}
+    for variable, value in resource["Environment"]["Variables"].items():
+        parameter = TEMPLATE["Parameters"].get(value.get("Ref", ""), {}) if isinstance(value, dict) else {}
+        if "Default" in parameter and hasattr(defaults, variable.lower()):
+            own = getattr(defaults, variable.lower())
+            text = parameter["Default"]
+            same = str(own).lower() if isinstance(own, bool) else own
+            compared[variable] = (type(same)(text), same)
+    assert {name: pair for name, pair in compared.items() if pair[0] != pair[1]} == {}

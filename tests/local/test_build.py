@@ -8,7 +8,7 @@ import pytest
 from local import cloudformation, openapi, package
 from local.runtime import BUILD, BYTECODE, LAYERS, run, unpack_layers
 
-FUNCTIONS = ("initiator", "worker", "webhook", "sweeper", "reader")
+FUNCTIONS = package.functions()
 
 
 @pytest.fixture(scope="module")

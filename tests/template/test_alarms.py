@@ -73,7 +73,15 @@ def test_the_dashboard_draws_every_metric_of_ours_and_only_what_exists() -> None
     assert drawn >= {metric.value for metric in metrics.Metric}
 
 
-@pytest.mark.parametrize("function", ["authorizer", "initiator", "observer", "reader", "sweeper", "webhook"])
+def test_the_dashboard_shows_the_errors_of_every_function() -> None:
+    body = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    metrics_drawn = [metric for widget in body["widgets"] for metric in widget["properties"]["metrics"]]
+    errors = [metric[3] for metric in metrics_drawn if metric[:2] == ["AWS/Lambda", "Errors"]]
+    functions = [name for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"]
+    assert sorted(errors) == sorted(f"${{{name}}}" for name in functions)
+
+
+@pytest.mark.parametrize("function", package.functions())
 def test_no_tracing_sdk_is_on_the_way_to_a_warm_function(function: str) -> None:
     template = cloudformation.load(package.ROOT / "template.yaml")
     given = cloudformation.variables(template, f"{function.capitalize()}Function")

@@ -351,3 +351,8 @@ def test_tests_run_on_what_the_layer_ships(name: str) -> None:
 def test_the_changelog_names_the_version() -> None:
     version = tomllib.loads((ROOT / "layers/darkroom/pyproject.toml").read_text())["project"]["version"]
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_each_folder_of_functions_is_one_function_of_the_template() -> None:
+    folders = {name: function["CodeUri"] for name, function in FUNCTIONS.items()}
+    assert folders == {name: f"functions/{name}" for name in package.functions()}

@@ -46,11 +46,11 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Timed(Settings):
-    grace_seconds: int = 90
-    lease_seconds: int = 330
-    deadline_seconds: int = 86_400
-    max_retries: int = 3
-    max_hops: int = 8
+    grace_seconds: int = Timing.grace // 1000
+    lease_seconds: int = Timing.lease // 1000
+    deadline_seconds: int = Timing.deadline // 1000
+    max_retries: int = Timing.max_retries
+    max_hops: int = Timing.max_hops
     keep_days: int = 30
     """How long a job that has ended is kept."""
 
