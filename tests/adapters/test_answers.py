@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -9,7 +11,16 @@ import pytest
 from darkroom.adapters import answers
 from darkroom.adapters.gemini import Gemini
 from darkroom.adapters.openai import OpenAI
-from darkroom.domain.errors import BadImage, Overloaded, Unauthorized
+from darkroom.domain.errors import (
+    AccountUnusable,
+    BadImage,
+    ModelRetired,
+    Overloaded,
+    QuotaExhausted,
+    ShotError,
+    Throttled,
+    Unauthorized,
+)
 from darkroom.ports import ImageProvider
 
 from tests import recorded
@@ -68,14 +79,101 @@ def test_a_body_without_end_is_cut_off(make: Make, monkeypatch: pytest.MonkeyPat
     assert sent <= 12_000
 
 
-@both
-def test_a_body_that_breaks_off_may_be_whole_next_time(make: Make) -> None:
-    async def broken() -> AsyncIterator[bytes]:
-        yield b'{"data": ['
-        raise httpx.RemoteProtocolError("peer closed connection")
+async def broken(error: Exception) -> AsyncIterator[bytes]:
+    yield b'{"data": ['
+    raise error
 
-    with pytest.raises(Overloaded):
-        recorded.generate(lambda request: httpx.Response(200, content=broken()), make)
+
+@both
+@pytest.mark.parametrize("status", [200, 201, 299])
+@pytest.mark.parametrize(
+    "error", [httpx.RemoteProtocolError("closed"), httpx.ReadTimeout("silent"), httpx.ReadError("reset")]
+)
+def test_a_body_of_a_success_that_breaks_off_may_be_whole_next_time_and_is_billed(
+    make: Make, status: int, error: Exception
+) -> None:
+    failure = recorded.failure(lambda request: httpx.Response(status, content=broken(error)), make)
+    assert (type(failure), failure.billed) == (Overloaded, True)
+
+
+@both
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(401, Unauthorized), (402, QuotaExhausted), (404, ModelRetired), (429, Throttled), (503, Overloaded)],
+)
+def test_an_error_whose_body_breaks_off_is_what_its_status_says_and_free(
+    make: Make, status: int, expected: type[ShotError]
+) -> None:
+    error = httpx.ReadError("reset")
+    failure = recorded.failure(lambda request: httpx.Response(status, content=broken(error)), make)
+    assert (type(failure), failure.billed) == (expected, False)
+
+
+@both
+@pytest.mark.parametrize(
+    ("error", "billed"),
+    [
+        (httpx.ConnectError("no"), False),
+        (httpx.ConnectTimeout("no"), False),
+        (httpx.PoolTimeout("no"), False),
+        (httpx.WriteTimeout("no"), False),
+        (httpx.WriteError("no"), False),
+        (httpx.ReadTimeout("no"), True),
+        (httpx.ReadError("no"), True),
+        (httpx.RemoteProtocolError("no"), True),
+    ],
+)
+def test_a_request_that_may_have_arrived_is_billed(
+    make: Make, error: httpx.TransportError, billed: bool
+) -> None:
+    failure = recorded.failure(raising(error), make)
+    assert (type(failure), failure.billed) == (Overloaded, billed)
+
+
+async def inflating(megabytes: int) -> AsyncIterator[bytes]:
+    """A body whose first chunk is all of it."""
+    squeeze = zlib.compressobj(9, wbits=31)
+    parts = [squeeze.compress(bytes(1_000_000)) for _ in range(megabytes)]
+    yield b"".join(parts) + squeeze.flush()
+
+
+@both
+@pytest.mark.parametrize(("status", "expected"), [(200, BadImage), (503, Overloaded)])
+def test_an_answer_that_inflates_without_end_is_cut_off_while_it_inflates(
+    make: Make, monkeypatch: pytest.MonkeyPatch, status: int, expected: type[ShotError]
+) -> None:
+    monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", 1_000_000)
+    headers = {"content-encoding": "gzip"}
+    tracemalloc.start()
+    try:
+        failure = recorded.failure(
+            lambda request: httpx.Response(status, content=inflating(100), headers=headers), make
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (type(failure), failure.billed) == (expected, status == 200)
+    assert most < 30_000_000
+
+
+@both
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip,deflate"])
+def test_an_encoding_that_nobody_asked_for_is_not_inflated(make: Make, encoding: str) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield gzip.compress(gzip.compress(b"{}"))
+
+    headers = {"content-encoding": encoding}
+    failure = recorded.failure(lambda request: httpx.Response(200, content=body(), headers=headers), make)
+    assert (type(failure), failure.billed) == (BadImage, True)
+
+
+@both
+def test_only_one_encoding_is_asked_for(make: Make) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept-encoding"] == "gzip"
+        return httpx.Response(503)
+
+    recorded.failure(answer, make)
 
 
 @both
@@ -89,19 +187,22 @@ def test_an_answer_that_is_no_object_is_a_bad_image(make: Make, body: bytes) -> 
 
 @both
 def test_a_compressed_answer_that_is_broken_is_a_bad_image(make: Make) -> None:
-    async def broken() -> AsyncIterator[bytes]:
+    async def body() -> AsyncIterator[bytes]:
         yield b"not gzip at all"
 
     headers = {"content-encoding": "gzip"}
     with pytest.raises(BadImage):
-        recorded.generate(lambda request: httpx.Response(200, content=broken(), headers=headers), make)
+        recorded.generate(lambda request: httpx.Response(200, content=body(), headers=headers), make)
 
 
 @both
 def test_a_compressed_answer_is_read(make: Make) -> None:
-    body, headers = gzip.compress(b'{"error": {"code": "x"}}'), {"content-encoding": "gzip"}
-    with pytest.raises(Overloaded):
-        recorded.generate(lambda request: httpx.Response(503, content=body, headers=headers), make)
+    async def body() -> AsyncIterator[bytes]:
+        yield gzip.compress(b'{"error": {"code": "billing_not_active"}}')
+
+    headers = {"content-encoding": "gzip"}
+    failure = recorded.failure(lambda request: httpx.Response(429, content=body(), headers=headers), make)
+    assert isinstance(failure, AccountUnusable)
 
 
 @both
@@ -177,19 +278,3 @@ NOW = "Tue, 24 Nov 2026 03:00:00 GMT"
 )
 def test_a_delay_is_a_number_of_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
     assert answers.retry_after(httpx.Headers(headers)) == seconds
-
-
-@pytest.mark.parametrize("value", ["IMAGE_SAFETY", "gemini-3.1-flash-image", "stability.sd3:0", "a" * 64])
-def test_a_name_may_be_quoted(value: str) -> None:
-    assert answers.word(value) == value
-
-
-@pytest.mark.parametrize("value", ["a brass key", "", "a" * 65, None, 7, ["SAFETY"], "line\nbreak", "end\n"])
-def test_a_text_may_not(value: object) -> None:
-    assert answers.word(value) == "?"
-
-
-@pytest.mark.parametrize("data", ["", None, 7, [], "not base64!", "QUJ", "QUJD\n", "QUJ-", "é"])
-def test_what_is_not_base64_is_a_bad_image(data: object) -> None:
-    with pytest.raises(BadImage):
-        answers.decoded(data)

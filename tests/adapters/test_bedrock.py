@@ -25,6 +25,7 @@ from darkroom.domain.errors import (
     Unauthorized,
 )
 from darkroom.ports import RawImage
+from urllib3 import exceptions as urllib3_errors
 
 from tests.recorded import PROMPT, body_of
 
@@ -81,7 +82,7 @@ def finished(reason: Any, **more: Any) -> bytes:
 @pytest.mark.parametrize("what", ["prompt", "output image", "input image"])
 def test_a_filtered_prompt_or_picture_is_refused(stub: Stubber, what: str) -> None:
     failure = failing(stub, finished(f"Filter reason: {what}"))
-    assert isinstance(failure, Refused)
+    assert (type(failure), failure.billed) == (Refused, True)
     assert str(failure).endswith(what.replace(" ", "-"))
 
 
@@ -128,8 +129,33 @@ def test_an_answer_that_cannot_be_decoded_is_a_bad_image(stub: Stubber, body: by
     assert isinstance(failing(stub, body), BadImage)
 
 
-def test_an_answer_that_breaks_off_may_be_whole_next_time(stub: Stubber) -> None:
-    assert isinstance(failing(stub, b'{"seeds"', length=1000), Overloaded)
+def test_an_answer_that_breaks_off_may_be_whole_next_time_and_is_billed(stub: Stubber) -> None:
+    failure = failing(stub, b'{"seeds"', length=1000)
+    assert (type(failure), failure.billed) == (Overloaded, True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        urllib3_errors.ReadTimeoutError(None, "", "silent"),  # type: ignore[arg-type]
+        urllib3_errors.ProtocolError("reset"),
+        urllib3_errors.DecodeError("gzip"),
+        urllib3_errors.SSLError("bad record"),
+        ConnectionResetError("reset"),
+    ],
+)
+def test_a_body_that_breaks_off_in_any_way_is_billed(stub: Stubber, error: Exception) -> None:
+    class Breaking(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise error
+
+    stub.add_response(
+        "invoke_model",
+        {"body": StreamingBody(Breaking(), 1000), "contentType": "application/json"},
+    )
+    with pytest.raises(Overloaded) as raised:
+        generate(stub.client)
+    assert raised.value.billed
 
 
 def test_a_body_over_the_limit_is_cut_off(stub: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,20 +219,20 @@ def test_a_delay_is_the_one_of_the_header(stub: Stubber) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "error"),
+    ("cause", "error", "billed"),
     [
-        (botocore_errors.ConnectTimeoutError(endpoint_url="x"), Overloaded),
-        (botocore_errors.ReadTimeoutError(endpoint_url="x"), Overloaded),
-        (botocore_errors.EndpointConnectionError(endpoint_url="x"), Overloaded),
-        (botocore_errors.ConnectionClosedError(endpoint_url="x"), Overloaded),
-        (botocore_errors.ResponseStreamingError(error="x"), Overloaded),
-        (botocore_errors.ParamValidationError(report=PROMPT), InvalidPrompt),
-        (botocore_errors.NoCredentialsError(), Unauthorized),
-        (botocore_errors.PartialCredentialsError(provider="env", cred_var="x"), Unauthorized),
+        (botocore_errors.ConnectTimeoutError(endpoint_url="x"), Overloaded, False),
+        (botocore_errors.EndpointConnectionError(endpoint_url="x"), Overloaded, False),
+        (botocore_errors.ReadTimeoutError(endpoint_url="x"), Overloaded, True),
+        (botocore_errors.ConnectionClosedError(endpoint_url="x"), Overloaded, True),
+        (botocore_errors.ResponseStreamingError(error="x"), Overloaded, True),
+        (botocore_errors.ParamValidationError(report=PROMPT), InvalidPrompt, False),
+        (botocore_errors.NoCredentialsError(), Unauthorized, False),
+        (botocore_errors.PartialCredentialsError(provider="env", cred_var="x"), Unauthorized, False),
     ],
 )
-def test_a_request_that_aws_never_answered_has_its_error(
-    client: Any, cause: Exception, error: type[ShotError]
+def test_a_request_that_aws_never_answered_has_its_error_and_is_billed_if_it_may_have_arrived(
+    client: Any, cause: Exception, error: type[ShotError], billed: bool
 ) -> None:
     def broken(**_: Any) -> None:
         raise cause
@@ -214,6 +240,7 @@ def test_a_request_that_aws_never_answered_has_its_error(
     client.meta.events.register(EVENT, broken)
     with pytest.raises(error) as raised:
         generate(client)
+    assert raised.value.billed is billed
     assert PROMPT not in str(raised.value)
 
 

@@ -7,7 +7,9 @@ import httpx
 import pytest
 from darkroom.adapters.gemini import Gemini
 from darkroom.domain.errors import (
+    AccountUnusable,
     InvalidPrompt,
+    Misconfigured,
     ModelRetired,
     Overloaded,
     QuotaExhausted,
@@ -96,8 +98,8 @@ def test_a_proxys_retry_after_header_counts_too() -> None:
     ("status", "body", "error"),
     [
         (400, body_of("gemini_400_api_key_invalid.json"), Unauthorized),
-        (400, body_of("gemini_400_unknown_field.json"), InvalidPrompt),
-        (400, b'{"error": {"status": "FAILED_PRECONDITION"}}', Unauthorized),
+        (400, body_of("gemini_400_unknown_field.json"), Misconfigured),
+        (400, b'{"error": {"status": "FAILED_PRECONDITION"}}', AccountUnusable),
         (400, b'{"error": {"status": "INVALID_ARGUMENT", "details": [{"reason": {}}]}}', InvalidPrompt),
         (401, b"", Unauthorized),
         (403, b"<html>Forbidden</html>", Unauthorized),
@@ -111,7 +113,8 @@ def test_a_proxys_retry_after_header_counts_too() -> None:
         (503, body_of("gemini_503.json"), Overloaded),
         (504, b'{"error": {"status": "DEADLINE_EXCEEDED"}}', Overloaded),
         (529, b"", Overloaded),
-        (302, b"", InvalidPrompt),
+        (302, b"", Misconfigured),
+        (499, b'{"error": {"status": "CANCELLED"}}', Overloaded),
     ],
 )
 def test_every_status_has_its_error(status: int, body: bytes, error: type[ShotError]) -> None:

@@ -8,8 +8,10 @@ import httpx
 import pytest
 from darkroom.adapters.openai import OpenAI
 from darkroom.domain.errors import (
+    AccountUnusable,
     BadImage,
     InvalidPrompt,
+    Misconfigured,
     ModelRetired,
     NoImage,
     Overloaded,
@@ -144,7 +146,7 @@ def test_an_answer_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
         (400, body_of("openai_400_moderation_blocked.json"), Refused),
         (400, an_error("content_policy_violation"), Refused),
         (400, body_of("openai_400_invalid_image.json"), InvalidPrompt),
-        (400, body_of("openai_400_unknown_parameter.json"), InvalidPrompt),
+        (400, body_of("openai_400_unknown_parameter.json"), Misconfigured),
         (400, an_error(None, "image_generation_user_error"), InvalidPrompt),
         (400, an_error(["moderation_blocked"]), InvalidPrompt),
         (400, an_error("billing_hard_limit_reached"), QuotaExhausted),
@@ -152,7 +154,7 @@ def test_an_answer_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
         (400, b"<html>", InvalidPrompt),
         (401, body_of("openai_401.json"), Unauthorized),
         (401, b"", Unauthorized),
-        (403, an_error("unsupported_country_region_territory"), Unauthorized),
+        (403, an_error("unsupported_country_region_territory"), AccountUnusable),
         (403, an_error("model_not_found"), ModelRetired),
         (400, an_error("model_not_found"), ModelRetired),
         (404, b"", ModelRetired),
@@ -167,7 +169,7 @@ def test_an_answer_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
         (502, b"<html>", Overloaded),
         (503, b"", Overloaded),
         (520, b"", Overloaded),
-        (302, b"", InvalidPrompt),
+        (302, b"", Misconfigured),
     ],
 )
 def test_every_answer_has_its_error(status: int, body: bytes, error: type[ShotError]) -> None:

@@ -17,8 +17,10 @@ from darkroom.adapters.bedrock import Bedrock
 from darkroom.adapters.gemini import Gemini
 from darkroom.adapters.openai import OpenAI
 from darkroom.domain.errors import (
+    AccountUnusable,
     BadImage,
     InvalidPrompt,
+    Misconfigured,
     ModelRetired,
     NoImage,
     Overloaded,
@@ -66,6 +68,8 @@ WIRES: Mapping[str, Mapping[type[ShotError] | None, Wire]] = {
         BadImage: (200, f"<html>{QUOTING}".encode()),
         InvalidPrompt: google(400, QUOTING),
         Unauthorized: google(400, "INVALID_ARGUMENT", {"reason": "API_KEY_INVALID"}),
+        AccountUnusable: google(403, "PERMISSION_DENIED", {"reason": "CONSUMER_SUSPENDED"}),
+        Misconfigured: google(400, "INVALID_ARGUMENT", {"fieldViolations": [{"field": "generation_config"}]}),
         ModelRetired: google(404, "NOT_FOUND"),
     },
     "openai": {
@@ -78,6 +82,8 @@ WIRES: Mapping[str, Mapping[type[ShotError] | None, Wire]] = {
         BadImage: (200, f"<html>{QUOTING}".encode()),
         InvalidPrompt: openai(400, QUOTING),
         Unauthorized: openai(401, "invalid_api_key"),
+        AccountUnusable: openai(429, "billing_not_active"),
+        Misconfigured: (400, b'{"error": {"code": "invalid_value", "param": "size"}}'),
         ModelRetired: openai(404, "model_not_found"),
     },
     "bedrock": {
@@ -90,6 +96,11 @@ WIRES: Mapping[str, Mapping[type[ShotError] | None, Wire]] = {
         BadImage: (200, f"<html>{QUOTING}".encode()),
         InvalidPrompt: amazon(400, "ValidationException"),
         Unauthorized: amazon(403, "AccessDeniedException"),
+        AccountUnusable: amazon(403, "SubscriptionRequiredException"),
+        Misconfigured: (
+            400,
+            b'{"__type": "ValidationException", "message": "Malformed input request: #: x"}',
+        ),
         ModelRetired: amazon(404, "ResourceNotFoundException"),
     },
 }
@@ -176,3 +187,39 @@ def test_an_answer_cut_short_is_a_bad_image(kind: str) -> None:
     status, body = WIRES[kind][None]
     with pytest.raises(BadImage):
         over_the_wire(kind, status, body[:-20])
+
+
+@pytest.mark.parametrize("kind", ["fake", *ADAPTERS])
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_failure_is_billed_exactly_if_the_status_was_a_success(kind: str, error: type[ShotError]) -> None:
+    with pytest.raises(ShotError) as raised:
+        generate(kind, error)
+    status = 200 if kind == "fake" and error.billed else WIRES.get(kind, {}).get(error, (400,))[0]
+    assert raised.value.billed is (status == 200)
+
+
+UNKNOWN = [
+    b"",
+    b"{}",
+    b"[]",
+    b"null",
+    b"<html>busy</html>",
+    b'{"a new form": {"picture": "QUJD"}}',
+    b'{"candidates": [{"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "%"}}]}}]}',
+    b'{"data": [{"b64_json": "%"}]}',
+    b'{"images": ["%"]}',
+    b'{"error": {"code": 500, "message": "inside"}}',
+    b'{"error": {"code": 402, "message": "Your prepayment credits are depleted"}}',
+    b'{"error": {"code": 429, "type": "billing_not_active"}}',
+    b'{"promptFeedback": {"blockReason": "SAFETY"}}',
+    b'{"candidates": [{"finishReason": "IMAGE_SAFETY"}]}',
+    b'{"finish_reasons": ["Filter reason: prompt"]}',
+]
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+@pytest.mark.parametrize("body", UNKNOWN)
+def test_a_success_that_holds_no_usable_picture_is_billed_whatever_it_holds(kind: str, body: bytes) -> None:
+    with pytest.raises(ShotError) as raised:
+        over_the_wire(kind, 200, body)
+    assert raised.value.billed

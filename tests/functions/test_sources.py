@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from darkroom.adapters import http
+from darkroom.domain.errors import ShotError
 from darkroom.domain.quota import Limits
 from darkroom.settings import MissingSetting, WorkerSettings
 from darkroom.sources import sources
@@ -53,6 +54,8 @@ def test_a_provider_that_does_not_exist_is_named(field: str) -> None:
 
 
 def test_codes_that_no_error_has_are_named() -> None:
-    assert SETTINGS.fallback_codes == {"overloaded", "model_retired", "quota_exhausted"}
+    ours = {"storage_failed", "deadline_exceeded", "retries_exhausted", "budget_exhausted"}
+    the_callers = {"refused", "invalid"}
+    assert SETTINGS.fallback_codes == {e.code for e in ShotError.__subclasses__()} - ours - the_callers
     with pytest.raises(MissingSetting, match="weather"):
         _ = replace(SETTINGS, fallback_on="overloaded, weather").fallback_codes

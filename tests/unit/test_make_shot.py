@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 from darkroom.domain.errors import (
+    AccountUnusable,
     BadImage,
     BudgetExhausted,
+    InvalidPrompt,
+    Misconfigured,
     ModelRetired,
     NoImage,
     Overloaded,
@@ -17,10 +20,12 @@ from darkroom.domain.errors import (
     StorageFailed,
     Throttled,
     TimedOut,
+    Unauthorized,
 )
-from darkroom.domain.history import Event
+from darkroom.domain.history import Event, EventKind
 from darkroom.domain.quota import Limits, Turn
 from darkroom.ports import RawImage
+from darkroom.settings import WorkerSettings
 from darkroom.usecases.admit import Admission, Postponed, Requests
 from darkroom.usecases.hedge import Hedger
 from darkroom.usecases.make_shot import MakeShot
@@ -31,6 +36,7 @@ from tests.fakes import InstantDeveloper, LoopClock, MemoryImages, MemoryQuota, 
 from tests.virtual_time import run
 
 SHOT = a_case().shots[0]
+SETTINGS = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s")
 POLICY = RacePolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
 
 
@@ -68,7 +74,7 @@ class Attempt:
             images=self.images,
             jitter=lambda: 0.5,
             policy=POLICY,
-            fallback_on=frozenset({"overloaded", "model_retired", "quota_exhausted"}),
+            fallback_on=SETTINGS.fallback_codes,
         )
 
         async def timed() -> float:
@@ -132,12 +138,23 @@ def test_a_picture_that_never_comes_ends_at_the_deadline_and_its_requests_are_ca
     assert attempt.in_flight == 0
 
 
-@pytest.mark.parametrize("error", [Overloaded("busy"), Throttled("slow down"), NoImage("STOP")])
-def test_what_may_pass_is_tried_again(error: ShotError) -> None:
-    attempt = Attempt([error, 1.0])
+@pytest.mark.parametrize(
+    "error",
+    [
+        Overloaded("busy"),
+        Overloaded("broke off", billed=True),
+        Throttled("slow down"),
+        NoImage("STOP"),
+        NoImage("not charged", billed=False),
+    ],
+)
+def test_what_may_pass_is_tried_again_and_is_waste_if_it_is_billed(error: ShotError) -> None:
+    attempt = Attempt([error, 1.0], purses={"job:1": 9 * PRICE})
     assert attempt.error is None
     assert len(attempt.provider.asked) == 2
-    assert attempt.billed == [True]
+    assert attempt.billed == [False, True][not error.billed :]
+    told = [event.cost_micro_usd for event in attempt.events if event.kind is EventKind.TRY]
+    assert sum(told) == len(attempt.billed) * PRICE == attempt.quota.purses["job:1"][1]
 
 
 @pytest.mark.parametrize(
@@ -260,6 +277,36 @@ def test_a_picture_that_cannot_be_decoded_is_billed_as_waste_and_asked_for_once_
     assert attempt.billed == [False, False]
 
 
+def test_whatever_fails_after_the_provider_has_answered_is_billed() -> None:
+    attempt = Attempt([1.0], bad=Refused("of the developer's own"), purses={"job:1": 9 * PRICE})
+    assert attempt.billed == [False]
+    assert attempt.quota.purses["job:1"][1] == attempt.events[0].cost_micro_usd == PRICE
+
+
+def test_a_picture_that_comes_in_the_moment_the_race_ends_is_billed_as_waste() -> None:
+    attempt = Attempt([120.0 - 60, 60.0], purses={"job:1": 9 * PRICE})
+    assert isinstance(attempt.error, TimedOut)
+    assert attempt.billed == [False, False]
+    assert attempt.quota.purses["job:1"][1] == 2 * PRICE
+
+
+def test_two_pictures_in_one_moment_are_one_of_use_and_one_of_none() -> None:
+    attempt = Attempt([23.0, 3.0], hedges=1, purses={"job:1": 9 * PRICE})
+    assert sorted(attempt.billed) == [False, True]
+    assert sum(event.cost_micro_usd for event in attempt.events) == 2 * PRICE
+    assert attempt.quota.purses["job:1"][1] == 2 * PRICE
+
+
+def test_every_failure_is_told_in_words_with_the_provider_it_is_of() -> None:
+    attempt = Attempt([AccountUnusable("billing is not active")], fallback=[Overloaded("busy"), 1.0])
+    assert attempt.error is None
+    assert [e.reason for e in attempt.events if e.kind is EventKind.TRY] == [
+        "fake/model: billing is not active",
+        "other/model: busy",
+        "",
+    ]
+
+
 def test_a_picture_that_cannot_be_stored_is_not_made_again() -> None:
     attempt = Attempt([1.0], unstored=StorageFailed("no"))
     assert isinstance(attempt.error, StorageFailed)
@@ -267,7 +314,19 @@ def test_a_picture_that_cannot_be_stored_is_not_made_again() -> None:
     assert attempt.billed == [True]
 
 
-@pytest.mark.parametrize("error", [ModelRetired("404"), QuotaExhausted("per day"), Overloaded("busy")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelRetired("404"),
+        QuotaExhausted("per day"),
+        Overloaded("busy"),
+        Unauthorized("the key is leaked"),
+        AccountUnusable("billing is not active"),
+        Misconfigured("the thinking level"),
+        NoImage("STOP"),
+        BadImage("no JSON"),
+    ],
+)
 def test_another_provider_is_asked_where_it_can_help(error: ShotError) -> None:
     attempt = Attempt([error], fallback=[2.0])
     assert attempt.error is None
@@ -276,9 +335,10 @@ def test_another_provider_is_asked_where_it_can_help(error: ShotError) -> None:
     assert set(attempt.quota.accounts) <= {"fake/model", "other/model"}
 
 
-def test_what_one_provider_refuses_no_other_is_asked_for() -> None:
-    attempt = Attempt([Refused("SAFETY")], fallback=[2.0])
-    assert isinstance(attempt.error, Refused)
+@pytest.mark.parametrize("error", [Refused("SAFETY"), InvalidPrompt("400")])
+def test_what_one_provider_refuses_no_other_is_asked_for(error: ShotError) -> None:
+    attempt = Attempt([error], fallback=[2.0])
+    assert attempt.error is error
     assert attempt.fallback.asked == []
 
 

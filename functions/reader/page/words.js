@@ -10,10 +10,12 @@ const failures = {
   storage_failed: "The picture could not be stored.",
   deadline_exceeded: "The time for this case was over.",
   retries_exhausted: "It was tried several times and lost each time.",
-  quota_exhausted: "The image service's quota is used up.",
+  quota_exhausted: "The image service's quota or credits are used up.",
   budget_exhausted: "What this case may cost is spent.",
   invalid: "The image service could not use this request.",
   unauthorized: "The image service did not accept the operator's key.",
+  account_unusable: "The operator's account may not use the image service.",
+  misconfigured: "The image service does not take the operator's settings.",
   model_retired: "The image model exists no longer. The operator must choose another.",
 };
 export const failure = ({ code, message }) => failures[code] ?? message ?? "It failed.";

@@ -17,6 +17,9 @@ from darkroom.domain.job import Job
 from darkroom.domain.work import WorkOrder
 from darkroom.usecases.ledger import RunReport
 
+MAX_REASONS = 10
+"""So many reasons of failed requests are in a run's line, the most frequent ones."""
+
 
 def logger(service: str) -> Logger:
     """The logger of one function; `POWERTOOLS_LOG_LEVEL` sets its level."""
@@ -55,6 +58,7 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: fl
         completed=len(ledger.images),
         total=len(order.case.shots),
         failures=dict(Counter(failure.code for failure in ledger.failures.values())),
+        reasons=dict(ledger.reasons.most_common(MAX_REASONS)),
         undelivered=report.undelivered,
         requests_billed=ledger.requests,
         throttles=ledger.throttles,

@@ -198,13 +198,20 @@ class WorkerSettings(Settings):
     """`gemini`, `bedrock` or `openai`."""
     fallback_provider: str = ""
     """Asked when `fallback_on` says that another provider can help; empty: none."""
-    fallback_on: str = "overloaded,model_retired,quota_exhausted"
-    """Codes of errors, by commas. Without `refused`: what one provider refuses is not shopped around."""
+    fallback_on: str = (
+        "throttled,overloaded,timed_out,no_image,bad_image,"
+        "quota_exhausted,unauthorized,account_unusable,misconfigured,model_retired"
+    )
+    """Codes of errors, by commas: all that another provider may not have.
+
+    Without `refused`, because what one provider refuses is not shopped around, and without `invalid`,
+    which is about what the caller wrote.
+    """
     gemini_secret: str = ""
     gemini_url: str = "https://generativelanguage.googleapis.com"
     gemini_model: str = "gemini-nano-banana-2.1"
-    gemini_thinking: str = "minimal"
-    """How much the model thinks before it draws; empty leaves it to the model."""
+    gemini_thinking: str = "auto"
+    """The level sent with each request: `auto` sends what the model is documented to take, `none` none."""
     openai_secret: str = ""
     openai_url: str = "https://api.openai.com"
     openai_model: str = "gpt-image-2"

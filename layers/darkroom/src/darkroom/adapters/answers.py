@@ -5,9 +5,10 @@ prompt, so only names from a provider's vocabulary leave this module.
 """
 
 import asyncio
+import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
@@ -16,15 +17,7 @@ import httpx
 import pybase64
 from pydantic_core import from_json
 
-from darkroom.domain.errors import (
-    BadImage,
-    InvalidPrompt,
-    ModelRetired,
-    Overloaded,
-    ShotError,
-    Throttled,
-    Unauthorized,
-)
+from darkroom.domain.errors import BadImage, Overloaded, Unauthorized
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Eight times what was ever seen; a body that never ends stops here."""
@@ -32,7 +25,23 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 UNSET_KEY = "unset"
 """What the template stores when no key was given."""
 
-_RETRYABLE_STATUS = frozenset({408, 409, 424, 425})
+_SLICE_BYTES = 4096
+"""Bytes that are inflated in one step: to 4 MB at most, since deflate makes 1032 of one."""
+
+_INFLATABLE = frozenset({"", "identity", "gzip", "deflate"})
+"""Content encodings that are read. Nested ones would inflate a slice without bound."""
+
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.WriteError,
+    httpx.WriteTimeout,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+)
+"""Errors after which the provider cannot have seen the whole request."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +52,60 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def is_success(self) -> bool:
+        """Whether the status promises a picture, which is billed from then on."""
+        return 200 <= self.status < 300
+
 
 async def post(
     client: httpx.AsyncClient, url: str, *, body: Mapping[str, Any], headers: Mapping[str, str]
 ) -> Answer:
-    """Send `body` as JSON; raises Overloaded when the connection fails, BadImage without an end."""
+    """Send `body` as JSON and return the answer.
+
+    Raises Overloaded when the connection fails, which is billed unless the request cannot have arrived,
+    and BadImage, which is billed, when a success has a body that cannot be read.
+    """
+    headers = {**headers, "accept-encoding": "gzip"}
     try:
         async with client.stream("POST", url, json=body, headers=headers) as response:
-            received = bytearray()
-            async for chunk in response.aiter_bytes():
-                extend(received, chunk)
+            return Answer(response.status_code, response.headers, await _body(response))
     except httpx.TransportError as error:
-        raise Overloaded(f"the provider broke off: {type(error).__name__}") from error
-    except httpx.DecodingError as error:
-        raise BadImage("the provider's answer could not be decompressed") from error
-    return Answer(response.status_code, response.headers, bytes(received))
+        sent = not isinstance(error, _NOT_SENT)
+        raise Overloaded(f"the provider broke off: {type(error).__name__}", billed=sent) from error
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """Return the body; of an error, whose status says enough, as much of it as can be read."""
+    received = bytearray()
+    try:
+        if response.headers.get("content-encoding", "").strip().lower() not in _INFLATABLE:
+            raise BadImage("the provider's answer has an encoding that was not asked for")
+        if isinstance(response.stream, httpx.AsyncByteStream):
+            response.stream = _Sliced(response.stream)
+        async for chunk in response.aiter_bytes():
+            extend(received, chunk)
+    except (httpx.TransportError, httpx.DecodingError, BadImage) as error:
+        if response.is_success:
+            if isinstance(error, httpx.DecodingError):
+                raise BadImage("the provider's answer could not be decompressed") from error
+            raise
+    return bytes(received)
+
+
+class _Sliced(httpx.AsyncByteStream):
+    """A raw body in small slices, so that it is measured while it is inflated."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            for start in range(0, len(chunk), _SLICE_BYTES):
+                yield chunk[start : start + _SLICE_BYTES]
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def extend(received: bytearray, chunk: bytes) -> None:
@@ -80,13 +128,41 @@ async def usable(key: Callable[[], str]) -> str:
     return value
 
 
-def as_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in `body`; None when it holds anything else."""
+def text(body: bytes) -> str:
+    """Return `body` as text in the encoding that it seems to have; what is no text in it is replaced."""
+    return body.decode(json.detect_encoding(body), "replace")
+
+
+def parsed(body: bytes) -> Any:
+    """Return the JSON value in `body`, its keys in snake_case; None when it holds no JSON.
+
+    Gateways write byte-order marks, other encodings, raw line breaks and halves of surrogate pairs.
+    """
     try:
-        answer = from_json(body)
-    except ValueError:
+        try:
+            value = from_json(body)
+        except ValueError:
+            value = json.loads(text(body), strict=False)
+        return _snake_case(value)
+    except (ValueError, RecursionError):
         return None
-    return answer if isinstance(answer, dict) else None
+
+
+def _snake_case(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_CAPITAL.sub(r"_\1", key).lower(): _snake_case(item) for key, item in value.items()}
+    return [_snake_case(item) for item in value] if isinstance(value, list) else value
+
+
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+def as_object(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in `body`, also when an array holds it; None when there is none."""
+    value = parsed(body)
+    if isinstance(value, list):
+        value = next((item for item in value if isinstance(item, dict)), None)
+    return value if isinstance(value, dict) else None
 
 
 def as_dict(value: object) -> dict[str, Any]:
@@ -101,17 +177,35 @@ def as_list(value: object) -> list[Any]:
 
 def word(value: object) -> str:
     """A name from the provider's vocabulary; anything longer might be a text it quotes."""
-    return value if isinstance(value, str) and re.fullmatch(r"[\w.:-]{1,64}", value) else "?"
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else "?"
+
+
+_WORD = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
 def decoded(data: object) -> bytes:
-    """The bytes of a picture in base64; raises BadImage."""
+    """Return the bytes of a picture in base64; raises BadImage.
+
+    Line breaks, the alphabet for URLs, missing padding and a `data:` prefix are no matter: none of them
+    can be mistaken for anything else.
+    """
     if not isinstance(data, str) or not data:
         raise BadImage("the answer has no picture where one belongs")
     try:
         return pybase64.b64decode(data, validate=True)
+    except ValueError:
+        pass  # not in the plain form
+    plain = "".join(_DATA_URL.sub("", data, count=1).split()).translate(_FROM_URL_ALPHABET).rstrip("=")
+    if not plain:
+        raise BadImage("the answer has no picture where one belongs")
+    try:
+        return pybase64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except ValueError as error:
         raise BadImage("the picture is not valid base64") from error
+
+
+_DATA_URL = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
+_FROM_URL_ALPHABET = str.maketrans("-_", "+/")
 
 
 def seconds(text: object) -> float | None:
@@ -143,16 +237,3 @@ def _epoch(date: str) -> float | None:
         return parsed and mktime_tz(parsed)
     except (OverflowError, ValueError):
         return None
-
-
-def by_status(status: int, said: str, delay: float | None) -> ShotError:
-    """What an HTTP status means when the answer says nothing more exact; `said` is from `word`."""
-    if status in (401, 403):
-        return Unauthorized(f"the provider does not accept the key: {said}")
-    if status == 404:
-        return ModelRetired(f"the provider no longer has the model: {said}")
-    if status == 429:
-        return Throttled(f"the provider's rate limit: {said}", retry_after=delay)
-    if status >= 500 or status in _RETRYABLE_STATUS:
-        return Overloaded(f"the provider failed: {said}", retry_after=delay)
-    return InvalidPrompt(f"the provider does not accept the request: {said}")

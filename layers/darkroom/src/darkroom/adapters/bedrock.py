@@ -15,14 +15,20 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
 )
+from urllib3.exceptions import HTTPError
 
-from darkroom.adapters import answers
+from darkroom.adapters import answers, faults
 from darkroom.adapters.answers import as_dict, as_list, as_object, word
 from darkroom.domain.errors import (
+    AccountUnusable,
     BadImage,
     InvalidPrompt,
     ModelRetired,
@@ -37,13 +43,17 @@ from darkroom.domain.errors import (
 from darkroom.ports import RawImage
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 
 _THREADS_PER_REQUEST = 2  # those of cancelled requests are busy for a while
 _NEAREST = {"4:3": "5:4", "3:4": "4:5"}
 _CHUNK_BYTES = 256 * 1024
 _RETIRED = re.compile(r"reached (the )?end of (its )?life|model identifier is invalid", re.IGNORECASE)
+_PER_DAY = re.compile(r"\bper day\b|\bdaily\b", re.IGNORECASE)
 _FILTERED = "Filter reason:"
+_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
+"""Errors after which AWS cannot have seen the request."""
 
 _BY_NAME: Mapping[str, tuple[type[ShotError], str]] = {
     "ThrottlingException": (Throttled, "the provider's rate limit"),
@@ -53,7 +63,9 @@ _BY_NAME: Mapping[str, tuple[type[ShotError], str]] = {
     "InternalServerException": (Overloaded, "the provider failed"),
     "ServiceUnavailableException": (Overloaded, "the provider failed"),
     "ServiceQuotaExceededException": (QuotaExhausted, "the provider's quota is used up"),
-    "AccessDeniedException": (Unauthorized, "the provider does not allow the model"),
+    "AccessDeniedException": (Unauthorized, "the worker's role may not use the model"),
+    "SubscriptionRequiredException": (AccountUnusable, "the AWS account is not signed up for the service"),
+    "OptInRequired": (AccountUnusable, "the AWS account is not signed up for the service"),
     "ResourceNotFoundException": (ModelRetired, "the provider no longer has the model"),
     "ValidationException": (InvalidPrompt, "the provider does not accept the request"),
 }
@@ -81,7 +93,12 @@ class Bedrock:
 
     def _ask(self, prompt: str) -> bytes:
         try:
-            return self._read(json.dumps(_request(prompt)))
+            response = self._client.invoke_model(
+                modelId=self._model,
+                contentType="application/json",
+                accept="application/json",
+                body=json.dumps(_request(prompt)),
+            )
         except ClientError as error:
             # Not chained: its text may quote the prompt, and a traceback would show it.
             raise to_error(error.response) from None
@@ -90,17 +107,21 @@ class Bedrock:
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise Unauthorized("no AWS credentials for the image provider") from error
         except BotoCoreError as error:
-            raise Overloaded(f"the provider broke off: {type(error).__name__}") from error
+            sent = not isinstance(error, _NOT_SENT)
+            raise Overloaded(f"the provider broke off: {type(error).__name__}", billed=sent) from error
+        return _read(response["body"])
 
-    def _read(self, request: str) -> bytes:
-        response = self._client.invoke_model(
-            modelId=self._model, contentType="application/json", accept="application/json", body=request
-        )
-        received = bytearray()
-        with closing(response["body"]) as body:
+
+def _read(stream: "StreamingBody") -> bytes:
+    """Return the body of a success; whatever hinders that is billed."""
+    received = bytearray()
+    try:
+        with closing(stream) as body:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 answers.extend(received, chunk)
-        return bytes(received)
+    except (BotoCoreError, HTTPError, OSError) as error:
+        raise Overloaded(f"the provider broke off: {type(error).__name__}", billed=True) from error
+    return bytes(received)
 
 
 def _request(prompt: str) -> dict[str, Any]:
@@ -119,7 +140,7 @@ def aspect_ratio(asked: str) -> str:
 
 
 def to_image(body: bytes, model: str) -> RawImage:
-    """The picture in an answer; raises the ShotError that its absence means.
+    """Return the picture in an answer; raises the ShotError that its absence means, always billed.
 
     A filtered one is a success for HTTP, with a reason for each picture and no pictures.
     """
@@ -129,7 +150,7 @@ def to_image(body: bytes, model: str) -> RawImage:
     reasons = [reason for reason in as_list(answer.get("finish_reasons")) if isinstance(reason, str)]
     for reason in reasons:
         if reason.startswith(_FILTERED):
-            raise Refused(f"the provider refused: {_word(reason.removeprefix(_FILTERED))}")
+            raise Refused(f"the provider refused: {_word(reason.removeprefix(_FILTERED))}", billed=True)
     pictures = [picture for picture in as_list(answer.get("images")) if picture]
     if not pictures:
         raise NoImage(f"the provider sent no picture: {_word(reasons[0]) if reasons else 'none'}")
@@ -144,11 +165,14 @@ def _word(reason: str) -> str:
 def to_error(response: Mapping[str, Any]) -> ShotError:
     """What an error of AWS means. Its message may quote the prompt, so it is not kept."""
     problem, facts = as_dict(response.get("Error")), as_dict(response.get("ResponseMetadata"))
-    name, delay = word(problem.get("Code")), answers.retry_after(as_dict(facts.get("HTTPHeaders")))
+    name, message = word(problem.get("Code")), str(problem.get("Message"))
+    delay = answers.retry_after(as_dict(facts.get("HTTPHeaders")))
     status = facts.get("HTTPStatusCode", 500)
-    if status < 500 and _RETIRED.search(str(problem.get("Message"))):
+    if status < 500 and _RETIRED.search(message):
         return ModelRetired(f"the provider no longer has the model: {name}")
-    if name in _BY_NAME:
-        error, meaning = _BY_NAME[name]
+    if name == "ThrottlingException" and _PER_DAY.search(message):
+        return QuotaExhausted(f"the provider's quota for the day is used up: {name}")
+    if found := faults.by_sentence(status, message) or _BY_NAME.get(name):
+        error, meaning = found
         return error(f"{meaning}: {name}", retry_after=delay)
-    return answers.by_status(status, f"{status} {name}", delay)
+    return faults.by_status(status, f"{status} {name}", delay)

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from darkroom.adapters import answers
+from darkroom.adapters import answers, faults
 from darkroom.adapters.answers import as_dict, as_list, as_object, word
-from darkroom.domain.errors import BadImage, NoImage, QuotaExhausted, Refused, ShotError, Unauthorized
+from darkroom.domain.errors import BadImage, NoImage, Refused, ShotError
 from darkroom.ports import RawImage
 
 REFUSALS = frozenset(
@@ -33,8 +33,16 @@ REFUSALS = frozenset(
 """Finish reasons after which the same prompt gets the same answer, or most likely does: IMAGE_SAFETY
 and the recitations judge one sampled picture, yet another one costs as much and seldom passes."""
 
+THINKING = {"auto": "minimal", "none": ""}
+"""Settings that are no level, and the level that is sent for them; an empty one is not sent."""
+
+_THINKS = ("gemini-nano-banana-2.1", "gemini-3.1-flash-image", "gemini-3.1-flash-lite-image")
+"""How the names of models begin that are documented to take a level; others answer 400 to any."""
+
+_UNCHARGED = re.compile(r"\bnot be charged\b", re.IGNORECASE)
+"""What some answers without a picture say of themselves (IMAGE_OTHER does); of no others is it documented."""
+
 _UNSET = ("FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED")
-_BAD_KEY = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
 
 
 class Gemini:
@@ -52,7 +60,7 @@ class Gemini:
         self._client = client
         self._url = f"{base_url}/v1beta/models/{model}:generateContent"
         self._model = model
-        self._thinking = thinking
+        self._thinking = thinking_level(thinking, model)
         self._key = key
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
@@ -62,7 +70,7 @@ class Gemini:
             "x-server-timeout": str(max(1, math.ceil(timeout_s))),
         }
         answer = await answers.post(self._client, self._url, body=self._request(prompt), headers=headers)
-        if answer.status != httpx.codes.OK:
+        if not answer.is_success:
             raise to_error(answer.status, answer.body, answer.headers)
         return to_image(answer.body, self._model)
 
@@ -77,25 +85,36 @@ class Gemini:
         return {"contents": contents, "generationConfig": config}
 
 
+def thinking_level(setting: str, model: str) -> str:
+    """Return the level to send to `model`; empty to send none."""
+    if setting == "auto" and not model.startswith(_THINKS):
+        return ""
+    return THINKING.get(setting, setting)
+
+
 def to_image(body: bytes, model: str) -> RawImage:
-    """The picture in the body of a 200; raises the ShotError that its absence means."""
+    """Return the picture in the body of a success; raises the ShotError that its absence means.
+
+    That is billed, unless the answer itself says otherwise.
+    """
     answer = as_object(body)
     if answer is None:
         raise BadImage("the provider's answer is not JSON")
-    if blocked := _reason(as_dict(answer.get("promptFeedback")).get("blockReason")):
-        raise Refused(f"the provider blocked the prompt: {blocked}")
+    if blocked := _reason(as_dict(answer.get("prompt_feedback")).get("block_reason")):
+        raise Refused(f"the provider blocked the prompt: {blocked}", billed=True)
     candidates = [as_dict(candidate) for candidate in as_list(answer.get("candidates"))]
     if (inline := _last_image(candidates)) is not None:
-        version = word(answer.get("modelVersion"))
+        version = word(answer.get("model_version"))
         return RawImage(
             data=answers.decoded(inline.get("data")),
-            mime=inline["mimeType"],
+            mime=inline["mime_type"],
             model=model if version == "?" else version,
         )
-    finished = next(filter(None, (_reason(c.get("finishReason")) for c in candidates)), "none")
+    finished = next(filter(None, (_reason(c.get("finish_reason")) for c in candidates)), "none")
+    billed = not any(_UNCHARGED.search(str(c.get("finish_message"))) for c in candidates)
     if finished in REFUSALS:
-        raise Refused(f"the provider refused: {finished}")
-    raise NoImage(f"the provider sent no picture: {finished}")
+        raise Refused(f"the provider refused: {finished}", billed=billed)
+    raise faults.inside(answer) or NoImage(f"the provider sent no picture: {finished}", billed=billed)
 
 
 def _reason(value: object) -> str:
@@ -108,40 +127,17 @@ def _last_image(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
     parts = list(_image_parts(candidates))
     final = [part for part in parts if not part.get("thought")]
     best = final or parts
-    return best[-1]["inlineData"] if best else None
+    return best[-1]["inline_data"] if best else None
 
 
 def _image_parts(candidates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for candidate in candidates:
         for part in map(as_dict, as_list(as_dict(candidate.get("content")).get("parts"))):
-            mime = as_dict(part.get("inlineData")).get("mimeType")
-            if isinstance(mime, str) and mime.startswith("image/"):
+            mime = as_dict(part.get("inline_data")).get("mime_type")
+            if isinstance(mime, str) and mime.lower().startswith("image/"):
                 yield part
 
 
 def to_error(status: int, body: bytes, headers: Mapping[str, str]) -> ShotError:
-    """What an answer other than 200 means. Its message may quote the prompt, so it is not kept."""
-    problem = as_dict((as_object(body) or {}).get("error"))
-    details = [as_dict(detail) for detail in as_list(problem.get("details"))]
-    said = f"{status} {word(problem.get('status'))}"
-    if status == 429 and _is_used_up(problem, details):
-        return QuotaExhausted("the provider's quota is used up or zero")
-    if any(word(detail.get("reason")) in _BAD_KEY for detail in details):
-        return Unauthorized(f"the provider does not accept the key: {said}")
-    if status == 400 and problem.get("status") == "FAILED_PRECONDITION":
-        return Unauthorized(f"the provider needs billing or another region: {said}")
-    return answers.by_status(status, said, _delay(details, headers))
-
-
-def _is_used_up(problem: dict[str, Any], details: list[dict[str, Any]]) -> bool:
-    violations = [as_dict(v) for detail in details for v in as_list(detail.get("violations"))]
-    per_day = any("PerDay" in str(v.get("quotaId")) for v in violations)
-    # A quota of zero (no billing) is told apart by nothing but its value or this text.
-    zero = any(str(v.get("quotaValue")) == "0" for v in violations)
-    return per_day or zero or bool(re.search(r"\blimit: 0\b", str(problem.get("message"))))
-
-
-def _delay(details: list[dict[str, Any]], headers: Mapping[str, str]) -> float | None:
-    """Seconds, from RetryInfo (`"48s"`, `"0.5s"`) or, in answers of a proxy, the header."""
-    given = (answers.seconds(str(d.get("retryDelay")).removesuffix("s")) for d in details)
-    return next((delay for delay in given if delay is not None), answers.retry_after(headers))
+    """Return what an answer other than a success means."""
+    return faults.to_error(status, faults.read(body), headers)

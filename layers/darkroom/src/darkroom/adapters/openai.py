@@ -9,28 +9,10 @@ from typing import Any
 
 import httpx
 
-from darkroom.adapters import answers
+from darkroom.adapters import answers, faults
 from darkroom.adapters.answers import as_dict, as_list, as_object, word
-from darkroom.domain.errors import (
-    BadImage,
-    ModelRetired,
-    NoImage,
-    QuotaExhausted,
-    Refused,
-    ShotError,
-    Unauthorized,
-)
+from darkroom.domain.errors import BadImage, NoImage, ShotError
 from darkroom.ports import RawImage
-
-_BY_CODE: Mapping[str, tuple[type[ShotError], str]] = {
-    "moderation_blocked": (Refused, "the provider refused"),
-    "content_policy_violation": (Refused, "the provider refused"),
-    "insufficient_quota": (QuotaExhausted, "the provider's quota is used up"),
-    "billing_hard_limit_reached": (QuotaExhausted, "the provider's quota is used up"),
-    "model_not_found": (ModelRetired, "the provider no longer has the model"),
-    "invalid_api_key": (Unauthorized, "the provider does not accept the key"),
-}
-"""Codes that say more than their status. Not by `type`: that of a refusal is also that of a bad file."""
 
 _MIMES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
@@ -51,7 +33,7 @@ class OpenAI:
         """See ImageProvider."""
         headers = {"authorization": f"Bearer {await answers.usable(self._key)}"}
         answer = await answers.post(self._client, self._url, body=self._request(prompt), headers=headers)
-        if answer.status != httpx.codes.OK:
+        if not answer.is_success:
             raise to_error(answer.status, answer.body, answer.headers)
         return to_image(answer.body, self._model)
 
@@ -69,22 +51,23 @@ class OpenAI:
 
 
 def to_image(body: bytes, model: str) -> RawImage:
-    """The picture in the body of a 200; raises the ShotError that its absence means."""
+    """Return the picture in the body of a success; raises the ShotError that its absence means."""
     answer = as_object(body)
     if answer is None:
         raise BadImage("the provider's answer is not JSON")
-    items = map(as_dict, as_list(answer.get("data")))
-    pictures = [item["b64_json"] for item in items if item.get("b64_json")]
+    pictures = list(filter(None, map(_picture, map(as_dict, as_list(answer.get("data"))))))
     if not pictures:
-        raise NoImage("the provider sent no picture")
+        raise faults.inside(answer) or NoImage("the provider sent no picture")
     mime = _MIMES.get(word(answer.get("output_format")), "image/jpeg")
     return RawImage(data=answers.decoded(pictures[-1]), mime=mime, model=model)
 
 
+def _picture(item: dict[str, Any]) -> object:
+    """Return the picture in base64. Some gateways put it into the address, where nothing else is read."""
+    url = item.get("url")
+    return item.get("b64_json") or (url if str(url).lower().startswith("data:image/") else None)
+
+
 def to_error(status: int, body: bytes, headers: Mapping[str, str]) -> ShotError:
-    """What an answer other than 200 means. Its message may quote the prompt, so it is not kept."""
-    code = word(as_dict((as_object(body) or {}).get("error")).get("code"))
-    if 400 <= status < 500 and code in _BY_CODE:
-        error, meaning = _BY_CODE[code]
-        return error(f"{meaning}: {status} {code}")
-    return answers.by_status(status, f"{status} {code}", answers.retry_after(headers))
+    """Return what an answer other than a success means."""
+    return faults.to_error(status, faults.read(body), headers)

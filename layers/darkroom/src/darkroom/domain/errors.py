@@ -33,11 +33,13 @@
         ├── StorageFailed           retryable
         ├── DeadlineExceeded        retryable: no time was left to make it
         ├── RetriesExhausted        retryable: every run of the job was lost
-        ├── QuotaExhausted
+        ├── QuotaExhausted          quota, credits or spending cap of the provider's account
         ├── BudgetExhausted         another request would exceed what may be spent
         ├── Refused                 needs another description, not a retry
         ├── InvalidPrompt
         ├── Unauthorized            the key is missing, wrong or not allowed
+        ├── AccountUnusable         billing, suspension, region or access to the model
+        ├── Misconfigured           a setting that the model does not take
         └── ModelRetired
 
 `code` is what callers see. The HTTP status of each class is in `api.py`.
@@ -269,17 +271,21 @@ class ShotError(DarkroomError):
     `retryable` says whether the same request may succeed later, `max_tries` how often one run asks
     at most, `billed` whether the provider may charge for the request that ended so, `retry_after`
     what delay in seconds the server named.
+
+    A class says whether its errors are billed as a rule; whoever raises one may know better.
     """
 
     code = "failed"
     advice = "Retry the job. If the code returns, tell the operator: the reason is in the worker's log."
     retryable: ClassVar[bool] = False
     max_tries: ClassVar[int] = 1
-    billed: ClassVar[bool] = False
+    billed: bool = False
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, billed: bool | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        if billed is not None:
+            self.billed = billed
 
 
 class Throttled(ShotError):
@@ -317,10 +323,11 @@ class NoImage(ShotError):
     advice = "Retry the job; if the code returns, change the description."
     retryable = True
     max_tries = 3
+    billed = True
 
 
 class BadImage(ShotError):
-    """An answer whose body or picture cannot be decoded."""
+    """An answer whose body or picture cannot be read."""
 
     code = "bad_image"
     advice = "Retry the job."
@@ -356,7 +363,7 @@ class RetriesExhausted(ShotError):
 
 
 class QuotaExhausted(ShotError):
-    """The provider's daily quota is used up or is zero."""
+    """The quota, the credits or the spending cap of the provider's account is used up."""
 
     code = "quota_exhausted"
     advice = "Retry the job when the provider's quota is free again, or have the operator raise it."
@@ -390,6 +397,18 @@ class Unauthorized(ShotError):
 
     code = "unauthorized"
     advice = "Tell the operator: the provider's key must be set or replaced. Then retry the job."
+
+
+class AccountUnusable(ShotError):
+    """The provider's account may not make pictures: billing, suspension, region or access to the model."""
+
+    code = "account_unusable"
+
+
+class Misconfigured(ShotError):
+    """The provider does not accept a setting of this deployment."""
+
+    code = "misconfigured"
 
 
 class ModelRetired(ShotError):

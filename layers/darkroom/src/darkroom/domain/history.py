@@ -55,6 +55,8 @@ class Event:
     at: int
     milliseconds: int
     outcome: str
+    reason: str = ""
+    """The outcome in words, for the worker's own log; it travels nowhere."""
     number: int | None = None
     """Of the try of its shot, of the batch, or of the snapshot."""
     shot_id: str | None = None

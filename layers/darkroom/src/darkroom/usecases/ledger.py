@@ -52,9 +52,13 @@ class Ledger:
     events: list[Event] = field(default_factory=list)
     """What the run has done, the first `MAX_EVENTS` of it."""
     events_omitted: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why requests failed, with the provider's name: how often each."""
 
     def note(self, event: Event) -> None:
         """Remember it, unless that would be too much to tell."""
+        if event.reason:
+            self.reasons[event.reason] += 1
         if len(self.events) < MAX_EVENTS:
             self.events.append(event)
         else:

@@ -64,6 +64,8 @@ class Race:
     billed: Billed
     note: Note
     _running: set[asyncio.Task[Picture]] = field(default_factory=set)
+    _decided: bool = False
+    """A picture has won, or the race has ended without one: whatever still comes is of no use."""
     _late: asyncio.Future[None] | None = None
     _deadline: float = 0.0
     _began: float = 0.0
@@ -80,12 +82,11 @@ class Race:
                 if picture := await self._next():
                     return picture
         finally:
+            self._decided = True
             self.hedger.rest(self.shot.id)
             for loser in self._running:
                 loser.cancel()
-            for result in await asyncio.gather(*self._running, return_exceptions=True):
-                if isinstance(result, Picture):  # it came in the very moment the race ended
-                    self._bill(useful=False)
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _enter(self) -> None:
         """Start the only request, as soon as it may."""
@@ -119,28 +120,38 @@ class Race:
         )
 
     async def _request(self, number: int, *, hedge: bool) -> Picture:
+        """Make one request and settle what it has cost: in the timeline, the purses and the job alike."""
         source, began, at = self.admission.source, _now(), self.admission.clock()
-        useful, outcome = False, "cancelled"
-        billed = True  # also of a request that is cancelled: the provider may have made the picture
+        outcome, reason, useful = "cancelled", "", False
+        billed = True  # also when it is cancelled: the provider may have made the picture
         try:
-            async with asyncio.timeout(self.policy.request_timeout):
-                raw = await source.provider.generate(self.shot.prompt, timeout_s=self.policy.request_timeout)
-                jpeg = await self.developer.develop(raw, {**self.facts, "model": raw.model})
-        except TimeoutError as error:
-            outcome = TimedOut.code
-            raise TimedOut(f"no picture within {self.policy.request_timeout:.0f} s") from error
+            picture = await self._picture()
+            outcome, useful, self._decided = "made", not self._decided, True
         except ShotError as error:
-            billed, outcome = error.billed, error.code
+            outcome, reason, billed = error.code, f"{source.name}: {error}", error.billed
             raise
-        else:
-            useful, outcome = True, "made"
         finally:
             cost = source.price_micro_usd if billed else 0
-            self._note(EventKind.TRY, at, outcome, number=number, hedge=hedge, cost_micro_usd=cost)
+            self._note(EventKind.TRY, at, outcome, reason, number=number, hedge=hedge, cost_micro_usd=cost)
             self.admission.leave(billed=billed)
-            if billed and not useful:
-                self._bill(useful=False)
+            if billed:
+                self.billed(cost, useful)
         source.latencies.seen.append(_now() - began)
+        return picture
+
+    async def _picture(self) -> Picture:
+        """Return the picture; raises ShotError, always billed when the provider had sent something."""
+        try:
+            async with asyncio.timeout(self.policy.request_timeout):
+                provider = self.admission.source.provider
+                raw = await provider.generate(self.shot.prompt, timeout_s=self.policy.request_timeout)
+                try:
+                    jpeg = await self.developer.develop(raw, {**self.facts, "model": raw.model})
+                except ShotError as error:
+                    error.billed = True
+                    raise
+        except TimeoutError as error:
+            raise TimedOut(f"no picture within {self.policy.request_timeout:.0f} s") from error
         return Picture(raw=raw, jpeg=jpeg)
 
     async def _next(self) -> Picture | None:
@@ -155,8 +166,6 @@ class Race:
             raise TimedOut(f"no picture within {self.policy.shot_timeout:.0f} s")
         pictures, errors = self._ended()
         if pictures:
-            for picture in pictures:
-                self._bill(useful=picture is pictures[0])
             return pictures[0]
         for error in errors:
             await self._failure(error)
@@ -205,13 +214,17 @@ class Race:
         else:
             self._watch(self.policy.hedge_again)
 
-    def _note(self, kind: EventKind, at: int, outcome: str, **more: Any) -> None:
-        elapsed = self.admission.clock() - at
-        shot_id = self.shot.id
-        self.note(Event(kind=kind, at=at, milliseconds=elapsed, outcome=outcome, shot_id=shot_id, **more))
-
-    def _bill(self, *, useful: bool) -> None:
-        self.billed(self.admission.source.price_micro_usd, useful)
+    def _note(self, kind: EventKind, at: int, outcome: str, reason: str = "", **more: Any) -> None:
+        event = Event(
+            kind=kind,
+            at=at,
+            milliseconds=self.admission.clock() - at,
+            outcome=outcome,
+            reason=reason,
+            shot_id=self.shot.id,
+            **more,
+        )
+        self.note(event)
 
     def _fits(self, wait: float) -> bool:
         """Whether half of all requests that start after `wait` would be done in time."""

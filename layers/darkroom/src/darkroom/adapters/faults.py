@@ -1,0 +1,282 @@
+"""What an error answer of an image provider means.
+
+Providers name their errors, and so do the gateways before them; a name decides where there is one.
+Faults of the account are often told apart by nothing but a sentence. A sentence may quote the prompt,
+so it is searched only where an answer is about the account or the request's settings, and never kept.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from darkroom.adapters import answers
+from darkroom.adapters.answers import word
+from darkroom.domain.errors import (
+    AccountUnusable,
+    InvalidPrompt,
+    Misconfigured,
+    ModelRetired,
+    Overloaded,
+    QuotaExhausted,
+    Refused,
+    ShotError,
+    Throttled,
+    Unauthorized,
+)
+
+type Meaning = tuple[type[ShotError], str]
+"""The error, and what an operator reads of it; the status and a name follow."""
+
+_LEAKED: Meaning = (Unauthorized, "the provider has blocked the key, which was reported as leaked")
+_KEY: Meaning = (Unauthorized, "the provider does not accept the key")
+_SUSPENDED: Meaning = (AccountUnusable, "the provider's account is suspended")
+_CREDITS: Meaning = (QuotaExhausted, "the credits of the provider's account are used up")
+_CAP: Meaning = (QuotaExhausted, "the spending cap of the provider's account is reached")
+_QUOTA: Meaning = (QuotaExhausted, "the provider's quota is used up or zero")
+_BILLING: Meaning = (AccountUnusable, "billing is not active for the provider's account")
+_REGION: Meaning = (AccountUnusable, "the provider does not serve this region")
+_PRECONDITION: Meaning = (AccountUnusable, "the provider needs billing or another region")
+_ACCESS: Meaning = (AccountUnusable, "the provider's account may not use the model")
+_MARKETPLACE: Meaning = (AccountUnusable, "the AWS account is not subscribed to the model (Marketplace)")
+_RETIRED: Meaning = (ModelRetired, "the provider no longer has the model, or not for this account")
+_REFUSED: Meaning = (Refused, "the provider refused")
+_THINKING: Meaning = (Misconfigured, "the model does not take the thinking level (GeminiThinking)")
+_PROFILE: Meaning = (Misconfigured, "the model needs the id of an inference profile (BedrockModel)")
+_SETTING: Meaning = (Misconfigured, "the provider does not accept a setting")
+_ADDRESS: Meaning = (Misconfigured, "the provider is not reached at this address or in this way")
+_BUSY: Meaning = (Overloaded, "the provider failed")
+_INVALID: Meaning = (InvalidPrompt, "the provider does not accept the request")
+
+type _Patterns = tuple[tuple[str, Meaning], ...]
+"""What is looked for → its meaning; of several that are found the first."""
+
+_BY_NAME: _Patterns = (
+    (r"credit\w*_(exhausted|depleted)|insufficient_(credit|balance|fund|user_quota)", _CREDITS),
+    (r"(spend(ing)?|usage|budget|billing_hard)_(limit|cap)|budget_exceeded", _CAP),
+    (r"insufficient_quota", _QUOTA),
+    (r"billing_(not_active|not_enabled|inactive|disabled)", _BILLING),
+    (r"suspended|deactivated|terminated|(account|organization)_disabled|account_state_invalid", _SUSPENDED),
+    (r"unsupported_(country|region)|location_policy", _REGION),
+    (r"service_disabled|consumer_invalid|project_(denied|invalid)|not_verified", _ACCESS),
+    (r"moderation_blocked|content_?(policy|filter)|responsibleaipolicy", _REFUSED),
+    (r"model_not_found|model_(retired|deprecated)|deploymentnotfound", _RETIRED),
+    (r"api_key_|invalid_api_key|(invalid|mismatched)_organization|^unauthenticated$", _KEY),
+    (r"^failed_precondition$", _PRECONDITION),
+    (r"^(cancelled|aborted|unavailable|internal|deadline_exceeded|server_error)$", _BUSY),
+)
+
+_MONEY: _Patterns = (
+    (r"leaked|compromised", _LEAKED),
+    (r"\bkey\b.{0,40}\b(disabled|revoked|expired|deleted)\b", _KEY),
+    (r"suspended|deactivated|terminated|banned", _SUSPENDED),
+    (r"prepa(id|y\w*) (credit|balance)|credit balance", _CREDITS),
+    (r"\bcredits?\b.{0,40}\b(deplet|exhaust|used up|insufficient)", _CREDITS),
+    (r"(insufficient|not enough|no|no more|no remaining|out of) (\w+ )?(credit|balance|fund)", _CREDITS),
+    (r"spend(ing)?[ -](cap|limit)|monthly (\w+ )?(cap|limit)|hard limit|billing limit|budget", _CAP),
+    (r"payment[ _](method|instrument)|account is not active|past due", _BILLING),
+    (r"\bbilling\b.{0,60}\b(not (been )?(active|enabled|set up)|disabled|inactive|closed)\b", _BILLING),
+    (r"(requires?|enable|no active) billing", _BILLING),
+)
+"""Sentences of 401, 402, 403 and 429."""
+
+_RIGHTS: _Patterns = (
+    (r"(country|region|territory|location)\b.{0,40}\bnot (supported|available|allowed)", _REGION),
+    (r"marketplace", _MARKETPLACE),
+    (r"must be verified|not been used in project|operation not allowed", _ACCESS),
+    (r"(no|not have|n.t have) access to (the |this )?(model|project)", _ACCESS),
+    (r"not allowed to (use|access|invoke)|is not authorized to invoke", _ACCESS),
+    (r"not available (for|to|in) (your|this)", _ACCESS),
+)
+"""Sentences of 401, 402 and 403."""
+
+_OPENINGS: _Patterns = (
+    (r"(incorrect )?api key ", _KEY),
+    (r"billing hard limit", _CAP),
+    (r"user location is not supported|.{0,40}free tier is not available", _REGION),
+    (r"operation not allowed|your account is not authorized|access to this model", _ACCESS),
+    (r"you don.t have access to the model|model (access is denied|use case details)", _ACCESS),
+    (r"(invocation of model id .{1,200} with )?on-demand throughput isn.t supported", _PROFILE),
+    (r"this request has been blocked by our content filter", _REFUSED),
+    (r"malformed input request(?!.*\bprompt\b)|this action doesn.t support", _SETTING),
+)
+"""How sentences of 400, 404 and 422 begin. Not inside: those may quote the prompt."""
+
+_REQUEST: _Patterns = (
+    (r"thinking[ _]?(level|config|budget|mode)|\Athinking ", _THINKING),
+    (r"generation_?config|image_?config|aspect_?ratio|image_?size|multi-?modal output", _SETTING),
+    (r"response_? ?modalit|invalid json payload|not supported (by|for) (this|the) model", _SETTING),
+)
+"""Sentences of 400 and 422 about what is sent beside the prompt."""
+
+_BY_STATUS: Mapping[int, Meaning] = {
+    **dict.fromkeys((*range(300, 400), 405, 406, 407, 411, 415, 426, 431, 501, 505), _ADDRESS),
+    **dict.fromkeys((408, 409, 423, 424, 425, 444, 449, 460, 499), _BUSY),
+    401: _KEY,
+    402: _CREDITS,
+    403: _KEY,
+    404: _RETIRED,
+    410: _RETIRED,
+    429: (Throttled, "the provider's rate limit"),
+    451: _REGION,
+}
+"""Those of other errors below 500 are the request's fault, and from 500 on the provider's."""
+
+_OF_THE_ACCOUNT = frozenset({401, 402, 403, 429})
+_NAME_INSIDE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.IGNORECASE)
+_NAMES = ("error_code", "code", "reason", "status", "type", "error_type", "error")
+_TEXTS = ("message", "error_message", "error", "errors", "detail", "error_description", "description")
+_MAX_OBJECTS = 200
+_MAX_TEXT = 8_000
+_WAIT = re.compile(
+    r"(?:retry|try again) (?:in|after) ((?:\d+(?:\.\d+)? ?(?:ms|[hms]) ?){1,3})", re.IGNORECASE
+)
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the body of an error says, in whatever shape it came."""
+
+    objects: tuple[dict[str, Any], ...]
+    """All objects in it, outer ones first."""
+    names: tuple[str, ...]
+    message: str
+    """May quote the prompt or the key: never shown."""
+
+    @property
+    def status(self) -> int | None:
+        """The status that the body gives; a gateway may have answered with another of its own."""
+        codes = (str(found.get(key)) for found in self.objects for key in ("code", "status"))
+        return next((int(code) for code in codes if re.fullmatch(r"[45]\d\d", code)), None)
+
+    @property
+    def name(self) -> str:
+        """The first name; `?` when there is none."""
+        return self.names[0] if self.names else "?"
+
+
+def read(body: bytes) -> Problem:
+    """Return what `body` says: an object, an array that holds one, a bare text, with any keys."""
+    value = answers.parsed(body)
+    if value is None and not body.lstrip().startswith(b"<"):  # a page says nothing of the account
+        value = answers.text(body)
+    return read_value(value)
+
+
+def read_value(value: Any) -> Problem:
+    """Return what a JSON value, its keys in snake_case, says as an error."""
+    objects = tuple(islice(_objects({"error": value}), _MAX_OBJECTS))
+    names = [word(found[key]) for found in objects for key in _NAMES if key in found]
+    texts = [part for found in objects for key in _TEXTS for part in _texts(found.get(key))]
+    named = tuple(name for name in names if name != "?" and not name.isdigit())
+    return Problem(objects, named, " ".join(texts)[:_MAX_TEXT])
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _objects(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _objects(item)
+
+
+def _texts(value: Any) -> list[str]:
+    return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
+
+
+def to_error(status: int, problem: Problem, headers: Mapping[str, str]) -> ShotError:
+    """Return what an answer other than a success means."""
+    said = f"{status} {problem.name}"
+    status = problem.status or status
+    if found := known(status, problem):
+        error, meaning = found
+        return error(f"{meaning}: {said}", retry_after=delay(problem, headers))
+    if (param := _param(problem)) and status in (400, 422):
+        return Misconfigured(f"{_SETTING[1]}, {param}: {said}")
+    return by_status(status, said, delay(problem, headers))
+
+
+def inside(answer: dict[str, Any]) -> ShotError | None:
+    """Return the final error that a success without a picture holds, which is billed; else None."""
+    if not answer.get("error"):
+        return None
+    problem = read_value(answer["error"])
+    if (found := known(problem.status or 429, problem)) and not found[0].retryable:
+        return found[0](f"{found[1]}: {problem.name}", billed=True)
+    return None
+
+
+def known(status: int, problem: Problem) -> Meaning | None:
+    """Return the meaning of an error of 4xx that names itself, or says something well known."""
+    if not 400 <= status < 500:
+        return None
+    if status == 429 and _is_used_up(problem):
+        return _QUOTA
+    names = problem.names
+    if status in _OF_THE_ACCOUNT:  # a gateway may tell the name in a sentence
+        names += tuple(_NAME_INSIDE.findall(problem.message))
+    for part, meaning in _BY_NAME:
+        if any(re.search(part, name, re.IGNORECASE) for name in names):
+            return meaning
+    return by_sentence(status, problem.message)
+
+
+def by_sentence(status: int, message: str) -> Meaning | None:
+    """Return the meaning of an error that only its sentence tells."""
+    found: _Patterns = ()
+    if status in _OF_THE_ACCOUNT:
+        found += _MONEY
+    if status in (401, 402, 403):
+        found += _RIGHTS
+    if status in (400, 404, 422):
+        found += tuple((rf"\A\W{{0,3}}(?:{opening})", meaning) for opening, meaning in _OPENINGS)
+    if status in (400, 422):
+        found += _REQUEST
+    return next((meaning for part, meaning in found if re.search(part, message, re.IGNORECASE)), None)
+
+
+def _is_used_up(problem: Problem) -> bool:
+    """Whether the quota of a day is meant, or one of zero, which only its value or its text tells."""
+    quotas = [f"{found.get('quota_id')} {found.get('quota_metric')}" for found in problem.objects]
+    per_day = any(re.search(r"per_?day", quota, re.IGNORECASE) for quota in quotas)
+    zero = any(str(found.get("quota_value")) == "0" for found in problem.objects)
+    return per_day or zero or bool(re.search(r"\blimit: 0\b", problem.message))
+
+
+def _param(problem: Problem) -> str:
+    """Return the field of the request that is wrong; empty when that may be the prompt."""
+    names = [word(found.get(key)) for found in problem.objects for key in ("param", "field")]
+    named = [name for name in names if name != "?"]
+    return named[0] if named and not re.search(r"prompt|contents|input|text", named[0]) else ""
+
+
+def delay(problem: Problem, headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait that the body names, else the header, else the sentence."""
+    keys = ("retry_delay", "retry_after", "retry_after_seconds")
+    given = [_duration(found[key]) for found in problem.objects for key in keys if key in found]
+    if named := [seconds for seconds in given if seconds is not None]:
+        return named[0]
+    if (header := answers.retry_after(headers)) is not None:
+        return header
+    if found := _WAIT.search(problem.message):
+        parts = re.findall(r"(\d+(?:\.\d+)?) ?(ms|[hms])", found[1].lower())
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return None
+
+
+def _duration(value: object) -> float | None:
+    """Return the seconds in `"48s"`, `48`, or `{"seconds": 48, "nanos": 5}`."""
+    if isinstance(value, dict):
+        whole, nanos = answers.seconds(value.get("seconds", 0)), answers.seconds(value.get("nanos", 0))
+        return None if whole is None or nanos is None else whole + nanos / 1e9
+    return answers.seconds(str(value).removesuffix("s"))
+
+
+def by_status(status: int, said: str, delay: float | None) -> ShotError:
+    """Return what an HTTP status means when the answer says nothing more exact; `said` is from `word`."""
+    error, meaning = _BY_STATUS.get(status, _BUSY if status >= 500 else _INVALID)
+    return error(f"{meaning}: {said}", retry_after=delay)

@@ -1,0 +1,138 @@
+"""In how many forms an error is understood, and what is never taken for one of the account."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from darkroom.adapters import gemini, openai
+from darkroom.domain.errors import (
+    AccountUnusable,
+    InvalidPrompt,
+    Misconfigured,
+    Overloaded,
+    QuotaExhausted,
+    ShotError,
+    Throttled,
+    Unauthorized,
+)
+
+PROMPT = "a suspended bridge, its billing house closed, a budget of leaked credits, operation not allowed"
+DEPLETED = "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects"
+RATE = {"status": "RESOURCE_EXHAUSTED"}
+DENIED = {"status": "PERMISSION_DENIED"}
+ARGUMENT = {"status": "INVALID_ARGUMENT"}
+
+
+def an_error(status: int, sentence: str, more: dict[str, Any]) -> dict[str, Any]:
+    return {"error": {"code": status, "message": sentence, **more}}
+
+
+FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "an array": lambda error: json.dumps([error]).encode(),
+    "an array with more": lambda error: json.dumps([None, 7, error, {"error": {}}]).encode(),
+    "a byte-order mark": lambda error: json.dumps(error).encode("utf-8-sig"),
+    "UTF-16": lambda error: json.dumps(error).encode("utf-16"),
+    "no envelope": lambda error: json.dumps(error["error"]).encode(),
+    "another envelope": lambda error: json.dumps({"detail": error}).encode(),
+    "a list of errors": lambda error: json.dumps({"errors": [error["error"]]}).encode(),
+    "a bare text in JSON": lambda error: json.dumps(error["error"]["message"]).encode(),
+    "a text as the error": lambda error: json.dumps({"error": error["error"]["message"]}).encode(),
+    "a text in a list": lambda error: json.dumps({"errors": [error["error"]["message"]]}).encode(),
+    "a text as the detail": lambda error: json.dumps({"detail": error["error"]["message"]}).encode(),
+    "plain text": lambda error: error["error"]["message"].encode(),
+    "a sentence around it": lambda error: json.dumps({"error": {"message": f"upstream: {error}"}}).encode(),
+    "half a surrogate pair": lambda error: json.dumps({**error, "x": "\ud83d"}).encode(),
+    "a broken byte": lambda error: json.dumps(error).encode()[:-1] + b', "x": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("status", "sentence", "more", "error"),
+    [
+        (429, DEPLETED, RATE, QuotaExhausted),
+        (429, "Your account is not active", {"code": "billing_not_active"}, AccountUnusable),
+        (403, "Consumer has been suspended.", DENIED, AccountUnusable),
+        (400, "Thinking level is not supported for this model.", ARGUMENT, Misconfigured),
+        (429, "Resource has been exhausted.", RATE, Throttled),
+    ],
+)
+def test_an_error_is_understood_in_every_form(
+    form: str, status: int, sentence: str, more: dict[str, Any], error: type[ShotError]
+) -> None:
+    body = FORMS[form](an_error(status, sentence, more))
+    for to_error in (gemini.to_error, openai.to_error):
+        found = to_error(status, body, {})
+        assert type(found) is error
+        assert sentence not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("keys", "error"),
+    [
+        ({"error_code": "billing_not_active"}, AccountUnusable),
+        ({"errorCode": "billing_not_active"}, AccountUnusable),
+        ({"error_type": "insufficient_quota"}, QuotaExhausted),
+        ({"Code": "insufficient_quota"}, QuotaExhausted),
+        ({"error_message": DEPLETED}, QuotaExhausted),
+        ({"errorMessage": DEPLETED}, QuotaExhausted),
+        ({"details": [{"violations": [{"quota_id": "GenerateRequestsPerDay"}]}]}, QuotaExhausted),
+        ({"details": [{"violations": [{"quota_value": "0"}]}]}, QuotaExhausted),
+        ({"details": [{"violations": [{"quota_metric": "images_per_day"}]}]}, QuotaExhausted),
+    ],
+)
+def test_keys_are_understood_in_both_spellings(keys: dict[str, Any], error: type[ShotError]) -> None:
+    for body in (keys, {"error": keys}, [{"error": keys}]):
+        assert type(gemini.to_error(429, json.dumps(body).encode(), {})) is error
+
+
+@pytest.mark.parametrize(
+    ("more", "seconds"),
+    [
+        ({"details": [{"retry_delay": "48s"}]}, 48.0),
+        ({"details": [{"retry_delay": {"seconds": 48, "nanos": 500_000_000}}]}, 48.5),
+        ({"details": [{"retryDelay": {"seconds": "48"}}]}, 48.0),
+        ({"retry_after": 9}, 9.0),
+        ({"retry_after": "soon"}, 7.0),
+        ({"message": "Please retry in 48.9s."}, 7.0),
+    ],
+)
+def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], seconds: float) -> None:
+    body = json.dumps(an_error(429, "", more)).encode()
+    assert gemini.to_error(429, body, {"retry-after": "7"}).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("sentence", "seconds"),
+    [
+        ("Please retry in 48.939935699s.", 48.939935699),
+        ("Please try again in 1m30s.", 90.0),
+        ("Please try again in 250ms", 0.25),
+        ("Try again in 2h", 7200.0),
+        ("Please retry after 30 seconds", 30.0),
+        ("Please try again later", None),
+    ],
+)
+def test_a_delay_may_be_in_the_sentence_alone(sentence: str, seconds: float | None) -> None:
+    body = json.dumps(an_error(429, sentence, {})).encode()
+    assert openai.to_error(429, body, {}).retry_after == seconds
+
+
+def test_a_gateway_that_answers_with_a_status_of_its_own_is_seen_through() -> None:
+    body = json.dumps(an_error(402, DEPLETED, RATE)).encode()
+    for status in (400, 500, 502):
+        assert type(gemini.to_error(status, body, {})) is QuotaExhausted
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_page_of_a_firewall_says_nothing_of_the_account(status: int) -> None:
+    body = b"<html>Access suspended: your credits are depleted, billing is disabled</html>"
+    expected = {403: Unauthorized, 429: Throttled, 503: Overloaded}[status]
+    assert type(gemini.to_error(status, body, {})) is expected
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_sentence_that_quotes_the_prompt_is_no_fault_of_the_account(status: int) -> None:
+    body = json.dumps(an_error(status, f"The prompt '{PROMPT}' is too long", ARGUMENT)).encode()
+    assert type(gemini.to_error(status, body, {})) is InvalidPrompt
