@@ -32,8 +32,8 @@ submit: .venv/.ready ## send CASE=file to the stack of `make local`
 	@$(PY) -m local.submit --case "$(CASE)" --out "$(OUT)"
 
 .PHONY: doctor
-doctor: .venv/.ready ## look at the deployment STACK, or the local stack, from outside
-	@$(PY) -m ops.doctor $(if $(STACK),--stack "$(STACK)")
+doctor: .venv/.ready ## look at the deployment STACK, or the local stack, from outside; DRAW=1 has a real picture made
+	@$(PY) -m ops.doctor $(if $(STACK),--stack "$(STACK)") $(if $(DRAW),--draw) $(if $(YES),--yes)
 
 .PHONY: compare
 compare: .venv/.ready ## compare two sets of results: OLD=folder NEW=folder

@@ -109,7 +109,7 @@ def provider(deployment: Deployment) -> Iterator[Finding]:
             Level.WARN,
             "provider",
             "Bedrock cannot be checked without drawing",
-            "see the console: Bedrock, Model access",
+            "make one: make doctor DRAW=1; or see the console: Bedrock, Model access",
         )
         return
     prefix = {"gemini": "GEMINI", "openai": "OPENAI"}[name]

@@ -1,15 +1,15 @@
 """`make doctor`: examine a deployment from outside, and say what is wrong and how to mend it.
 
 `STACK=name` names a stack on AWS, which is read with your credentials. Without it the stack of `make local`
-is examined. Nothing is changed. The exit code is 1 when something must be mended, 2 when the stack cannot
-be read at all.
+is examined. Nothing is changed. `DRAW=1` has a real picture made, whose price must be confirmed (`YES=1`).
+The exit code is 1 when something must be mended, 2 when the stack cannot be read at all.
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,20 +24,28 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from ops import draw
 from ops.checks import CHECKS, Finding, Level
 from ops.deployment import Deployment
+
+type Check = Callable[[Deployment], Iterator[Finding]]
 
 LOCAL = Path(__file__).resolve().parent.parent / ".local" / "stack.json"
 
 
-def examine(deployment: Deployment) -> Iterator[Finding]:
+def examine(deployment: Deployment, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
     """Yield all findings; a check that fails to run is a finding itself."""
-    for check in CHECKS:
+    for check in checks:
         try:
             yield from check(deployment)
         except (BotoCoreError, ClientError, httpx.HTTPError, KeyError, ValueError) as error:
             mend = "your credentials must be allowed to read the stack and its secrets"
-            yield Finding(Level.FAIL, check.__name__, f"the check failed: {in_short(error)}", mend)
+            yield Finding(
+                Level.FAIL,
+                getattr(check, "__name__", "picture"),
+                f"the check failed: {in_short(error)}",
+                mend,
+            )
 
 
 def in_short(error: Exception) -> str:
@@ -81,7 +89,15 @@ def main() -> int:
     """Print one line a finding and its cure below it; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stack", default="", help="name of the stack; empty means the one of `make local`")
+    parser.add_argument("--draw", action="store_true", help="make one real picture, which costs money")
+    parser.add_argument("--yes", action="store_true", help="confirm the price of the picture")
     arguments = parser.parse_args()
+    checks: list[Check] = list(CHECKS)
+    if arguments.draw:
+        transport = None if arguments.stack else httpx.AsyncHTTPTransport()  # by no proxy
+        checks.append(
+            partial(draw.draw, confirm=partial(draw.confirm, yes=arguments.yes), transport=transport)
+        )
     worst = 0
     with httpx.Client(timeout=20, trust_env=bool(arguments.stack)) as http:
         try:
@@ -92,7 +108,7 @@ def main() -> int:
         if problem := obstacle(deployment):
             print(problem)
             return 2
-        for finding in examine(deployment):
+        for finding in examine(deployment, checks):
             print(f"{finding.level:5} {finding.what:22} {finding.seen}")
             if finding.level is not Level.OK and finding.mend:
                 print(f"{'':28} → {finding.mend}")

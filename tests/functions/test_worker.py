@@ -123,10 +123,15 @@ def test_an_event_past_its_time_is_dropped(functions: Functions) -> None:
     assert (result["success"], result["status"]) == (False, "expired")
 
 
-def test_nothing_secret_is_logged(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_logs_why_it_failed_and_nothing_secret(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
     develop(functions, studio.Config(latency_median=0, key="another-key"))
     logged = capsys.readouterr().out
     lines = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
-    assert any(line["message"] == "run_ended" for line in lines)
+    [ended] = [line for line in lines if line.get("message") == "run_ended"]
+    model = "gemini/gemini-nano-banana-2.1"
+    assert ended["reasons"] == {f"{model}: the provider does not accept the key: 400 INVALID_ARGUMENT": 3}
+    assert [line["ProviderFaults"] for line in lines if "ProviderFaults" in line] == [[3.0]]
     for secret in ("the-key", "MDEyMzQ1", "harbour water", "v1,"):
         assert secret not in logged

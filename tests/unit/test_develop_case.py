@@ -4,8 +4,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from darkroom import metrics
 from darkroom.domain.case import Case, ShotKind
-from darkroom.domain.errors import Cancelled, Overloaded, Refused, StorageFailed, Superseded, Undeliverable
+from darkroom.domain.errors import (
+    AccountUnusable,
+    Cancelled,
+    Overloaded,
+    Refused,
+    StorageFailed,
+    Superseded,
+    Undeliverable,
+)
 from darkroom.domain.job import Failure
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.quota import Limits
@@ -252,6 +261,19 @@ def test_what_a_lost_run_reserved_counts_as_spent() -> None:
     room.quota.purses["job:job-1"] = (1, 8 * PRICE)
     room.develop(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)))
     assert len(room.provider.asked) == 2
+
+
+def test_the_run_tells_in_words_why_requests_failed_and_counts_what_an_operator_must_mend() -> None:
+    room = Darkroom()
+    room.provider.replies = {
+        "Evidence no 1.": [AccountUnusable("billing is not active")],
+        "Evidence no 2.": [AccountUnusable("billing is not active")],
+        "Evidence no 3.": [Overloaded("busy"), 1.0],
+    }
+    report = room.develop(an_order())
+    assert report.ledger.reasons == {"fake/model: billing is not active": 2, "fake/model: busy": 1}
+    assert report.ledger.faults == 2
+    assert metrics.of_run(report)[metrics.Metric.PROVIDER_FAULTS] == 2
 
 
 def test_all_jobs_of_a_day_together_cost_no_more_than_the_deployment_allows() -> None:

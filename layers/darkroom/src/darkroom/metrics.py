@@ -27,6 +27,7 @@ class Metric(StrEnum):
     WEBHOOK_LATENCY = "WebhookLatency"
     WEBHOOK_FAILURES = "WebhookFailures"
     THROTTLES = "Throttles"
+    PROVIDER_FAULTS = "ProviderFaults"
     STUCK_JOBS = "StuckJobs"
 
 
@@ -52,7 +53,7 @@ EMITTERS: Mapping[str, frozenset[Metric]] = {
             Metric.WEBHOOK_LATENCY,
         }
     ),
-    "worker": frozenset({Metric.THROTTLES, Metric.WEBHOOK_FAILURES}),
+    "worker": frozenset({Metric.THROTTLES, Metric.PROVIDER_FAULTS, Metric.WEBHOOK_FAILURES}),
     "sweeper": frozenset({Metric.STUCK_JOBS}),
 }
 """Function → its metrics: what became of jobs is counted once, where every change is heard of."""
@@ -94,4 +95,8 @@ def of_tally(tally: Tally) -> dict[Metric, float]:
 
 def of_run(report: RunReport) -> dict[Metric, float]:
     """What only the worker knows of its run."""
-    return {Metric.THROTTLES: report.ledger.throttles, Metric.WEBHOOK_FAILURES: report.undelivered}
+    return {
+        Metric.THROTTLES: report.ledger.throttles,
+        Metric.PROVIDER_FAULTS: report.ledger.faults,
+        Metric.WEBHOOK_FAILURES: report.undelivered,
+    }

@@ -10,7 +10,7 @@ from darkroom.adapters.bedrock import Bedrock
 from darkroom.adapters.days import day_ends
 from darkroom.adapters.gemini import Gemini
 from darkroom.adapters.openai import OpenAI
-from darkroom.adapters.secrets import secret
+from darkroom.adapters.secrets import Secret, secret
 from darkroom.domain.quota import Limits
 from darkroom.ports import ImageProvider
 from darkroom.settings import MissingSetting, WorkerSettings
@@ -21,60 +21,62 @@ type _Made = tuple[str, str, ImageProvider]
 """Model, quality, provider."""
 
 
-def sources(settings: WorkerSettings, client: httpx.AsyncClient) -> list[Source]:
-    """The provider, then the one to fall back on; raises MissingSetting for one that does not exist.
+type _Secrets = Callable[[str], Secret]
+"""The secret with a name or ARN."""
+
+
+def sources(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = secret) -> list[Source]:
+    """Return the provider, then the one to fall back on; raises MissingSetting for one that does not exist.
 
     Limits and an own price are those of the first: what the other allows, its answers say.
     """
-    first = _source(settings, client, settings.image_provider, settings.limits, settings.image_price_usd)
+
+    def source(name: str, limits: Limits, price_usd: float) -> Source:
+        if name not in _MAKERS:
+            raise MissingSetting(f"IMAGE_PROVIDER and FALLBACK_PROVIDER must be one of {sorted(_MAKERS)}")
+        model, quality, provider = _MAKERS[name](settings, client, secrets)
+        listed = prices.price(name, model, quality)
+        return Source(
+            name=f"{name}/{model}",
+            provider=provider,
+            limits=limits,
+            price_micro_usd=round(Decimal(repr(price_usd)) * 1_000_000) or listed.micro_usd,
+            latencies=Latencies(policy=settings.hedging),
+            day_until=day_ends(settings.quota_day_zone),
+        )
+
+    first = source(settings.image_provider, settings.limits, settings.image_price_usd)
     if not settings.fallback_provider:
         return [first]
-    return [first, _source(settings, client, settings.fallback_provider, Limits(), 0.0)]
+    return [first, source(settings.fallback_provider, Limits(), 0.0)]
 
 
-def _source(
-    settings: WorkerSettings, client: httpx.AsyncClient, name: str, limits: Limits, price_usd: float
-) -> Source:
-    if name not in _MAKERS:
-        raise MissingSetting(f"IMAGE_PROVIDER and FALLBACK_PROVIDER must be one of {sorted(_MAKERS)}")
-    model, quality, provider = _MAKERS[name](settings, client)
-    listed = prices.price(name, model, quality)
-    return Source(
-        name=f"{name}/{model}",
-        provider=provider,
-        limits=limits,
-        price_micro_usd=round(Decimal(repr(price_usd)) * 1_000_000) or listed.micro_usd,
-        latencies=Latencies(policy=settings.hedging),
-        day_until=day_ends(settings.quota_day_zone),
-    )
-
-
-def _gemini(settings: WorkerSettings, client: httpx.AsyncClient) -> _Made:
+def _gemini(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets) -> _Made:
     model = settings.gemini_model
     provider = Gemini(
         client,
         base_url=settings.gemini_url,
         model=model,
         thinking=settings.gemini_thinking,
-        key=secret(settings.gemini_secret),
+        key=secrets(settings.gemini_secret),
     )
     return model, "", provider
 
 
-def _openai(settings: WorkerSettings, client: httpx.AsyncClient) -> _Made:
+def _openai(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets) -> _Made:
     model, quality = settings.openai_model, settings.openai_quality
-    key = secret(settings.openai_secret)
+    key = secrets(settings.openai_secret)
     provider = OpenAI(client, base_url=settings.openai_url, model=model, quality=quality, key=key)
     return model, quality, provider
 
 
-def _bedrock(settings: WorkerSettings, _: httpx.AsyncClient) -> _Made:
+def _bedrock(settings: WorkerSettings, _: httpx.AsyncClient, __: _Secrets) -> _Made:
     model, concurrency = settings.bedrock_model, settings.concurrency
     runtime = aws.bedrock(settings.bedrock_region, concurrency)
     return model, "", Bedrock(runtime, model=model, concurrency=concurrency)
 
 
-_MAKERS: Mapping[str, Callable[[WorkerSettings, httpx.AsyncClient], _Made]] = {
+_MAKERS: Mapping[str, Callable[[WorkerSettings, httpx.AsyncClient, _Secrets], _Made]] = {
     "gemini": _gemini,
     "openai": _openai,
     "bedrock": _bedrock,

@@ -4,8 +4,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from darkroom.domain.history import MAX_EVENTS, Event
+from darkroom.domain.errors import AccountUnusable, Misconfigured, ModelRetired, QuotaExhausted, Unauthorized
+from darkroom.domain.history import MAX_EVENTS, Event, EventKind
 from darkroom.domain.job import Failure
+
+OPERATORS = frozenset(
+    {error.code for error in (QuotaExhausted, Unauthorized, AccountUnusable, Misconfigured, ModelRetired)}
+)
+"""Codes of the faults that an operator must mend."""
 
 
 class Ending(StrEnum):
@@ -54,11 +60,15 @@ class Ledger:
     events_omitted: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Why requests failed, with the provider's name: how often each."""
+    faults: int = 0
+    """How many requests ended in a fault that an operator must mend, whoever then made the picture."""
 
     def note(self, event: Event) -> None:
         """Remember it, unless that would be too much to tell."""
         if event.reason:
             self.reasons[event.reason] += 1
+        if event.kind is EventKind.TRY and event.outcome in OPERATORS:
+            self.faults += 1
         if len(self.events) < MAX_EVENTS:
             self.events.append(event)
         else:

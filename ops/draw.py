@@ -1,0 +1,76 @@
+"""`make doctor DRAW=1`: make one real picture with each provider of a deployment, at its price.
+
+The worker's code runs here with the worker's own settings and key. So everything that a provider may
+refuse is found, and the deployment itself is neither used nor changed. Bedrock is called with your
+credentials in place of the worker's role.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+from darkroom.adapters import http
+from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.domain.case import Shot, ShotKind
+from darkroom.domain.errors import ShotError, TimedOut
+from darkroom.settings import WorkerSettings
+from darkroom.sources import sources
+from darkroom.usecases.admit import Source
+
+from ops.checks import Finding, Level
+from ops.deployment import Deployment
+
+SHOT = Shot(
+    id="doctor", kind=ShotKind.EVIDENCE, name="Brass key", description="An old brass key on a wooden table"
+)
+
+type Confirm = Callable[[str], bool | None]
+"""Ask a question; None means that there is nobody to answer."""
+
+
+def confirm(question: str, *, yes: bool) -> bool | None:
+    """Return the answer of whoever sits at the terminal, or `yes` at once."""
+    if yes or not sys.stdin.isatty():
+        print(f"{question} {'yes' if yes else 'nobody is there to answer'}")
+        return True if yes else None
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def draw(
+    deployment: Deployment, confirm: Confirm, transport: httpx.AsyncBaseTransport | None = None
+) -> Iterator[Finding]:
+    """Make a picture with each provider once its price is confirmed; yield what came of it."""
+    settings = WorkerSettings.load(deployment.worker)
+    developer = PillowDeveloper(size=settings.image_size, quality=settings.image_quality)
+    with asyncio.Runner() as runner:
+        client = http.client(1, transport)
+        for source in sources(settings, client, lambda name: lambda: deployment.secret_of(name)):
+            price = source.price_micro_usd / 1_000_000
+            answer = confirm(f"Make one picture with {source.name}, which counts as ${price:.4f}?")
+            if answer:
+                yield runner.run(_picture(source, developer, settings.request_timeout_seconds))
+            else:
+                level = Level.FAIL if answer is None else Level.WARN
+                mend = "answer y, or add YES=1 where there is no terminal"
+                yield Finding(level, "picture", f"none was made with {source.name}", mend)
+        runner.run(client.aclose())
+
+
+async def _picture(source: Source, developer: PillowDeveloper, timeout_s: float) -> Finding:
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(timeout_s):
+            raw = await source.provider.generate(SHOT.prompt, timeout_s=timeout_s)
+            jpeg = await developer.develop(raw, {})
+    except (ShotError, TimeoutError) as error:
+        failure = error if isinstance(error, ShotError) else TimedOut(f"no picture within {timeout_s:.0f} s")
+        charge = "; the provider may charge for it" if failure.billed else ""
+        mend = 'docs/operations.md, "What a provider says"'
+        return Finding(
+            Level.FAIL, "picture", f"{source.name} made none: {failure.code}: {failure}{charge}", mend
+        )
+    seconds = time.monotonic() - began
+    sizes = f"{len(raw.data) / 1e6:.1f} MB, as a JPEG {len(jpeg) / 1e3:.0f} KB"
+    return Finding(Level.OK, "picture", f"{source.name} made one in {seconds:.1f} s: {sizes}")
