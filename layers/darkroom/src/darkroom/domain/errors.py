@@ -366,7 +366,7 @@ class QuotaExhausted(ShotError):
     """The quota, the credits or the spending cap of the provider's account is used up."""
 
     code = "quota_exhausted"
-    advice = "Retry the job when the provider's quota is free again, or have the operator raise it."
+    advice = "Retry the job when the quota is free again; if the message names credits, tell the operator."
 
 
 class BudgetExhausted(ShotError):
@@ -403,12 +403,16 @@ class AccountUnusable(ShotError):
     """The provider's account may not make pictures: billing, suspension, region or access to the model."""
 
     code = "account_unusable"
+    advice = "Tell the operator: the message says what the provider's account lacks. Then retry the job."
 
 
 class Misconfigured(ShotError):
     """The provider does not accept a setting of this deployment."""
 
     code = "misconfigured"
+    advice = (
+        "Tell the operator: the message says which setting the provider does not take. Then retry the job."
+    )
 
 
 class ModelRetired(ShotError):
