@@ -34,7 +34,7 @@ CLIENT = http.client(SETTINGS.concurrency)
 DEVELOP = DevelopCase(
     make_shot=MakeShot(
         developer=PillowDeveloper(size=SETTINGS.image_size, quality=SETTINGS.image_quality),
-        images=S3Images(aws.s3(), SETTINGS.bucket_name),
+        images=S3Images(aws.s3(attempts=3), SETTINGS.bucket_name),
         jitter=random.random,
         policy=RacePolicy(
             request_timeout=SETTINGS.request_timeout_seconds, shot_timeout=SETTINGS.shot_timeout_seconds

@@ -32,8 +32,9 @@ from tests.template.test_template import FUNCTIONS, as_list, name_of, statements
 JOB = "/api/cases/case-42/image-job"
 CALLER: ContextVar[str | None] = ContextVar("CALLER", default=None)
 
-# Done by Lambda itself with the function's role, so never seen at a client.
+# Done by Lambda or Secrets Manager with the function's role, so never seen at a client.
 BY_LAMBDA = {
+    ("worker", "kms:Decrypt"),
     ("worker", "sqs:SendMessage"),
     ("observer", "sqs:SendMessage"),
     *(
@@ -166,6 +167,7 @@ def recorder(functions: Functions) -> Iterator[Recorder]:
     listened = [
         *(make() for make in (clients.dynamodb, clients.s3, clients.secretsmanager, clients.lambda_)),
         clients.bedrock("us-west-2", 14),
+        clients.s3(attempts=3),  # the worker's
     ]
     for client in listened:
         client.meta.events.register("provide-client-params", found, unique_id="recorder")

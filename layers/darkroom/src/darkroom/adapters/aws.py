@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-# botocore waits 60 s by default, longer than a caller does, and retries an invoke that timed out.
+# botocore waits 60 s by default and tries again: longer than a function may run. Here all tries with the waits
+# between them end before the function does (tests/template/test_timeouts.py).
 _CONFIG = Config(
-    connect_timeout=3,
-    read_timeout=10,
-    retries={"mode": "standard", "max_attempts": 3},
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=32,
     signature_version="v4",
 )
@@ -67,9 +68,10 @@ def lambda_() -> "LambdaClient":
 
 
 @cache
-def s3() -> "S3Client":
-    """The S3 client, whose presigned links are of version 4."""
-    return _session().client("s3", config=_CONFIG.merge(_S3_CONFIG))
+def s3(attempts: int = 2) -> "S3Client":
+    """Return the S3 client, whose presigned links are of version 4; a worker has time for more `attempts`."""
+    retries = Config(retries={"mode": "standard", "total_max_attempts": attempts})
+    return _session().client("s3", config=_CONFIG.merge(_S3_CONFIG).merge(retries))
 
 
 @cache

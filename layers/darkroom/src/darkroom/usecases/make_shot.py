@@ -11,8 +11,11 @@ from darkroom.usecases.admit import Admission
 from darkroom.usecases.hedge import Hedger
 from darkroom.usecases.race import Billed, Note, Picture, Race, RacePolicy
 
-PUT_TIMEOUT_S = 30.0
-"""Of storing a picture; the storage's own time-outs and retries end before."""
+PUT_TIMEOUT_S = 13.0
+"""Seconds that storing a picture may take; the storage's own time-outs and retries end before.
+
+A run keeps back more than that for its end, so that a picture made last is stored or known not to be.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
