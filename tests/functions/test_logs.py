@@ -1,6 +1,7 @@
 """What the functions print: one thread through a whole case, and nothing that must stay secret."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -115,3 +116,12 @@ def test_each_call_of_the_api_has_one_canonical_line(
     assert (first["message"], first["status_code"], first["caller"]) == ("answered", 202, "default")
     assert (first["did"], first["case_id"], first["shots"]) == ("case_submitted", "case-42", 3)
     assert (second["status_code"], "did" in second) == (404, False)
+
+
+def test_lambda_can_read_the_level_of_a_line_because_its_time_is_of_rfc_3339(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    functions.call("initiator", event("initiator"))
+    [line] = lines(capsys.readouterr().out)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", line["timestamp"])
+    assert line["level"] == "INFO"

@@ -23,7 +23,7 @@ MAX_REASONS = 10
 
 def logger(service: str) -> Logger:
     """The logger of one function; `POWERTOOLS_LOG_LEVEL` sets its level."""
-    return Logger(service=service, utc=True)
+    return Logger(service=service, utc=True, use_rfc3339=True)  # Lambda reads levels of such lines only
 
 
 def answer(
