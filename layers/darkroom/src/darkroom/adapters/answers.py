@@ -120,7 +120,10 @@ async def usable(key: Callable[[], str]) -> str:
 
     HTTP libraries quote a header that they cannot send, so such a key must not get that far.
     """
-    value = (await asyncio.to_thread(key)).strip()
+    try:
+        value = (await asyncio.to_thread(key)).strip()
+    except ValueError as error:
+        raise Unauthorized(str(error)) from error
     if not value or value == UNSET_KEY:
         raise Unauthorized("no API key is configured for the image provider")
     if not re.fullmatch(r"[!-~]+", value):

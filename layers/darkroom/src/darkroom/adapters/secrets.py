@@ -1,6 +1,7 @@
 """Secrets from Secrets Manager, kept for five minutes, so that a rotation needs no deploy."""
 
 import codecs
+import json
 from collections.abc import Callable
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -22,6 +23,28 @@ def secret(name: str) -> Secret:
         return plain(stored if isinstance(stored, bytes) else str(stored))
 
     return value
+
+
+def api_key(name: str) -> Secret:
+    """Return the provider's key in the secret with this name or ARN; reading it may raise ValueError."""
+    read = secret(name)
+    return lambda: key_in(read())
+
+
+def key_in(stored: str) -> str:
+    """Return the key that a secret holds: as its text, or as the field `apiKey` of JSON.
+
+    Raises ValueError, which quotes nothing, for JSON without that field.
+    """
+    if not stored.startswith("{"):
+        return stored
+    try:
+        found = json.loads(stored).get("apiKey")
+    except ValueError:
+        found = None
+    if isinstance(found, str):
+        return found
+    raise ValueError("the secret must be the key, or JSON with the key in the field apiKey")
 
 
 def plain(stored: str | bytes) -> str:
