@@ -12,6 +12,7 @@ import httpx
 from botocore.exceptions import ClientError
 from darkroom.adapters import standard_webhooks
 from darkroom.adapters.api_tokens import faults
+from darkroom.adapters.secrets import key_in
 from darkroom.api import WEBHOOK_PATH
 
 from ops.deployment import Deployment
@@ -104,17 +105,13 @@ def provider(deployment: Deployment) -> Iterator[Finding]:
     """Check that the provider accepts the key and has the model. The request costs nothing."""
     variables = deployment.worker
     name = variables["IMAGE_PROVIDER"]
+    if "bedrock" in (name, variables.get("FALLBACK_PROVIDER")):
+        yield from _bedrock(deployment, variables["BEDROCK_REGION"], variables["BEDROCK_MODEL"])
     if name == "bedrock":
-        yield Finding(
-            Level.WARN,
-            "provider",
-            "Bedrock cannot be checked without drawing",
-            "make one: make doctor DRAW=1; or see the console: Bedrock, Model access",
-        )
         return
     prefix = {"gemini": "GEMINI", "openai": "OPENAI"}[name]
     model = variables[f"{prefix}_MODEL"]
-    secret = deployment.secret_of(variables[f"{prefix}_SECRET"])
+    secret = key_in(deployment.secret_of(variables[f"{prefix}_SECRET"]))
     url, headers = (
         (f"{variables['GEMINI_URL']}/v1beta/models/{model}", {"x-goog-api-key": secret})
         if name == "gemini"
@@ -143,9 +140,39 @@ def provider(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
+def _bedrock(deployment: Deployment, region: str, model: str) -> Iterator[Finding]:
+    bedrock = deployment.client("bedrock", region_name=region)
+    found = bedrock.get_foundation_model_availability(modelId=model)
+    lacks = [
+        f"{name} is {given}"
+        for name, given, right in (
+            ("the agreement", found["agreementAvailability"]["status"], "AVAILABLE"),
+            ("the authorization", found["authorizationStatus"], "AUTHORIZED"),
+            ("the entitlement", found["entitlementAvailability"], "AVAILABLE"),
+            ("the region", found["regionAvailability"], "AVAILABLE"),
+        )
+        if given != right
+    ]
+    if lacks:
+        mend = f"an administrator must call the model once in {region} (docs/operations.md, Bedrock)"
+        yield Finding(
+            Level.FAIL, "provider", f"{model} is not open to this account: {', '.join(lacks)}", mend
+        )
+        return
+    details = bedrock.get_foundation_model(modelIdentifier=model)["modelDetails"]
+    if details.get("modelLifecycle", {}).get("status") == "LEGACY":
+        mend = "set BedrockModel to a model that is active, before this one is switched off"
+        yield Finding(Level.WARN, "provider", f"{model} is a legacy model of Bedrock", mend)
+        return
+    yield Finding(Level.OK, "provider", f"{model} is open to this account in {region}")
+
+
 def releases(deployment: Deployment) -> Iterator[Finding]:
     """Check that callers get the newest code with the newest settings."""
     functions = deployment.client("lambda")
+    if deployment.parameters.get("ReleaseAlarms") == "false":
+        mend = "deploy with ReleaseAlarms=true"
+        yield Finding(Level.WARN, "release", "errors of a new version take no release back", mend)
     for alias in sorted(deployment.of_type("AWS::Lambda::Alias").values()):
         name, _, label = alias.rpartition(":")
         newest, served = (functions.get_function_configuration(FunctionName=n) for n in (name, alias))
@@ -301,7 +328,8 @@ def storage(deployment: Deployment) -> Iterator[Finding]:
         ("is protected from deletion", bool(described.get("DeletionProtectionEnabled"))),
     ):
         mend = "deploy again, with Stage=prod for the protection; the local stack has not all of these"
-        yield Finding(Level.OK if right else Level.WARN, "table", what if right else f"missing: {what}", mend)
+        level = Level.FAIL if deployment.name.endswith("-prod") else Level.WARN
+        yield Finding(Level.OK if right else level, "table", what if right else f"missing: {what}", mend)
     public = None
     with suppress(ClientError):
         public = deployment.client("s3").get_public_access_block(Bucket=deployment.outputs["BucketName"])

@@ -11,16 +11,26 @@ from darkroom.adapters.secrets import plain
 class Deployment:
     """One stack; `client` makes the boto3 client of a service."""
 
-    def __init__(self, name: str, client: Callable[[str], Any], http: httpx.Client) -> None:
+    def __init__(self, name: str, client: Callable[..., Any], http: httpx.Client) -> None:
         self.name = name
         self.client = client
         self.http = http
 
     @cached_property
+    def _stack(self) -> dict[str, Any]:
+        [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return dict(stack)
+
+    @property
     def outputs(self) -> dict[str, str]:
         """Output → value."""
-        [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        return {output["OutputKey"]: output["OutputValue"] for output in self._stack["Outputs"]}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Parameter → value."""
+        found = self._stack.get("Parameters", [])
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found}
 
     @cached_property
     def resources(self) -> dict[str, tuple[str, str]]:
