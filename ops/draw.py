@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import httpx
 from darkroom.adapters import http
 from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters.secrets import key_in
 from darkroom.domain.case import Shot, ShotKind
 from darkroom.domain.errors import ShotError, TimedOut
 from darkroom.settings import WorkerSettings
@@ -46,7 +47,7 @@ def draw(
     developer = PillowDeveloper(size=settings.image_size, quality=settings.image_quality)
     with asyncio.Runner() as runner:
         client = http.client(1, transport)
-        for source in sources(settings, client, lambda name: lambda: deployment.secret_of(name)):
+        for source in sources(settings, client, lambda name: lambda: key_in(deployment.secret_of(name))):
             price = source.price_micro_usd / 1_000_000
             answer = confirm(f"Make one picture with {source.name}, which counts as ${price:.4f}?")
             if answer:

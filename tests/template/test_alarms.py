@@ -73,6 +73,24 @@ def test_the_dashboard_draws_every_metric_of_ours_and_only_what_exists() -> None
     assert drawn >= {metric.value for metric in metrics.Metric}
 
 
+RELEASED = [name for name, r in RESOURCES.items() if "AutoPublishAlias" in r.get("Properties", {})]
+
+
+@pytest.mark.parametrize("function", RELEASED)
+def test_a_release_is_taken_back_for_errors_of_the_new_version_alone(function: str) -> None:
+    preference = RESOURCES[function]["Properties"]["DeploymentPreference"]
+    condition, [alarm], none = preference["Alarms"]["Fn::If"]
+    assert (condition, none) == ("HasReleaseAlarms", [])
+    watched = ALARMS[alarm["Ref"]]
+    assert (watched["Namespace"], watched["MetricName"]) == ("AWS/Lambda", "Errors")
+    assert {d["Name"]: d["Value"] for d in watched["Dimensions"]} == {
+        "FunctionName": {"Ref": function},
+        "Resource": {"Fn::Sub": f"${{{function}}}:live"},
+        "ExecutedVersion": {"Fn::GetAtt": [function, "Version.Version"]},
+    }
+    assert watched["TreatMissingData"] == "notBreaching"
+
+
 def test_the_dashboard_shows_the_errors_of_every_function() -> None:
     body = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
     metrics_drawn = [metric for widget in body["widgets"] for metric in widget["properties"]["metrics"]]

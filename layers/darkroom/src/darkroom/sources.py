@@ -10,7 +10,7 @@ from darkroom.adapters.bedrock import Bedrock
 from darkroom.adapters.days import day_ends
 from darkroom.adapters.gemini import Gemini
 from darkroom.adapters.openai import OpenAI
-from darkroom.adapters.secrets import Secret, secret
+from darkroom.adapters.secrets import Secret, api_key
 from darkroom.domain.quota import Limits
 from darkroom.ports import ImageProvider
 from darkroom.settings import MissingSetting, WorkerSettings
@@ -25,7 +25,7 @@ type _Secrets = Callable[[str], Secret]
 """The secret with a name or ARN."""
 
 
-def sources(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = secret) -> list[Source]:
+def sources(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = api_key) -> list[Source]:
     """Return the provider, then the one to fall back on; raises MissingSetting for one that does not exist.
 
     Limits and an own price are those of the first: what the other allows, its answers say.

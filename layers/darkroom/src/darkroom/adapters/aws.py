@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-# botocore waits 60 s by default and tries again: longer than a function may run. Here all tries with the waits
-# between them end before the function does (tests/template/test_timeouts.py).
+# botocore waits 60 s by default and tries again: longer than a function may run. Here all tries, with the
+# waits between them, end before the function does (tests/template/test_timeouts.py).
 _CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,
