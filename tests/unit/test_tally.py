@@ -79,6 +79,17 @@ def test_versions_that_nobody_heard_of_lose_no_picture_and_no_cost(missing: set[
     assert counted(heard) == counted(a_life())
 
 
+def test_a_job_that_is_first_heard_of_when_it_has_ended_counts_as_ended() -> None:
+    versions = a_life()
+    ended = versions[3]
+    found = tally(None, ended)
+    assert found.counts[Count.ENDED_PARTIAL] == found.counts[Count.CASES] == 1
+    assert found.generation == 20_000
+    # The same of a case whose new job is first heard of when it has ended, in the place of one that had.
+    other = replace(ended, job_id="job-2")
+    assert tally(ended, other).counts[Count.ENDED_PARTIAL] == 1
+
+
 def test_a_refusal_is_no_failure() -> None:
     job = replace(
         a_job(CASE), failures={"evidence-1": Failure(code="refused", message="no", retryable=False)}
