@@ -90,6 +90,29 @@ def test_a_job_that_is_first_heard_of_when_it_has_ended_counts_as_ended() -> Non
     assert tally(ended, other).counts[Count.ENDED_PARTIAL] == 1
 
 
+def test_what_is_wasted_and_retried_counts_by_difference_and_never_below_nothing() -> None:
+    first = a_job(CASE)
+    second = replace(first, version=2, wasted_micro_usd=10, retry_count=1)
+    third = replace(second, version=3, wasted_micro_usd=25, retry_count=3)
+    counts, _ = counted([first, second, third])
+    assert (counts[Count.WASTED], counts[Count.RETRIES]) == (25, 3)
+    again, _ = retry(end(third, now=NOW, error=RetriesExhausted("x")), CASE, {}, now=NOW, timing=TIMING)
+    assert tally(third, replace(again, retry_count=0)).counts.get(Count.RETRIES, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "is_empty"),
+    [
+        (Tally(counts={}), True),
+        (Tally(counts={Count.CASES: 1}), False),
+        (Tally(counts={}, generation=0), False),
+        (Tally(counts={}, webhook=0), False),
+    ],
+)
+def test_a_change_that_adds_anything_is_not_empty(found: Tally, is_empty: bool) -> None:
+    assert found.is_empty is is_empty
+
+
 def test_a_refusal_is_no_failure() -> None:
     job = replace(
         a_job(CASE), failures={"evidence-1": Failure(code="refused", message="no", retryable=False)}
