@@ -155,7 +155,8 @@ class MemoryQuota:
     """See QuotaStore."""
 
     accounts: dict[str, tuple[int, Quota]] = field(default_factory=dict)
-    purses: dict[str, tuple[int, int]] = field(default_factory=dict)
+    purses: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Version, micro-USD spent, and until when it is needed."""
     lost_writes: int = 0
     """How many of the next saves somebody else wins."""
     error: ShotError | None = None
@@ -168,12 +169,15 @@ class MemoryQuota:
         if self.error:
             raise self.error
         version, quota = self.accounts.get(source, (0, Quota()))
-        spent = {name: self.purses.get(name, (0, 0)) for name in purses}
+        kept = {name: self.purses.get(name, (0, 0, 0)) for name in purses}
         account = Account(
             quota=quota,
-            purses=tuple(Purse(name=n, limit=limit, spent=spent[n][1]) for n, limit in purses.items()),
+            purses=tuple(
+                Purse(name=n, limit=limit, spent=kept[n][1], needed_until=kept[n][2])
+                for n, limit in purses.items()
+            ),
         )
-        return Kept(source=source, account=account, versions=(version, *(v for v, _ in spent.values())))
+        return Kept(source=source, account=account, versions=(version, *(v for v, _, _ in kept.values())))
 
     async def save(self, kept: Kept, account: Account) -> None:
         self.saves += 1
@@ -191,13 +195,13 @@ class MemoryQuota:
         ]
         moved = account.quota != kept.account.quota
         if (moved and self.accounts.get(kept.source, (0, Quota()))[0] != quota_version) or any(
-            self.purses.get(purse.name, (0, 0))[0] != version for purse, version in changed
+            self.purses.get(purse.name, (0, 0, 0))[0] != version for purse, version in changed
         ):
             raise Contention("another worker was faster")
         if moved:
             self.accounts[kept.source] = quota_version + 1, account.quota
         for purse, version in changed:
-            self.purses[purse.name] = version + 1, purse.spent
+            self.purses[purse.name] = version + 1, purse.spent, purse.needed_until
 
 
 type Answer = Callable[[Snapshot], None]

@@ -35,7 +35,7 @@ base_url = partial(api.base_url, app, SETTINGS.public_url)
 CASES = DynamoDBAllowance(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
 TIMING = SETTINGS.timing
 SUBMIT = SubmitCase(jobs=JOBS, allowance=CASES, start=START, clock=clock, new_id=new_id, timing=TIMING)
-RETRY = RetryJob(jobs=JOBS, start=START, clock=clock, timing=TIMING)
+RETRY = RetryJob(jobs=JOBS, allowance=CASES, start=START, clock=clock, timing=TIMING)
 CANCEL = CancelJob(jobs=JOBS, clock=clock)
 darkroom.startup.done()
 
@@ -59,7 +59,7 @@ def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") ->
 def retry(caseId: str, body: RetryRequest = RETRY_ALL) -> Response[str]:  # noqa: N803 - a name of the wire
     seen, webhook_url = api.seen(app.current_event), base_url() + api.WEBHOOK_PATH
     more, changed = api.budget(app.current_event, body.max_cost_micro_usd), body.descriptions()
-    by = api.access(app.current_event).caller
+    by = api.access(app.current_event)
     job = RETRY(caseId, changed, by=by, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=more)
     return answer("job_retried", job, HTTPStatus.ACCEPTED)
 

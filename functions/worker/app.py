@@ -42,7 +42,7 @@ DEVELOP = DevelopCase(
         fallback_on=SETTINGS.fallback_codes,
     ),
     sources=sources(SETTINGS, CLIENT),
-    quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, clock),
+    quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), clock),
     clock=clock,
     new_id=new_id,

@@ -253,6 +253,7 @@ def test_a_line_break_after_the_key_is_not_sent(
 
 
 NOW = "Tue, 24 Nov 2026 03:00:00 GMT"
+DAY = 86_400.0
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,20 @@ NOW = "Tue, 24 Nov 2026 03:00:00 GMT"
         ({"retry-after": "Tue, 24 Nov 2026 02:59:00 GMT", "date": NOW}, 0.0),
         ({"retry-after": "Tue, 24 Nov 2026 03:01:30 GMT"}, None),
         ({"retry-after": "Tue, 24 Nov 99999 03:01:30 GMT", "date": NOW}, None),
+        ({"retry-after": "86400"}, DAY),
+        ({"retry-after": "2592000"}, DAY),
+        ({"retry-after": "1e308"}, DAY),
+        ({"retry-after": "9" * 300}, DAY),
+        ({"retry-after": "9" * 5_000}, None),
+        ({"retry-after": "-1e308"}, None),
+        ({"retry-after": "-inf"}, None),
+        ({"retry-after-ms": "1e308"}, DAY / 1000),
+        ({"retry-after-ms": "-5", "retry-after": "9"}, 9.0),
+        ({"retry-after": "Fri, 31 Dec 2100 00:00:00 GMT", "date": NOW}, DAY),
+        ({"retry-after": "Tue, 24 Nov 2026 03:01:30 GMT", "date": "Thu, 01 Jan 1970 00:00:00 GMT"}, DAY),
+        ({"retry-after": f"Tue, 24 Nov 2026 {'9' * 400}:01:30 GMT", "date": NOW}, None),
+        ({"retry-after": "Tue, 24 Nov 2026 03:01:30 -0000", "date": f"{NOW[:-3]}+{'9' * 400}"}, None),
+        ({"retry-after": "Tue, 24 Nov 2026 03:01:30 -0000", "date": NOW}, 90.0),
     ],
 )
 def test_a_delay_is_a_number_of_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.job_items import job_attributes, job_from_item, to_item
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound, RetriesExhausted
 from darkroom.domain.history import Event, EventKind, Move, RunLog, What
@@ -52,6 +53,10 @@ def a_full_job() -> Job:
         settled_at_claim=1,
         losses=1,
         revision=4,
+        revision_until=NOW + 7,
+        retries=6,
+        guest_retries=2,
+        wasted_at_retry=8,
         sequence=5,
         started_at=NOW + 1,
         completed_at=NOW + 2,
@@ -179,6 +184,24 @@ def test_a_new_revision_of_the_case_is_stored_with_the_job_and_the_old_one_stays
     store.save(revised, other)
     assert (store.get("case-1"), store.get_case(revised)) == (revised, other)
     assert store.get_case(a_job()) == a_case()
+
+
+def test_a_case_is_forgotten_a_day_after_the_last_job_that_is_made_from_it() -> None:
+    with mock_aws():
+        create_table(clients.dynamodb())
+        job = replace(a_job(), deadline_at=NOW, revision_until=NOW + 5_000)
+        DynamoDBJobs(clients.dynamodb(), TABLE, keep_days=10).create(job, a_case())
+        key = {"pk": {"S": "case:case-1:image-request:job-1:0"}}
+        item = clients.dynamodb().get_item(TableName=TABLE, Key=key)["Item"]
+    assert int(item["expiresAt"]["N"]) == NOW // 1000 + 5 + 11 * 86_400
+
+
+def test_a_job_stored_before_retries_were_counted_is_read() -> None:
+    old = replace(a_job(), revision=2)
+    attributes = job_attributes(old)
+    for name in ("revisionUntil", "retries", "guestRetries", "wastedAtRetry"):
+        attributes.pop(name)
+    assert job_from_item(to_item(attributes)) == replace(old, retries=2, revision_until=0)
 
 
 def test_a_lost_write_stores_no_case_either(store: JobStore) -> None:

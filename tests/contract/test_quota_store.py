@@ -14,7 +14,7 @@ from darkroom.ports import Kept, QuotaStore
 from moto import mock_aws
 
 from tests.builders import NOW
-from tests.fakes import ManualClock, MemoryQuota
+from tests.fakes import MemoryQuota
 
 PURSES = {"job:1": 1_000, "day:7": 5_000}
 QUOTA = Quota(
@@ -40,7 +40,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[QuotaStore]:
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        yield DynamoDBQuota(client, "jobs", ManualClock())
+        yield DynamoDBQuota(client, "jobs")
 
 
 def load(store: QuotaStore, purses: dict[str, int] = PURSES, source: str = "gemini/model") -> Kept:
@@ -52,7 +52,10 @@ def save(store: QuotaStore, kept: Kept, account: Account) -> None:
 
 
 def spent(account: Account, *amounts: int) -> Account:
-    purses = [replace(p, spent=s) for p, s in zip(account.purses, amounts, strict=True)]
+    purses = (
+        replace(purse, spent=amount, needed_until=NOW if amount else 0)
+        for purse, amount in zip(account.purses, amounts, strict=True)
+    )
     return replace(account, purses=tuple(purses))
 
 
@@ -127,10 +130,10 @@ def test_what_dynamodb_refuses_has_a_name(code: str, error: type[Exception]) -> 
         stub.add_client_error("put_item", code)
         kept = Kept(source="a/b", account=Account(), versions=(0,))
         with pytest.raises(error):
-            save(DynamoDBQuota(client, "jobs", ManualClock()), kept, Account(quota=QUOTA))
+            save(DynamoDBQuota(client, "jobs"), kept, Account(quota=QUOTA))
 
 
-def test_a_purse_is_forgotten_after_a_while() -> None:
+def test_a_purse_is_forgotten_a_day_after_its_job() -> None:
     with mock_aws():
         client = boto3.client("dynamodb", "eu-central-1")
         client.create_table(
@@ -139,8 +142,8 @@ def test_a_purse_is_forgotten_after_a_while() -> None:
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        store = DynamoDBQuota(client, "jobs", ManualClock())
+        store = DynamoDBQuota(client, "jobs", keep_days=400)
         kept = load(store)
         save(store, kept, spent(kept.account, 1, 1))
         item = client.get_item(TableName="jobs", Key={"pk": {"S": "purse:job:1"}})["Item"]
-    assert int(item["expiresAt"]["N"]) == ManualClock().now // 1000 + 30 * 86_400
+    assert int(item["expiresAt"]["N"]) == NOW // 1000 + 401 * 86_400

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.share_links import RIGHTS, ShareLinks
+from darkroom.domain.errors import Overloaded
+from darkroom.domain.job import end
 
 from tests.functions.conftest import SECRETS, TOKEN, Functions, event, request
 
@@ -30,6 +33,14 @@ def ask(functions: Functions, method: str, path: str, known: dict[str, Any], **c
     incoming["requestContext"].pop("authorizer")
     incoming["requestContext"] |= known
     return functions.call("reader" if method == "GET" else "initiator", incoming)
+
+
+def fail(job_id: str) -> None:
+    """The job of the case ends without a picture, and has cost nothing."""
+    jobs = DynamoDBJobs(clients.dynamodb(), "jobs")
+    job = jobs.get("case-42")
+    assert job.job_id == job_id
+    jobs.save(end(job, now=job.created_at, error=Overloaded("busy")))
 
 
 def test_a_callers_token_is_known(functions: Functions) -> None:
@@ -143,7 +154,7 @@ def test_another_cases_link_is_refused_the_same_whether_the_case_exists_or_not(f
 def test_a_link_that_may_retry_does_and_one_that_may_not_does_not(functions: Functions) -> None:
     incoming = event("initiator") | {"queryStringParameters": {"share": "retry"}}
     job = functions.call("initiator", incoming).json
-    ask(functions, "DELETE", CASE, context("submit"))
+    fail(job["jobId"])
     token = job["shareUrl"].partition("#")[2]
     known = {"authorizer": {"lambda": authorize(functions, f"Bearer {token}")["context"]}}
     assert ask(functions, "DELETE", CASE, known).status == 403
@@ -153,6 +164,48 @@ def test_a_link_that_may_retry_does_and_one_that_may_not_does_not(functions: Fun
     answer = ask(functions, "POST", f"{CASE}/retry", known)
     assert answer.status == 202
     assert "shareUrl" not in answer.json
+
+
+def test_a_link_retries_three_times_and_then_only_when_the_owner_has(functions: Functions) -> None:
+    functions.load("initiator", CASES_PER_DAY="4")
+    job = functions.call("initiator", event("initiator")).json
+    guest, owner = context("read retry", "case-42"), context("submit")
+    for _ in range(3):
+        fail(job["jobId"])
+        assert ask(functions, "POST", f"{CASE}/retry", guest).status == 202
+    fail(job["jobId"])
+    refused = ask(functions, "POST", f"{CASE}/retry", guest)
+    assert (refused.status, refused.json["code"]) == (403, "forbidden")
+    assert "3 times" in refused.json["detail"]
+    assert ask(functions, "POST", f"{CASE}/retry", owner).status == 202
+    fail(job["jobId"])
+    spent = ask(functions, "POST", f"{CASE}/retry", guest)
+    assert (spent.status, spent.json["code"]) == (429, "daily_limit"), "they counted for the owner"
+    found = clients.dynamodb().scan(TableName="jobs")["Items"]
+    assert sum("image-request" in item["pk"]["S"] for item in found) == 1
+
+
+def test_a_link_never_starts_again_what_was_cancelled(functions: Functions) -> None:
+    functions.call("initiator", event("initiator"))
+    ask(functions, "DELETE", CASE, context("submit"))
+    refused = ask(functions, "POST", f"{CASE}/retry", context("read retry", "case-42"))
+    assert (refused.status, refused.json["code"]) == (403, "forbidden")
+    assert "cancelled" in refused.json["detail"]
+    assert ask(functions, "POST", f"{CASE}/retry", context("submit")).status == 202
+
+
+def test_cancel_and_retry_comes_to_the_daily_limit(functions: Functions) -> None:
+    functions.load("initiator", CASES_PER_DAY="3")
+    functions.call("initiator", event("initiator"))
+    found = []
+    for _ in range(3):
+        ask(functions, "DELETE", CASE, context("submit"))
+        found.append(ask(functions, "POST", f"{CASE}/retry", context("submit")))
+    assert [answer.status for answer in found] == [202, 202, 202], "of someone else than the submitter"
+    ask(functions, "DELETE", CASE, context("submit"))
+    answer = ask(functions, "POST", f"{CASE}/retry", context("submit"))
+    assert (answer.status, answer.json["code"]) == (429, "daily_limit")
+    assert 0 < int(answer.headers["retry-after"]) <= 86_400
 
 
 def test_share_is_one_of_two_words(functions: Functions) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from darkroom.domain.access import Access, Scope
 from darkroom.domain.case import Case, ShotKind, image_key
 from darkroom.domain.errors import (
     Cancelled,
@@ -52,6 +53,7 @@ from tests.simulation.invariants import Violation, check, check_write
 START = 1_800_000_000_000
 TIMING = Timing()
 URL = "https://sim/hook"
+CALLER = Access(caller="game", scopes=frozenset({Scope.SUBMIT}))
 CLOCKS_DIFFER_S = 6
 
 
@@ -101,7 +103,7 @@ class World:
     starts: list[float] = field(default_factory=list)
     billed: Counter[str] = field(default_factory=Counter)
     accounts: dict[str, tuple[int, Quota]] = field(default_factory=dict)
-    purses: dict[str, tuple[int, int]] = field(default_factory=dict)
+    purses: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     calls: int = 0
     depth: int = 0
     speaking: Process | None = None
@@ -277,8 +279,14 @@ class World:
         return self.attempt("submit", lambda: use_case(case, caller="game", webhook_url=URL, replace=replace))
 
     def retry(self, descriptions: Mapping[str, str]) -> bool:
-        use_case = RetryJob(jobs=self.jobs, start=self.start(), clock=self.clock(), timing=TIMING)
-        return self.attempt("retry", lambda: use_case(self.case_id, descriptions, by="game", webhook_url=URL))
+        use_case = RetryJob(
+            jobs=self.jobs,
+            allowance=MemoryAllowance(),
+            start=self.start(),
+            clock=self.clock(),
+            timing=TIMING,
+        )
+        return self.attempt("retry", lambda: use_case(self.case_id, descriptions, by=CALLER, webhook_url=URL))
 
     def cancel(self) -> bool:
         use_case = CancelJob(jobs=self.jobs, clock=self.clock())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, ShotError, StorageFailed
-from darkroom.domain.quota import Limits, Turn
+from darkroom.domain.quota import LONGEST_PAUSE_MS, QUEUE_MS, Limits, Purse, Quota, Turn
 from darkroom.usecases.admit import CONTENTION_TRIES, Admission, Postponed, Requests
 
 from tests.builders import PRICE, a_source
@@ -32,7 +32,7 @@ class Fleet:
             store=self.quota,
             clock=LoopClock(),
             jitter=lambda: 0.5,
-            purses=self.purses,
+            purses=[Purse(name=name, limit=limit) for name, limit in self.purses.items()],
             requests=Requests(slots=asyncio.Semaphore(concurrency)),
             deadline_at=LoopClock().start + round(deadline_s * 1000),
             turn=turn,
@@ -128,6 +128,80 @@ def test_a_throttled_worker_makes_all_others_wait() -> None:
 
     run(throttled())
     assert fleet.starts == [30.0] * 3
+
+
+@pytest.mark.parametrize("seconds", [2_592_000.0, 1e308, float("inf"), 10**400])
+def test_a_delay_of_weeks_makes_the_others_wait_for_minutes(seconds: float) -> None:
+    fleet = Fleet(Limits())
+
+    async def throttled() -> None:
+        await fleet.worker().throttled(seconds)
+        await fleet.case("other", 3)
+
+    run(throttled())
+    assert fleet.starts == [LONGEST_PAUSE_MS / 1000] * 3
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0, float("nan")])
+def test_a_delay_that_is_none_makes_nobody_wait(seconds: float) -> None:
+    fleet = Fleet(Limits())
+
+    async def throttled() -> None:
+        await fleet.worker().throttled(seconds)
+        await fleet.case("other", 3)
+
+    run(throttled())
+    assert fleet.starts == [0.0] * 3
+
+
+def test_a_pause_of_weeks_that_is_stored_already_is_none() -> None:
+    far = Quota(paused_until=LoopClock.start + 30 * DAY, queue_until=LoopClock.start + 30 * DAY)
+    fleet = Fleet(Limits(per_minute=10), quota=MemoryQuota(accounts={"fake/model": (1, far)}))
+    run(fleet.case("one", 3))
+    assert fleet.starts == [QUEUE_MS / 1000] * 3, "the queue ends when its longest is over"
+
+
+def test_one_who_cancels_and_retries_all_the_time_blocks_nobody_afterwards() -> None:
+    """Each of its runs is sent away, and another comes in its place."""
+    fleet = Fleet(Limits(per_minute=10))
+
+    async def attacker() -> None:
+        while asyncio.get_running_loop().time() < 300:
+            with pytest.raises((TimeoutError, Postponed)):
+                await asyncio.wait_for(asyncio.gather(*(fleet.worker().enter() for _ in range(14))), 2)
+            await asyncio.sleep(3)
+
+    async def both() -> None:
+        await asyncio.gather(*(attacker() for _ in range(5)))
+        began, fleet.starts = asyncio.get_running_loop().time(), []
+        await fleet.case("honest", 1)
+        assert fleet.errors == []
+        assert fleet.starts[0] - began < 150
+
+    run(both())
+
+
+def test_the_length_of_the_queue_alone_ends_no_job() -> None:
+    fleet = Fleet(Limits(per_minute=10))
+    queue = Quota(queue_until=LoopClock.start + QUEUE_MS)
+    fleet.quota.accounts["fake/model"] = (1, queue)
+    run(fleet.request(fleet.worker(deadline_s=60)))
+    assert [type(e) for e in fleet.errors] == [Postponed]
+    assert fleet.quota.accounts["fake/model"] == (1, queue), "who waits for others leaves no trace"
+
+
+def test_a_refusal_past_the_deadline_is_the_end_and_leaves_no_trace() -> None:
+    fleet = Fleet(Limits(per_minute=1))
+
+    async def two() -> None:
+        await fleet.request(fleet.worker())
+        version, _ = fleet.quota.accounts["fake/model"]
+        fleet.quota.accounts["fake/model"] = (version, Quota(paused_until=LoopClock()() + 120_000))
+        await fleet.request(fleet.worker(deadline_s=100))
+        assert fleet.quota.accounts["fake/model"][0] == version
+
+    run(two())
+    assert [type(e) for e in fleet.errors] == [QuotaExhausted]
 
 
 def test_a_worker_that_waits_for_its_start_hears_of_a_pause_meanwhile() -> None:

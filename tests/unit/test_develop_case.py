@@ -258,7 +258,7 @@ def test_a_job_never_costs_more_than_its_caller_allows() -> None:
 
 def test_what_a_lost_run_reserved_counts_as_spent() -> None:
     room = Darkroom()
-    room.quota.purses["job:job-1"] = (1, 8 * PRICE)
+    room.quota.purses["job:job-1"] = (1, 8 * PRICE, NOW)
     room.develop(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)))
     assert len(room.provider.asked) == 2
 
@@ -274,6 +274,23 @@ def test_the_run_tells_in_words_why_requests_failed_and_counts_what_an_operator_
     assert report.ledger.reasons == {"fake/model: billing is not active": 2, "fake/model: busy": 1}
     assert report.ledger.faults == 2
     assert metrics.of_run(report)[metrics.Metric.PROVIDER_FAULTS] == 2
+
+
+def test_a_job_whose_budget_was_forgotten_spends_no_more_than_is_left_of_it() -> None:
+    room = Darkroom()
+    order = replace(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)), spent_micro_usd=8 * PRICE)
+    room.develop(order)
+    assert len(room.provider.asked) == 2
+    assert room.quota.purses["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
+
+
+def test_a_budget_is_kept_for_as_long_as_the_latest_run_may_take_also_when_nothing_is_spent() -> None:
+    room = Darkroom()
+    room.quota.purses["job:job-1"] = (1, 10 * PRICE, NOW)
+    order = an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE))
+    room.develop(order)
+    assert room.provider.asked == []
+    assert room.quota.purses["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
 
 
 def test_all_jobs_of_a_day_together_cost_no_more_than_the_deployment_allows() -> None:

@@ -109,7 +109,8 @@ class JobMachine(RuleBasedStateMachine):
         old, case = self.job, self.case
 
         def decide() -> Job:
-            again, self.case = retry(old, case, words_of, now=self.now, timing=TIMING)
+            again, changed = retry(old, case, words_of, now=self.now, timing=TIMING)
+            self.case = changed or case
             return again
 
         self._change(decide)

@@ -23,7 +23,7 @@ from darkroom.domain.errors import (
     Unauthorized,
 )
 from darkroom.domain.history import Event, EventKind
-from darkroom.domain.quota import Limits, Turn
+from darkroom.domain.quota import Limits, Purse, Turn
 from darkroom.ports import RawImage
 from darkroom.settings import WorkerSettings
 from darkroom.usecases.admit import Admission, Postponed, Requests
@@ -86,7 +86,7 @@ class Attempt:
                     store=self.quota,
                     clock=LoopClock(),
                     jitter=lambda: 0.5,
-                    purses=purses or {},
+                    purses=[Purse(name=name, limit=limit) for name, limit in (purses or {}).items()],
                     requests=requests,
                     deadline_at=LoopClock().start + 86_400_000,
                     turn=Turn.NEW,
@@ -182,6 +182,19 @@ def test_a_delay_that_does_not_fit_the_deadline_is_not_waited_for() -> None:
     error = Overloaded("busy", retry_after=115.0)
     attempt = Attempt([error, 1.0])
     assert (attempt.error, attempt.seconds) == (error, 0.0)
+
+
+@pytest.mark.parametrize("delay", [600.1, 2_592_000.0, 1e308, float("inf"), 10**400])
+def test_a_delay_that_no_busy_server_means_is_none(delay: float) -> None:
+    attempt = Attempt([Overloaded("busy", retry_after=delay), 1.0])
+    assert (attempt.error, attempt.seconds) == (None, 1.5)
+
+
+@pytest.mark.parametrize("delay", [2_592_000.0, 1e308, 10**400])
+def test_a_rate_limit_of_weeks_leaves_the_shot_to_a_run_in_ten_minutes(delay: float) -> None:
+    attempt = Attempt([Throttled("slow down", retry_after=delay), 1.0])
+    assert isinstance(attempt.error, Postponed)
+    assert attempt.error.until == LoopClock().start + 600_000
 
 
 def test_a_rate_limit_pauses_everybody_and_the_wait_does_not_count() -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 from darkroom.domain.quota import (
     HORIZON_MS,
+    LONGEST_PAUSE_MS,
+    QUEUE_MS,
     Account,
     Ask,
     Grant,
@@ -12,7 +14,10 @@ from darkroom.domain.quota import (
     Purse,
     Quota,
     Turn,
+    at_least,
+    pause_ms,
     paused,
+    paused_until,
     take,
 )
 from hypothesis import given
@@ -64,23 +69,33 @@ def test_a_start_beyond_the_horizon_is_not_handed_out() -> None:
 @given(
     per_minute=st.integers(1, 30),
     asks=st.lists(
-        st.tuples(st.integers(0, 40_000), st.integers(1, 40), st.booleans(), st.integers(-900, 900)),
+        st.tuples(
+            st.integers(0, 40_000),
+            st.integers(1, 40),
+            st.booleans(),
+            st.sampled_from(Turn),
+            st.booleans(),
+            st.integers(-900, 900),
+        ),
         max_size=40,
     ),
     pause=st.integers(0, 120_000),
+    queue=st.integers(0, 10 * DAY),
 )
 def test_no_sixty_seconds_hold_more_starts_than_the_limit(
-    per_minute: int, asks: list[tuple[int, int, bool, int]], pause: int
+    per_minute: int, asks: list[tuple[int, int, bool, Turn, bool, int]], pause: int, queue: int
 ) -> None:
     """Whoever asks, whenever, for however many; starts are used up to their slack late."""
     limits, account, now = Limits(per_minute=per_minute), Account(), NOW
     used: list[int] = []
-    for number, (wait, wanted, hedge, late) in enumerate(asks):
+    for number, (wait, wanted, hedge, turn, idle, late) in enumerate(asks):
         now += wait
-        account, grant = take(account, limits, ask(wanted, now, hedge=hedge))
+        account, grant = take(account, limits, ask(wanted, now, hedge=hedge, turn=turn, idle=idle))
         used += [at + abs(late) for at in grant.starts]
+        assert account.quota.queue_until <= now + QUEUE_MS
         if number == len(asks) // 2:
-            account = paused(account, now + pause)
+            account = paused(account, now + pause, now=now)
+            account = replace(account, quota=replace(account.quota, queue_until=now + queue))
     used.sort()
     for at in used:
         assert sum(at <= other <= at + 60_000 for other in used) <= per_minute
@@ -105,15 +120,74 @@ def test_when_the_day_is_used_up_the_next_start_is_tomorrow() -> None:
 
 
 def test_a_pause_moves_everybodys_next_start_past_it() -> None:
-    account = paused(Account(), NOW + 48_000)
+    account = paused(Account(), NOW + 48_000, now=NOW)
     for limits in (Limits(), TEN):
         _, [grant] = after(ask(2), limits=limits, account=account)
         assert grant.starts == (NOW + 48_000,) * 2
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    account = paused(paused(Account(), NOW + 48_000), NOW + 1_000)
+    account = paused(paused(Account(), NOW + 48_000, now=NOW), NOW + 1_000, now=NOW)
     assert account.quota.paused_until == NOW + 48_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds"),
+    [
+        (0.25, 250),
+        (600, 600_000),
+        (600.1, 600_000),
+        (2_592_000, 600_000),
+        (1e308, 600_000),
+        (float("inf"), 600_000),
+        (10**400, 600_000),
+        (-9, 0),
+        (float("-inf"), 0),
+        (float("nan"), 0),
+    ],
+)
+def test_a_delay_is_never_longer_than_ten_minutes_whatever_number_a_server_names(
+    seconds: float, milliseconds: int
+) -> None:
+    assert pause_ms(seconds) == milliseconds
+
+
+def test_a_pause_ends_after_ten_minutes_at_most() -> None:
+    account = paused(Account(), NOW + DAY, now=NOW)
+    assert account.quota.paused_until == NOW + LONGEST_PAUSE_MS
+
+
+@pytest.mark.parametrize("ahead", [LONGEST_PAUSE_MS + 1_001, 30 * DAY, 10**30])
+def test_a_stored_pause_that_no_provider_asks_for_is_none_and_is_forgotten(ahead: int) -> None:
+    stored = Account(quota=Quota(paused_until=NOW + ahead))
+    assert paused_until(stored, now=NOW) == 0
+    for limits in (Limits(), TEN):
+        account, [grant] = after(ask(2), limits=limits, account=stored)
+        assert (grant.starts, account.quota.paused_until) == ((NOW, NOW), 0)
+    assert paused(stored, NOW + 5_000, now=NOW).quota.paused_until == NOW + 5_000
+
+
+def test_the_longest_pause_is_kept_also_by_a_clock_that_is_a_second_slow() -> None:
+    account = paused(Account(), NOW + LONGEST_PAUSE_MS, now=NOW)
+    assert paused_until(account, now=NOW - 1_000) == NOW + LONGEST_PAUSE_MS
+
+
+@pytest.mark.parametrize("stored", [NOW // DAY * DAY + 2 * DAY, NOW + 10**30])
+def test_a_stored_day_ends_when_the_providers_day_does(stored: int) -> None:
+    midnight = (NOW // DAY + 1) * DAY
+    full = Account(quota=Quota(day_until=stored, day_starts=5))
+    account, [grant] = after(ask(1), limits=Limits(per_day=5), account=full)
+    assert (grant.starts, grant.next_at) == ((), midnight)
+    _, [tomorrow] = after(ask(1, midnight), limits=Limits(per_day=5), account=account)
+    assert tomorrow.starts == (midnight,)
+
+
+def test_a_clock_that_is_a_second_slow_does_not_take_a_day_back() -> None:
+    midnight = (NOW // DAY + 1) * DAY
+    account, [first] = after(ask(5, midnight), limits=Limits(per_day=5))
+    account, [slow] = after(ask(1, midnight - 1_000), limits=Limits(per_day=5), account=account)
+    assert (len(first.starts), slow.starts) == (5, ())
+    assert account.quota.day_until == midnight + DAY
 
 
 def test_an_extra_request_starts_at_once_or_not_at_all() -> None:
@@ -121,18 +195,90 @@ def test_an_extra_request_starts_at_once_or_not_at_all() -> None:
     assert (yes.starts, no.starts) == ((NOW,), ())
 
 
-def test_whoever_is_sent_away_comes_back_one_after_the_other() -> None:
-    _, [_, first, second, third] = after(ask(10), ask(5), ask(5), ask(5))
-    assert [g.next_at - NOW for g in (first, second, third)] == [61_000, 91_000, 121_000]
-
-
-def test_whoever_is_new_comes_after_those_that_were_sent_away_and_they_before() -> None:
-    account, _ = after(ask(10), ask(20), ask(20))
+def test_while_runs_that_were_sent_away_are_expected_new_ones_wait_and_they_do_not() -> None:
+    account, [_, away] = after(ask(10), ask(20))
+    assert (away.starts, away.next_at, away.ask_at) == ((), NOW + 61_000, NOW + 61_000)
+    assert account.quota.queue_until == NOW + QUEUE_MS
     later = NOW + 61_000
     _, [new] = after(ask(1, later), account=account)
     _, [returning] = after(ask(10, later, turn=Turn.RETURNING), account=account)
-    assert (new.starts, new.next_at) == ((), NOW + 61_000 + 4 * 60_000)
+    assert (new.starts, new.next_at, new.ask_at) == ((), later, NOW + QUEUE_MS)
     assert len(returning.starts) == 10
+
+
+def test_the_queue_ends_ninety_seconds_after_the_last_run_was_sent_away() -> None:
+    account, _ = after(ask(10), ask(20))
+    before, at = NOW + QUEUE_MS - 1, NOW + QUEUE_MS
+    _, [new] = after(ask(1, before), account=account)
+    assert new.starts == ()
+    _, [new] = after(ask(1, at), account=account)
+    assert new.starts == (at,)
+
+
+def test_who_waits_for_others_leaves_no_trace() -> None:
+    """Else one who cancels and retries all day makes the queue grow for ever."""
+    account, _ = after(ask(10), ask(20))
+    for second in range(1, 90):
+        again, [grant] = after(ask(14, NOW + second * 1_000), account=account)
+        assert (grant.starts, again) == ((), account)
+
+
+@pytest.mark.parametrize("turn", [Turn.RETURNING, Turn.GOING_ON])
+def test_whoever_finds_no_start_for_a_minute_makes_new_ones_wait(turn: Turn) -> None:
+    account, [_, refused] = after(ask(10), ask(10, turn=turn))
+    assert (refused.starts, refused.next_at) == ((), NOW + 61_000)
+    assert account.quota.queue_until == NOW + QUEUE_MS
+
+
+@pytest.mark.parametrize("turn", Turn)
+def test_a_run_with_requests_in_flight_makes_nobody_wait(turn: Turn) -> None:
+    account, [_, refused] = after(ask(10), ask(10, turn=turn, idle=False))
+    assert (refused.starts, account.quota.queue_until) == ((), 0)
+
+
+def test_a_queue_is_written_anew_when_it_is_fifteen_seconds_old() -> None:
+    account = Account(quota=Quota(paused_until=NOW + 300_000))
+    account, _ = after(ask(1), account=account)
+    same, _ = after(ask(1, NOW + 15_000, turn=Turn.RETURNING), account=account)
+    assert same == account
+    newer, _ = after(ask(1, NOW + 15_001, turn=Turn.RETURNING), account=account)
+    assert newer.quota.queue_until == NOW + 15_001 + QUEUE_MS
+
+
+def test_who_has_had_a_turn_comes_back_after_those_that_were_sent_away() -> None:
+    account, [_, away] = after(ask(10), ask(20))
+    later = NOW + 60_000
+    _, [idle] = after(ask(5, later, turn=Turn.GOING_ON), account=account)
+    assert (idle.starts, idle.next_at, idle.ask_at) == ((), NOW + 61_000, NOW + QUEUE_MS)
+    _, [busy] = after(ask(5, later, turn=Turn.GOING_ON, idle=False), account=account)
+    assert (busy.starts, busy.ask_at) == ((), away.ask_at)
+    _, [_, alone] = after(ask(10), ask(5, turn=Turn.GOING_ON))
+    assert away.ask_at < alone.ask_at <= away.ask_at + 1_000, "and at once after them"
+    _, [free] = after(ask(5, NOW + 61_000, turn=Turn.GOING_ON), account=account)
+    assert len(free.starts) == 5, "what is free at once nobody else is here to take"
+
+
+def test_who_would_come_back_after_the_end_of_its_job_makes_nobody_wait() -> None:
+    account, [_, refused] = after(ask(10), ask(20, deadline_at=NOW + 61_000))
+    assert (refused.starts, refused.next_at, account.quota.queue_until) == ((), NOW + 61_000, 0)
+    account, _ = after(ask(10), ask(20, deadline_at=NOW + 61_001))
+    assert account.quota.queue_until == NOW + QUEUE_MS
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(per_day=1)])
+def test_without_a_limit_a_minute_nobody_queues(limits: Limits) -> None:
+    account, _ = after(ask(1), ask(1), limits=limits, account=paused(Account(), NOW + 90_000, now=NOW))
+    assert account.quota.queue_until == 0
+
+
+@pytest.mark.parametrize("ahead", [QUEUE_MS + 1, 30 * DAY])
+def test_a_stored_queue_that_is_too_long_is_cut_and_then_ends(ahead: int) -> None:
+    stored = Account(quota=Quota(queue_until=NOW + ahead))
+    account, [new] = after(ask(1), account=stored)
+    assert (new.starts, new.next_at, new.ask_at) == ((), NOW, NOW + QUEUE_MS)
+    assert account.quota.queue_until == NOW + QUEUE_MS
+    _, [later] = after(ask(1, NOW + QUEUE_MS), account=account)
+    assert later.starts == (NOW + QUEUE_MS,)
 
 
 def test_an_extra_request_does_not_overtake_those_that_were_sent_away() -> None:
@@ -164,6 +310,13 @@ def test_no_purse_is_ever_overspent(limits: list[int], asks: list[tuple[int, int
         given += len(grant.starts)
         assert all(given * PRICE <= purse.spent <= purse.limit or not given for purse in account.purses)
         assert all(purse.spent >= 0 for purse in account.purses)
+
+
+def test_a_purse_holds_no_less_than_its_job_has_cost_and_lives_as_long() -> None:
+    forgotten, richer = Purse(name="a", limit=9), Purse(name="b", limit=9, spent=7, needed_until=NOW + 5)
+    known = [Purse(name="a", limit=9, spent=4, needed_until=NOW), Purse(name="b", limit=9, spent=4)]
+    raised = at_least(Account(purses=(forgotten, richer)), known)
+    assert raised.purses == (replace(forgotten, spent=4, needed_until=NOW), richer)
 
 
 def test_who_may_spend_nothing_gets_nothing_and_hears_why() -> None:

@@ -4,8 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
+from darkroom.domain.access import Access, Scope
 from darkroom.domain.case import image_run
 from darkroom.domain.errors import (
+    DailyLimit,
+    Forbidden,
     InvalidInput,
     JobNotFound,
     JobOpen,
@@ -13,17 +16,20 @@ from darkroom.domain.errors import (
     StaleVersion,
     StillStopping,
 )
-from darkroom.domain.job import Failure, Job, Status
+from darkroom.domain.job import REVISION_SPARE, Failure, Job, Status
+from darkroom.domain.requests import GUEST_RETRIES
 from darkroom.usecases.cancel_job import CancelJob
 from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 
 from tests.builders import NOW, TIMING, a_case, a_job, keys_of
-from tests.fakes import ManualClock, MemoryJobs, RecordedWorkers
+from tests.fakes import ManualClock, MemoryAllowance, MemoryJobs, RecordedWorkers
 
 CASE = a_case(evidence=3, locations=0)
 REFUSED = Failure(code="refused", message="no", retryable=False)
 URL = "https://api.example/hook"
+DESK = Access(caller="desk", scopes=frozenset({Scope.SUBMIT}))
+GUEST = Access(caller="share-link", scopes=frozenset({Scope.READ, Scope.RETRY}), case_id="case-1")
 
 
 class Office:
@@ -32,6 +38,7 @@ class Office:
     def __init__(self, **state: object) -> None:
         self.jobs = MemoryJobs()
         self.workers = RecordedWorkers()
+        self.allowance = MemoryAllowance(limit=1_000)
         self.clock = ManualClock(NOW)
         self.jobs.create(replace(a_job(CASE), **state), CASE)  # type: ignore[arg-type]
 
@@ -47,12 +54,24 @@ class Office:
         descriptions: Mapping[str, str] | None = None,
         seen: Collection[str] | None = None,
         max_cost: int | None = None,
+        by: Access = DESK,
     ) -> Job:
         start = StartWorker(jobs=self.jobs, workers=self.workers)
-        use_case = RetryJob(jobs=self.jobs, start=start, clock=self.clock, timing=TIMING)
-        return use_case(
-            "case-1", descriptions or {}, by="desk", webhook_url=URL, seen=seen, max_cost_micro_usd=max_cost
+        use_case = RetryJob(
+            jobs=self.jobs, allowance=self.allowance, start=start, clock=self.clock, timing=TIMING
         )
+        return use_case(
+            "case-1",
+            descriptions or {},
+            by=by,
+            webhook_url=URL,
+            seen=seen,
+            max_cost_micro_usd=max_cost,
+        )
+
+    def counted(self, caller: str) -> int:
+        """How many cases count for a caller today."""
+        return sum(count for (name, _), count in self.allowance.taken.items() if name == caller)
 
 
 def a_partial_office() -> Office:
@@ -119,7 +138,7 @@ def test_a_retry_runs_what_is_missing_with_all_its_tries_and_time() -> None:
     office = a_partial_office()
     job = office.retry()
     assert (job.status, job.run, job.failures) == (Status.PENDING, 5, {})
-    assert (job.retry_count, job.losses, job.revision) == (0, 0, 1)
+    assert (job.retry_count, job.losses, job.retries) == (0, 0, 1)
     assert (job.deadline_at, job.due_at) == (NOW + TIMING.deadline, NOW + TIMING.grace)
     assert job.completed_at is None
     [order] = office.workers.orders
@@ -146,7 +165,7 @@ def test_a_second_retry_builds_on_the_descriptions_of_the_first() -> None:
     office.jobs.jobs["case-1"] = replace(first, status=Status.PARTIAL)
     office.retry()
     assert office.workers.orders[-1].case.shots[2].description == "second try"
-    assert office.job.revision == 2
+    assert (office.job.revision, office.job.retries) == (1, 2)
 
 
 def test_a_retry_keeps_the_digests_of_what_it_does_not_change() -> None:
@@ -216,3 +235,117 @@ def test_a_refused_worker_leaves_the_retried_job_to_the_sweeper() -> None:
     assert job.status is Status.PENDING
     assert "TooManyRequestsException" in (job.last_error or "")
     assert office.jobs.due(job.due_at or 0, 10) == ["case-1"]
+
+
+def test_a_retry_that_changes_nothing_stores_nothing_of_the_case() -> None:
+    office = a_partial_office()
+    for number in range(1, 4):
+        job = office.retry()
+        assert (job.revision, job.retries) == (0, number)
+        office.jobs.jobs["case-1"] = replace(job, status=Status.FAILED)
+    assert len(office.jobs.cases) == 1
+
+
+def test_a_retry_that_the_stored_case_would_not_outlive_stores_it_anew() -> None:
+    office = a_partial_office()
+    until = office.job.revision_until
+    assert until == NOW + TIMING.deadline + REVISION_SPARE
+    office.clock.now = until - TIMING.deadline
+    job = office.retry()
+    assert (job.revision, job.deadline_at, job.revision_until) == (0, until, until)
+    office.jobs.jobs["case-1"] = replace(job, status=Status.FAILED)
+    office.clock.now += 1
+    job = office.retry()
+    assert (job.revision, job.revision_until) == (1, job.deadline_at + REVISION_SPARE)
+    assert office.jobs.get_case(job) == CASE
+
+
+def test_a_retry_of_a_cancelled_job_counts_to_the_daily_limit() -> None:
+    office = Office()
+    office.allowance.limit = 2
+    for _ in range(2):
+        office.cancel()
+        office.retry()
+    office.cancel()
+    before = office.job
+    with pytest.raises(DailyLimit):
+        office.retry()
+    assert (office.job, office.counted("desk"), len(office.workers.orders)) == (before, 2, 2)
+
+
+def test_a_retry_counts_when_the_runs_since_the_last_one_have_paid_for_no_picture() -> None:
+    office = a_partial_office()
+    office.retry()
+    assert office.counted("desk") == 0, "what failed for free may be retried for free"
+    office.jobs.jobs["case-1"] = replace(office.job, status=Status.FAILED, wasted_micro_usd=33_600)
+    office.retry()
+    assert office.counted("desk") == 1
+    office.jobs.jobs["case-1"] = replace(office.job, status=Status.FAILED)
+    office.retry()
+    assert office.counted("desk") == 1, "that was counted"
+
+
+def test_a_retry_that_others_disturb_counts_once() -> None:
+    office = Office(status=Status.CANCELLED)
+    office.jobs.lost_writes = 3
+    office.retry()
+    assert office.counted("desk") == 1
+
+
+@pytest.mark.parametrize(
+    "state", [{"status": Status.GENERATING}, {"status": Status.CANCELLED, "lease_until": NOW + 1}]
+)
+def test_a_retry_that_is_refused_counts_for_nothing(state: dict[str, object]) -> None:
+    office = Office(**state)
+    with pytest.raises((JobOpen, StillStopping)):
+        office.retry()
+    assert office.counted("desk") == 0
+
+
+def test_guests_retry_three_times_for_the_owner_and_again_when_the_owner_has_retried() -> None:
+    office = a_partial_office()
+    office.jobs.jobs["case-1"] = replace(office.job, caller="game")
+
+    def fails() -> None:
+        office.jobs.jobs["case-1"] = replace(office.job, status=Status.FAILED)
+
+    for number in range(1, GUEST_RETRIES + 1):
+        office.retry(by=GUEST)
+        assert (office.counted("game"), office.counted(GUEST.caller)) == (number, 0)
+        with pytest.raises(JobOpen):
+            office.retry(by=GUEST)
+        fails()
+    before = office.job
+    with pytest.raises(Forbidden, match="3 times"):
+        office.retry({"evidence-3": "other words"}, by=GUEST)
+    assert (office.job, office.counted("game")) == (before, GUEST_RETRIES)
+    assert len(office.jobs.cases) == 1
+    office.retry()
+    fails()
+    assert office.retry(by=GUEST).guest_retries == 1
+
+
+@pytest.mark.parametrize("lease_until", [None, NOW + 9_000])
+def test_a_guest_never_starts_again_what_was_cancelled(lease_until: int | None) -> None:
+    office = Office(status=Status.CANCELLED, lease_until=lease_until)
+    before = office.job
+    with pytest.raises(Forbidden, match="cancelled"):
+        office.retry(by=GUEST)
+    assert (office.job, office.counted("")) == (before, 0)
+
+
+def test_a_guest_is_told_that_there_is_nothing_to_retry_also_after_the_last_retry() -> None:
+    done = keys_of(CASE, *(s.id for s in CASE.shots))
+    office = Office(status=Status.COMPLETED, images=done, guest_retries=GUEST_RETRIES)
+    with pytest.raises(NothingToRetry):
+        office.retry(by=GUEST)
+
+
+def test_an_owner_who_has_used_up_the_day_pays_for_no_guest() -> None:
+    office = a_partial_office()
+    office.allowance.limit = 1
+    office.allowance.take("game", NOW)
+    office.jobs.jobs["case-1"] = replace(office.job, caller="game")
+    with pytest.raises(DailyLimit):
+        office.retry(by=GUEST)
+    assert office.job.status is Status.PARTIAL

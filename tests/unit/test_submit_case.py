@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from darkroom.domain.case import Case
 from darkroom.domain.errors import CaseConflict, DailyLimit, JobOpen, StaleVersion, StillStopping
-from darkroom.domain.job import Status
+from darkroom.domain.job import Job, Status
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 
-from tests.builders import NOW, TIMING, a_case
+from tests.builders import NOW, TIMING, a_case, a_job
 from tests.fakes import Ids, ManualClock, MemoryAllowance, MemoryJobs, RecordedWorkers
 
 URL = "https://api.example/api/webhook/image-progress"
@@ -180,3 +181,29 @@ def test_a_replacement_counts() -> None:
     with pytest.raises(DailyLimit):
         submit(OTHER, caller="game", webhook_url=URL, replace=True)
     assert jobs.jobs["case-1"] == ended
+
+
+def test_a_replacement_that_others_disturb_counts_once() -> None:
+    jobs = MemoryJobs()
+    submit = a_submission(jobs, RecordedWorkers(), limit=2)
+    old, _ = submit(a_case(), caller="game", webhook_url=URL)
+    jobs.jobs["case-1"] = replace(old, status=Status.FAILED, version=9)
+    jobs.lost_writes = 3
+    assert submit(OTHER, caller="game", webhook_url=URL, replace=True)[1]
+
+
+def test_a_submission_that_finds_another_in_its_place_and_replaces_it_counts_once() -> None:
+    jobs = MemoryJobs()
+    submit = a_submission(jobs, RecordedWorkers(), limit=1)
+    other = replace(a_job(), status=Status.FAILED)
+
+    class Late(MemoryJobs):
+        """Somebody else submits between the look and the write."""
+
+        def create(self, job: Job, case: Case) -> bool:
+            self.jobs[job.case_id] = other
+            return False
+
+    submit = replace(submit, jobs=(late := Late()))
+    assert submit(OTHER, caller="game", webhook_url=URL, replace=True)[1]
+    assert late.get("case-1").request_digest == OTHER.digest

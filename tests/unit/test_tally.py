@@ -36,10 +36,10 @@ def a_life() -> list[Job]:
     ):
         job = replace(apply(job, snapshot, now=NOW + later, timing=TIMING), latency=later // 100)
         versions.append(job)
-    job, case = retry(job, CASE, {}, now=NOW + 60_000, timing=TIMING)
+    job, _ = retry(job, CASE, {}, now=NOW + 60_000, timing=TIMING)
     versions.append(job)
     for sequence, kind, done in ((1, SnapshotKind.CLAIM, ()), (2, SnapshotKind.END, (*DONE, "evidence-2"))):
-        snapshot = a_snapshot(case, kind, sequence, done=done, run=2, claim="claim-2", cost=120)
+        snapshot = a_snapshot(CASE, kind, sequence, done=done, run=2, claim="claim-2", cost=120)
         job = apply(job, snapshot, now=NOW + 70_000, timing=TIMING)
         versions.append(job)
     versions.append(replacement(job, CASE, job_id="job-2", salt="another", now=NOW + 80_000, timing=TIMING))

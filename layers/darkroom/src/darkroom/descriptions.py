@@ -101,12 +101,16 @@ RETRY: dict[str, Any] = _for_callers(
     {
         "summary": "Retry the shots without a picture",
         "description": "Some with another description, if the body says so. `If-Match` makes it depend on the"
-        " state you saw, so that a request sent twice cannot pay twice.",
+        " state you saw, so that a request sent twice cannot pay twice. A retry counts to the daily limit"
+        " like a new case if the job was cancelled, or has paid for requests without a picture since it was"
+        " last retried: 429 `daily_limit`. A share link may retry three times, until whoever may submit"
+        " retries the job, and never a job that was cancelled: 403 `forbidden`; it counts for the submitter.",
         "responses": _described(
             {HTTPStatus.ACCEPTED: ("The job is pending again", AcceptedView)},
             [
                 errors.InvalidInput,
                 errors.Forbidden,
+                errors.DailyLimit,
                 errors.JobNotFound,
                 errors.JobOpen,
                 errors.StillStopping,

@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from email.utils import mktime_tz, parsedate_tz
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -42,6 +43,9 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
 )
 """Errors after which the provider cannot have seen the whole request."""
+
+LONGEST_DELAY_S = 86_400.0
+"""A longer delay counts as this one: a proxy's slip may be a number that no clock can add."""
 
 
 @dataclass(frozen=True)
@@ -212,12 +216,12 @@ _FROM_URL_ALPHABET = str.maketrans("-_", "+/")
 
 
 def seconds(text: object) -> float | None:
-    """A number of seconds that one can wait; None for any other text."""
+    """A number of seconds that one can wait, `LONGEST_DELAY_S` at most; None for any other text."""
     try:
         value = float(str(text))
     except ValueError:
         return None
-    return value if 0 <= value < math.inf else None
+    return min(value, LONGEST_DELAY_S) if 0 <= value < math.inf else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -230,13 +234,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     given = headers.get("retry-after", "")
     if (delay := seconds(given)) is not None:
         return delay
-    then, now = _epoch(given), _epoch(headers.get("date", ""))
-    return None if then is None or now is None else max(0.0, then - now)
+    then, now = _moment(given), _moment(headers.get("date", ""))
+    if then is None or now is None:
+        return None
+    return min(max(0.0, (then - now).total_seconds()), LONGEST_DELAY_S)
 
 
-def _epoch(date: str) -> float | None:
-    parsed = parsedate_tz(date)
+def _moment(date: str) -> datetime | None:
     try:
-        return parsed and mktime_tz(parsed)
+        parsed = parsedate_to_datetime(date)
     except (OverflowError, ValueError):
         return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

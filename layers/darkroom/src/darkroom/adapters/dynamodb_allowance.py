@@ -1,4 +1,4 @@
-"""How many cases each caller has submitted today (UTC): one item a caller and day."""
+"""How many cases each caller has submitted and retried today (UTC): one item a caller and day."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -48,6 +48,6 @@ class DynamoDBAllowance:
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise DailyLimit(
-                f"this caller has submitted its {self._limit} cases of today; a day ends at midnight UTC",
+                f"the {self._limit} cases a day of this caller are used up; a day ends at midnight UTC",
                 seconds=_DAY_S - now_s % _DAY_S,
             ) from error

@@ -125,8 +125,8 @@ class DynamoDBJobs:
         return job_attributes(job) | {"expiresAt": ended and ended // 1000 + self._keep_s}
 
     def _case_item(self, job: Job, case: Case) -> Mapping[str, Any]:
-        """Outlives its job, which ends soon after its deadline at the latest; a retry stores another."""
-        expires_at = job.deadline_at // 1000 + self._keep_s + _MARGIN_S
+        """Outlives the runs that are made from it; a later retry stores it anew."""
+        expires_at = job.revision_until // 1000 + self._keep_s + _MARGIN_S
         return case_attributes(job, case) | {"expiresAt": expires_at}
 
     def _put(self, attributes: Mapping[str, Any], condition: str, **values: int) -> Any:

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.errors import Contention, StorageFailed
 from darkroom.domain.quota import Account, Purse, Quota
-from darkroom.ports import Clock, Kept
+from darkroom.ports import Kept
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,7 +25,8 @@ QUOTA_PREFIX = "quota:"
 PURSE_PREFIX = "purse:"
 """Both are in the template: the worker may touch items of these names only."""
 
-PURSE_LIFE_S = 30 * 86_400
+_MARGIN_S = 86_400
+"""A job may end a little after its deadline."""
 _LOST = {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
 _BUSY = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
 """The table has no room for so many of one item: it passes, so it is tried again like a lost race."""
@@ -36,10 +37,10 @@ _deserialize = TypeDeserializer().deserialize
 class DynamoDBQuota:
     """See QuotaStore."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, clock: Clock) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
         self._client = client
         self._table = table
-        self._clock = clock
+        self._keep_s = keep_days * 86_400
 
     async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
         """See QuotaStore."""
@@ -48,12 +49,16 @@ class DynamoDBQuota:
             first, *others = await asyncio.to_thread(self._read, keys)
         except (BotoCoreError, ClientError) as error:
             raise _failed(error) from error
-        spent = [int(item.get("spent", 0)) for item in others]
         account = Account(
             quota=_to_quota(first),
             purses=tuple(
-                Purse(name=name, limit=limit, spent=s)
-                for (name, limit), s in zip(purses.items(), spent, strict=True)
+                Purse(
+                    name=name,
+                    limit=limit,
+                    spent=int(item.get("spent", 0)),
+                    needed_until=int(item.get("neededUntil", 0)),
+                )
+                for (name, limit), item in zip(purses.items(), others, strict=True)
             ),
         )
         versions = tuple(int(item.get("version", 0)) for item in (first, *others))
@@ -68,14 +73,18 @@ class DynamoDBQuota:
         before = kept.account.purses
         for purse, old, version in zip(account.purses, before, purse_versions, strict=True):
             if purse != old:
-                life = {"spent": purse.spent, "expiresAt": self._clock() // 1000 + PURSE_LIFE_S}
-                puts.append(self._put(PURSE_PREFIX + purse.name, life, version))
+                puts.append(self._put(PURSE_PREFIX + purse.name, self._purse(purse), version))
         if not puts:
             return
         try:
             await asyncio.to_thread(self._write, puts)
         except (BotoCoreError, ClientError) as error:
             raise _failed(error) from error
+
+    def _purse(self, purse: Purse) -> dict[str, int]:
+        """A purse is kept as long as its job, which is kept for some days after it has ended."""
+        expires_at = purse.needed_until // 1000 + self._keep_s + _MARGIN_S
+        return {"spent": purse.spent, "neededUntil": purse.needed_until, "expiresAt": expires_at}
 
     def _read(self, keys: list[str]) -> list[dict[str, Any]]:
         if len(keys) == 1:

@@ -31,6 +31,11 @@ class Access:
     scopes: frozenset[Scope]
     case_id: str | None = None
 
+    @property
+    def is_guest(self) -> bool:
+        """Whether somebody else pays: a guest may retry what failed, and submit nothing."""
+        return Scope.SUBMIT not in self.scopes
+
     def check(self, scope: Scope, case_id: str | None = None) -> None:
         """Raise Forbidden unless `scope` is allowed, for `case_id` where one is concerned.
 

@@ -7,7 +7,7 @@
     │   ├── CaseTooLarge            no item of the table could hold the case
     │   ├── BadSignature
     │   ├── Forbidden               the token does not allow it
-    │   ├── DailyLimit              the caller has submitted enough cases for today
+    │   ├── DailyLimit              the caller has submitted and retried enough cases for today
     │   ├── JobNotFound
     │   ├── DeliveryNotFound
     │   ├── ImageNotFound
@@ -124,14 +124,17 @@ class Forbidden(RequestError):
     """The caller's token does not allow it."""
 
     code = "forbidden"
-    advice = "Use a token with the scope that `detail` names. A share link is for one case only."
+    advice = (
+        "Use a token with the scope that `detail` names. A share link is for one case only; it retries"
+        " three times until its submitter has retried, and never what was cancelled."
+    )
 
 
 class DailyLimit(RequestError):
-    """The caller has submitted all the cases of a day. `seconds` is when the next day begins."""
+    """The caller has submitted and retried enough for a day. `seconds` is when the next day begins."""
 
     code = "daily_limit"
-    advice = "Submit again after `Retry-After`, or ask the operator for a higher `CasesPerDay`."
+    advice = "Submit or retry again after `Retry-After`, or ask the operator for a higher `CasesPerDay`."
 
     def __init__(self, message: str, *, seconds: int) -> None:
         super().__init__(message)

@@ -43,6 +43,10 @@ ALLOWED: Mapping[Status, frozenset[Status]] = {
 """Every move there is."""
 
 
+REVISION_SPARE = 86_400_000
+"""A version of the case is kept so long beyond its deadline, for retries that change nothing."""
+
+
 class IllegalMove(AssertionError):
     """A move that is not in the table: a defect of ours, never of a caller."""
 
@@ -111,7 +115,15 @@ class Job:
     losses: int = 0
     """How many of its runs were claimed and lost, or ended no shot: only these count to the maximum."""
     revision: int = 0
-    """Which version of the case the current run is made from: each retry stores another."""
+    """Which version of the case the current run is made from: a retry that changes it stores another."""
+    revision_until: int = 0
+    """The latest deadline that version is kept for, in epoch milliseconds; later ones need another."""
+    retries: int = 0
+    """How often somebody has asked for another run."""
+    guest_retries: int = 0
+    """How many of them guests have asked for since the owner's last one."""
+    wasted_at_retry: int = 0
+    """What requests without a picture had cost at the last of them, in micro-USD."""
     last_error: str | None = None
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
@@ -183,6 +195,7 @@ def open_job(case: Case, *, job_id: str, salt: str, now: int, timing: Timing, ca
         armed_at=now,
         due_at=now + timing.grace,
         deadline_at=now + timing.deadline,
+        revision_until=now + timing.deadline + REVISION_SPARE,
     )
 
 

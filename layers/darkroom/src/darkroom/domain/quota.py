@@ -3,15 +3,27 @@
 The window slides and is kept exactly. Starts are handed out in order, and of a limit of L the nth
 comes no sooner than 60 s and a slack after the one L before it: so no 60 s hold more than L,
 wherever they begin. What was handed out and not used is lost, never given twice.
+
+Pauses and the queue are kept on trust, so both are bounded: one bad answer, or a caller who cancels
+and retries, can make others wait for minutes at most.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 
 HORIZON_MS = 60_000
 """A start further away is not handed out: whoever wants it had better not wait for it."""
+
+QUEUE_MS = 90_000
+"""The queue ends so long after a run was last sent away for want of a start."""
+_QUEUE_STEP_MS = 15_000
+"""A queue that ends later than that before its longest is not written anew: the item is hot."""
+
+LONGEST_PAUSE_MS = 600_000
+"""A provider is asked again after that, whatever delay it has named."""
+_CLOCKS_DIFFER_MS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +55,7 @@ class Quota:
     day_until: int = 0
     day_starts: int = 0
     queue_until: int = 0
-    """Whoever was sent away comes back before then; whoever is new comes after them."""
+    """Runs were sent away for want of a start; until then new runs wait, so that those come first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +65,8 @@ class Purse:
     name: str
     limit: int
     spent: int = 0
+    needed_until: int = 0
+    """The deadline of what spends from it, in epoch milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +78,10 @@ class Account:
 
 
 class Turn(StrEnum):
-    """Where a run stands among those that want the quota: whoever was sent away goes before others."""
+    """Where a run stands among those that want the quota.
+
+    Who was sent away goes before who is new, as far as `QUEUE_MS` reaches: no run has a place of its own.
+    """
 
     NEW = "new"
     RETURNING = "returning"
@@ -90,6 +107,8 @@ class Ask:
     """Nothing of it is in flight: if it gets nothing, it leaves and comes back."""
     hedge: bool = False
     """Only if it may start at once."""
+    deadline_at: int | None = None
+    """The end of the job in epoch milliseconds: a run refused until then does not come back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,50 +118,127 @@ class Grant:
     starts: tuple[int, ...] = ()
     """When each request may start; ascending."""
     next_at: int = 0
-    """When there is another, if fewer were given than wanted."""
+    """When the quota has another, whoever gets it, if fewer were given than wanted."""
+    ask_at: int = 0
+    """When to ask for it: not before `next_at`, and later for those that others go before."""
     broke: bool = False
     """Fewer were given because a purse is empty."""
 
 
 def take(account: Account, limits: Limits, ask: Ask) -> tuple[Account, Grant]:
     """Give what may be given; the account afterwards, which is what must be stored first."""
-    quota = account.quota if limits.per_day is None else _on_its_day(account.quota, ask)
+    quota = _believed(account.quota, ask.now)
+    if limits.per_day is not None:
+        quota = _on_its_day(quota, ask)
     purses = tuple(replace(p, spent=max(0, p.spent - ask.refund)) for p in account.purses)
     affordable = min((_affordable(p, ask.price) for p in purses), default=ask.wanted)
     wanted = min(ask.wanted, affordable)
+    given, next_at = _handed_out(quota, limits, ask, wanted)
+    ask_at = _ask_at(quota, limits, ask, next_at)
+    quota = _with_starts(quota, limits, given)
+    if not given and wanted and _starts_a_queue(quota, limits, ask, next_at):
+        quota = replace(quota, queue_until=ask.now + QUEUE_MS)
+    reserved = len(given) * ask.price
+    purses = tuple(replace(p, spent=p.spent + reserved) for p in purses)
+    grant = Grant(
+        starts=tuple(given),
+        next_at=next_at,
+        ask_at=ask_at,
+        broke=len(given) == wanted < ask.wanted,
+    )
+    return Account(quota=quota, purses=purses), grant
+
+
+def pause_ms(seconds: float) -> int:
+    """Return how long everybody waits when a provider asks for a delay, whatever number it is."""
+    return round(min(max(0.0, seconds), LONGEST_PAUSE_MS / 1000) * 1000)
+
+
+def paused(account: Account, until: int, *, now: int) -> Account:
+    """Nobody starts before `until`: the provider has said so. Bounded by `LONGEST_PAUSE_MS`."""
+    quota = _believed(account.quota, now)
+    until = min(until, now + LONGEST_PAUSE_MS)
+    return replace(account, quota=replace(quota, paused_until=max(quota.paused_until, until)))
+
+
+def paused_until(account: Account, *, now: int) -> int:
+    """Return when the provider's pause ends; in the past when there is none."""
+    return _believed(account.quota, now).paused_until
+
+
+def at_least(account: Account, purses: Sequence[Purse]) -> Account:
+    """Return the account with purses that hold no less than `purses`, which are its own in their order.
+
+    A purse that was forgotten, or that its job did not have before, begins with what the job has cost.
+    """
+    raised = (
+        replace(
+            kept,
+            spent=max(kept.spent, known.spent),
+            needed_until=max(kept.needed_until, known.needed_until),
+        )
+        for kept, known in zip(account.purses, purses, strict=True)
+    )
+    return replace(account, purses=tuple(raised))
+
+
+def _believed(quota: Quota, now: int) -> Quota:
+    """Return `quota` without what cannot be: a pause or a queue that ends too far ahead."""
+    longest = now + LONGEST_PAUSE_MS + _CLOCKS_DIFFER_MS
+    return replace(
+        quota,
+        paused_until=quota.paused_until if quota.paused_until <= longest else 0,
+        queue_until=min(quota.queue_until, now + QUEUE_MS),
+    )
+
+
+def _handed_out(quota: Quota, limits: Limits, ask: Ask, wanted: int) -> tuple[list[int], int]:
+    """Return the starts that may be given, and when the next one comes if they are fewer than wanted."""
     given: list[int] = []
-    next_at = 0
     last = ask.now + _horizon(quota, ask)
     for at in _upcoming(quota, limits, ask):
         tomorrow = limits.per_day is not None and at >= quota.day_until
         if at > last or tomorrow:
-            next_at = at
-            break
+            return given, at
         if len(given) == wanted:
             break
         given.append(at)
-    quota = _with_starts(quota, limits, given)
-    if not given and wanted and ask.idle and ask.turn is not Turn.RETURNING:
-        next_at = max(next_at, quota.queue_until)
-        ahead = ask.wanted * limits.window // limits.per_minute if limits.per_minute else 0
-        quota = replace(quota, queue_until=next_at + ahead)
-    reserved = len(given) * ask.price
-    purses = tuple(replace(p, spent=p.spent + reserved) for p in purses)
-    grant = Grant(starts=tuple(given), next_at=next_at, broke=len(given) == wanted < ask.wanted)
-    return Account(quota=quota, purses=purses), grant
+    return given, 0
 
 
-def paused(account: Account, until: int) -> Account:
-    """Nobody starts before `until`: the provider has said so."""
-    quota = account.quota
-    return replace(account, quota=replace(quota, paused_until=max(quota.paused_until, until)))
+def _starts_a_queue(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> bool:
+    """Whether a run that got nothing makes new ones wait until it has come back.
+
+    Only where the minute is the limit, and only if the quota has no start for a while: a run that is
+    sent away because others go first leaves no trace, nor does one that does not come back.
+    """
+    if limits.per_minute is None or not ask.idle or _waits_for_others(quota, ask):
+        return False
+    if ask.deadline_at is not None and next_at >= ask.deadline_at:
+        return False
+    return next_at > ask.now + HORIZON_MS and quota.queue_until < ask.now + QUEUE_MS - _QUEUE_STEP_MS
+
+
+def _waits_for_others(quota: Quota, ask: Ask) -> bool:
+    return ask.turn is Turn.NEW and quota.queue_until > ask.now
+
+
+def _ask_at(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> int:
+    """When to ask again: whoever was sent away before goes first, and whoever has had a turn goes last."""
+    if limits.per_minute is None or ask.turn is Turn.RETURNING:
+        return next_at
+    if ask.turn is Turn.NEW:
+        return max(next_at, quota.queue_until)
+    if ask.idle:
+        return max(next_at + limits.tick, quota.queue_until)
+    return next_at
 
 
 def _horizon(quota: Quota, ask: Ask) -> int:
     """How far ahead of now a start may lie; below 0 nothing is given."""
     if ask.hedge:
         return -1 if quota.queue_until > ask.now else 0
-    if ask.turn is Turn.NEW and quota.queue_until > ask.now + HORIZON_MS:
+    if _waits_for_others(quota, ask):
         return -1
     if ask.turn is Turn.GOING_ON and quota.queue_until > ask.now:
         return 0
@@ -154,10 +250,12 @@ def _affordable(purse: Purse, price: int) -> int:
 
 
 def _on_its_day(quota: Quota, ask: Ask) -> Quota:
-    """A new day has a new count; `day_until` never goes back, as a slow clock would have it."""
-    if ask.now < quota.day_until:
-        return quota
-    return replace(quota, day_until=ask.day_until, day_starts=0)
+    """A new day has a new count. A day ends when the provider's does, or a little later by a slow clock."""
+    if ask.now >= quota.day_until:
+        return replace(quota, day_until=ask.day_until, day_starts=0)
+    if quota.day_until > ask.day_until and ask.day_until - ask.now > _CLOCKS_DIFFER_MS:
+        return replace(quota, day_until=ask.day_until)
+    return quota
 
 
 def _upcoming(quota: Quota, limits: Limits, ask: Ask) -> Iterator[int]:

@@ -6,14 +6,18 @@ from dataclasses import replace
 from darkroom.domain.case import Case
 from darkroom.domain.errors import (
     FieldError,
+    Forbidden,
     InvalidInput,
     JobOpen,
     NothingToRetry,
     StaleVersion,
     StillStopping,
 )
-from darkroom.domain.job import Job, Status, job_shot, open_job, rearm
+from darkroom.domain.job import REVISION_SPARE, Job, Status, job_shot, open_job, rearm
 from darkroom.domain.timing import Timing
+
+GUEST_RETRIES = 3
+"""So many retries guests have of a job, until its owner retries it."""
 
 
 def check_state(job: Job | None, seen: Collection[str] | None) -> None:
@@ -47,14 +51,21 @@ def retry(
     now: int,
     timing: Timing,
     max_cost_micro_usd: int | None = None,
-) -> tuple[Job, Case]:
+    guest: bool = False,
+) -> tuple[Job, Case | None]:
     """Another run for the shots without a picture, some with another description, or for more money.
 
-    Retries and the deadline start anew. Raises JobOpen, StillStopping, NothingToRetry, InvalidInput.
+    The case comes back when it must be stored: it has changed, or is not kept for as long as the run
+    may take. Retries and the deadline start anew. Raises JobOpen, StillStopping, NothingToRetry,
+    InvalidInput, or Forbidden when a `guest` may not.
     """
+    if guest and job.status is Status.CANCELLED:
+        raise Forbidden("the job was cancelled; only who may submit can start it again")
     _check_stopped(job, now=now, timing=timing)
     if not job.missing:
         raise NothingToRetry("every shot of this job has its picture")
+    if guest and job.guest_retries >= GUEST_RETRIES:
+        raise Forbidden(f"guests have retried {GUEST_RETRIES} times; the next retry is the owner's")
     wrong = [
         FieldError(f"shots.{shot_id}", "must be a shot without a picture")
         for shot_id in descriptions
@@ -66,6 +77,8 @@ def retry(
     max_cost = case.max_cost_micro_usd if max_cost_micro_usd is None else max_cost_micro_usd
     changed = replace(case, shots=shots, max_cost_micro_usd=max_cost)
     old, stored = {shot.id: shot for shot in case.shots}, {shot.id: shot for shot in job.shots}
+    deadline_at = now + timing.deadline
+    stores = changed != case or deadline_at > job.revision_until
     again = rearm(
         job,
         now=now,
@@ -74,15 +87,28 @@ def retry(
         shots=tuple(
             stored[shot.id] if shot == old[shot.id] else job_shot(shot, salt=job.salt) for shot in shots
         ),
-        revision=job.revision + 1,
+        revision=job.revision + stores,
+        revision_until=deadline_at + REVISION_SPARE if stores else job.revision_until,
+        retries=job.retries + 1,
+        guest_retries=job.guest_retries + 1 if guest else 0,
+        wasted_at_retry=job.wasted_micro_usd,
         max_cost_micro_usd=max_cost,
         failures={},
         retry_count=0,
         losses=0,
-        deadline_at=now + timing.deadline,
+        deadline_at=deadline_at,
         last_error=None,
     )
-    return again, changed
+    return again, changed if stores else None
+
+
+def counts_as_a_case(job: Job, *, guest: bool) -> bool:
+    """Whether a retry of `job` counts to the daily limit like a new case.
+
+    One does that spends again what was spent before: of a job that was cancelled, or that has paid for
+    requests without a picture since it was last retried. So does a guest's, who has no limit of an own.
+    """
+    return guest or job.status is Status.CANCELLED or job.wasted_micro_usd > job.wasted_at_retry
 
 
 def replacement(

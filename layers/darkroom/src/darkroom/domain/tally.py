@@ -74,7 +74,7 @@ def tally(old: Job | None, new: Job) -> Tally:
         refused = sum(failure.code == Refused.code for failure in new.failures.values())
         counts[Count.REFUSED] = refused
         counts[Count.FAILED] = len(new.failures) - refused
-        if new.status is not Status.CANCELLED and new.revision == 0 and new.completed_at is not None:
+        if new.status is not Status.CANCELLED and new.retries == 0 and new.completed_at is not None:
             generation = new.completed_at - new.created_at
     return Tally(
         counts={count: number for count, number in counts.items() if number},

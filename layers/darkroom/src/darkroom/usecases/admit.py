@@ -2,12 +2,25 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from darkroom.domain.errors import BudgetExhausted, Contention, QuotaExhausted, StorageFailed
-from darkroom.domain.quota import HORIZON_MS, Account, Ask, Grant, Limits, Turn, paused, take
+from darkroom.domain.quota import (
+    HORIZON_MS,
+    Account,
+    Ask,
+    Grant,
+    Limits,
+    Purse,
+    Turn,
+    at_least,
+    pause_ms,
+    paused,
+    paused_until,
+    take,
+)
 from darkroom.ports import Clock, ImageProvider, Jitter, QuotaStore
 from darkroom.usecases.hedge import Latencies
 
@@ -63,8 +76,8 @@ class Admission:
     store: QuotaStore
     clock: Clock
     jitter: Jitter
-    purses: Mapping[str, int]
-    """Name → limit in micro-USD of all that the run spends from."""
+    purses: Sequence[Purse]
+    """All that the run spends from, with what is known to have been spent from each before."""
     requests: Requests
     deadline_at: int
     turn: Turn
@@ -124,14 +137,14 @@ class Admission:
         self.requests.slots.release()
 
     async def throttled(self, seconds: float) -> None:
-        """The provider wants nobody to ask for so long."""
+        """The provider wants nobody to ask for so long. A delay that is absurd is cut short."""
         self.throttles += 1
-        until = self.clock() + round(seconds * 1000)
+        until = self.clock() + pause_ms(seconds)
         async with self._pausing:
             if until > self._paused_until + _SAME_PAUSE_MS:
                 self._paused_until = until
                 with suppress(StorageFailed):  # everybody else will hear it from the provider
-                    await self._change(lambda account: (paused(account, until), None))
+                    await self._change(lambda account: (paused(account, until, now=self.clock()), None))
 
     async def close(self) -> None:
         """Give back what was reserved and not billed; if that fails, it counts as spent."""
@@ -171,8 +184,8 @@ class Admission:
         if ahead > 0:
             await asyncio.sleep(ahead / 1000)
         if ahead > self.source.limits.slack:  # meanwhile another worker may have been throttled
-            paused_until = await self._change(lambda account: (account, account.quota.paused_until))
-            self._paused_until = max(self._paused_until, paused_until)
+            pause = await self._change(lambda account: (account, paused_until(account, now=self.clock())))
+            self._paused_until = max(self._paused_until, pause)
         in_time = self.source.limits.per_minute is None or self.clock() <= at + self.source.limits.slack
         return in_time and at >= self._paused_until
 
@@ -194,18 +207,18 @@ class Admission:
                 self._scarce |= len(grant.starts) < self._waiting or grant.starts[0] < grant.starts[-1]
                 self._granted.extend(grant.starts)
                 return
-            self._scarce, self._next_at = True, grant.next_at
+            self._scarce, self._next_at = True, grant.ask_at
             if idle:
                 raise self._refusal(grant)
-            await self._news(None if grant.broke else grant.next_at)
+            await self._news(None if grant.broke else grant.ask_at)
 
     def _refusal(self, grant: Grant) -> Exception:
         if grant.broke:
             return BudgetExhausted("another request would exceed what may be spent")
         if grant.next_at >= self.deadline_at:
             return QuotaExhausted("the quota's next start comes after the job's deadline")
-        self._wait_until = grant.next_at
-        return Postponed(grant.next_at)
+        self._wait_until = grant.ask_at
+        return Postponed(grant.ask_at)
 
     async def _news(self, next_at: int | None) -> None:
         """Wait until the next start may be given, or all requests have ended: any, if money is wanting."""
@@ -235,6 +248,7 @@ class Admission:
                 turn=self.turn,
                 idle=idle,
                 hedge=hedge,
+                deadline_at=self.deadline_at,
             )
             return take(account, self.source.limits, ask)
 
@@ -245,8 +259,8 @@ class Admission:
         wait = _CONTENTION_BASE_S
         for _ in range(CONTENTION_TRIES):
             with suppress(Contention):
-                kept = await self.store.load(self.source.name, self.purses)
-                account, answer = decide(kept.account)
+                kept = await self.store.load(self.source.name, {p.name: p.limit for p in self.purses})
+                account, answer = decide(at_least(kept.account, self.purses))
                 if account != kept.account:
                     await self.store.save(kept, account)
                 return answer

@@ -11,7 +11,7 @@ from darkroom.domain.errors import Cancelled, ShotError, StorageFailed, Supersed
 from darkroom.domain.history import Event, EventKind
 from darkroom.domain.job import Failure
 from darkroom.domain.progress import Snapshot, SnapshotKind
-from darkroom.domain.quota import Turn
+from darkroom.domain.quota import Purse, Turn
 from darkroom.domain.work import WorkOrder
 from darkroom.ports import Clock, Jitter, NewId, QuotaStore, SnapshotChannel
 from darkroom.usecases.admit import Admission, Postponed, Requests, Source
@@ -130,11 +130,7 @@ class DevelopCase:
                 await admission.close()
 
     def _admissions(self, order: WorkOrder) -> list[Admission]:
-        purses = {}
-        if order.case.max_cost_micro_usd is not None:
-            purses[f"job:{order.job_id}"] = order.case.max_cost_micro_usd
-        if self.daily_budget_micro_usd is not None:
-            purses[f"day:{self.clock() // DAY_MS}"] = self.daily_budget_micro_usd
+        purses = self._purses(order)
         requests = Requests(slots=asyncio.Semaphore(self.concurrency))
         return [
             Admission(
@@ -149,6 +145,22 @@ class DevelopCase:
             )
             for source in self.sources
         ]
+
+    def _purses(self, order: WorkOrder) -> list[Purse]:
+        purses = []
+        if order.case.max_cost_micro_usd is not None:
+            job = Purse(
+                name=f"job:{order.job_id}",
+                limit=order.case.max_cost_micro_usd,
+                spent=order.spent_micro_usd,
+                needed_until=order.deadline_at,
+            )
+            purses.append(job)
+        if self.daily_budget_micro_usd is not None:
+            day = self.clock() // DAY_MS
+            until = (day + 1) * DAY_MS
+            purses.append(Purse(name=f"day:{day}", limit=self.daily_budget_micro_usd, needed_until=until))
+        return purses
 
     def _reporter(self, order: WorkOrder, ledger: Ledger) -> Reporter:
         claim = self.new_id()

@@ -8,6 +8,7 @@ from typing import Any
 from darkroom.domain.case import Shot
 from darkroom.domain.errors import ShotError, Throttled, TimedOut
 from darkroom.domain.history import Event, EventKind
+from darkroom.domain.quota import LONGEST_PAUSE_MS
 from darkroom.ports import Developer, Jitter, RawImage
 from darkroom.usecases.admit import Admission, Postponed
 from darkroom.usecases.hedge import Hedger
@@ -18,6 +19,9 @@ type Billed = Callable[[int, bool], None]
 
 type Note = Callable[[Event], None]
 """Told of every request and every wait."""
+
+_LONGEST_WAIT_S = LONGEST_PAUSE_MS / 1000
+"""No server that is only busy means a longer delay: it counts as none."""
 
 _WORTH_NOTING_MS = 100
 """A shorter wait for the quota is only the asking."""
@@ -193,7 +197,7 @@ class Race:
             pause = wait if error.retry_after is None else error.retry_after
             await self.admission.throttled(pause)
             wait = 0  # `enter` waits for the end of everybody's pause
-        elif error.retry_after is not None:
+        elif error.retry_after is not None and error.retry_after <= _LONGEST_WAIT_S:
             wait = max(wait, error.retry_after)
         if self._running:
             self._watch(self.policy.hedge_again)

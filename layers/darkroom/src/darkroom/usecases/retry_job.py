@@ -3,26 +3,30 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from darkroom.domain.access import Access
 from darkroom.domain.case import Case
 from darkroom.domain.job import Job
-from darkroom.domain.requests import check_state, retry
+from darkroom.domain.requests import check_state, counts_as_a_case, retry
 from darkroom.domain.timeline import noted
 from darkroom.domain.timing import Timing
-from darkroom.ports import Clock, JobStore
+from darkroom.ports import CaseAllowance, Clock, JobStore
 from darkroom.usecases.change_job import change_job
+from darkroom.usecases.count_once import CountOnce
 from darkroom.usecases.start_worker import StartWorker
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryJob:
     """Answers the job, pending again. `descriptions` replace those of shots without a picture, and a
-    `max_cost_micro_usd` the one before. `by` is who asked.
+    `max_cost_micro_usd` the one before. `by` is who asked; what a guest asks for counts for the owner.
 
-    Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, and StaleVersion when
-    the job's state is not among `seen`: so a request that is sent twice cannot pay twice.
+    Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, DailyLimit, Forbidden to
+    a guest, and StaleVersion when the job's state is not among `seen`: so a request that is sent twice
+    cannot pay twice.
     """
 
     jobs: JobStore
+    allowance: CaseAllowance
     start: StartWorker
     clock: Clock
     timing: Timing
@@ -32,11 +36,13 @@ class RetryJob:
         case_id: str,
         descriptions: Mapping[str, str],
         *,
-        by: str,
+        by: Access,
         webhook_url: str,
         seen: Collection[str] | None = None,
         max_cost_micro_usd: int | None = None,
     ) -> Job:
+        count = CountOnce(allowance=self.allowance)
+
         def decide(job: Job) -> tuple[Job, Case | None]:
             check_state(job, seen)
             now = self.clock()
@@ -47,8 +53,11 @@ class RetryJob:
                 now=now,
                 timing=self.timing,
                 max_cost_micro_usd=max_cost_micro_usd,
+                guest=by.is_guest,
             )
-            return noted(job, again, at=now, by=by), case
+            if counts_as_a_case(job, guest=by.is_guest):
+                count(job.caller if by.is_guest else by.caller, now)
+            return noted(job, again, at=now, by=by.caller), case
 
         job = change_job(self.jobs, case_id, decide)
         return self.start(job, self.jobs.get_case(job), webhook_url=webhook_url)

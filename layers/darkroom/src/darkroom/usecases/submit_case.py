@@ -11,6 +11,7 @@ from darkroom.domain.timeline import noted
 from darkroom.domain.timing import Timing
 from darkroom.ports import CaseAllowance, Clock, JobStore, NewId
 from darkroom.usecases.change_job import change_job
+from darkroom.usecases.count_once import CountOnce
 from darkroom.usecases.start_worker import StartWorker
 
 
@@ -20,8 +21,8 @@ class SubmitCase:
 
     Another body is a CaseConflict unless the caller asks to replace the job, which must have ended:
     JobOpen, StillStopping. `seen` are the states that the caller means: StaleVersion when it is another,
-    or when there is no job.
-    Each job that is made counts for `caller`: DailyLimit. Of two at once for one case both may count.
+    or when there is no job. Each request that makes a job counts once for `caller`: DailyLimit. Of two
+    at once for one case both may count.
     """
 
     jobs: JobStore
@@ -41,16 +42,24 @@ class SubmitCase:
         seen: Collection[str] | None = None,
     ) -> tuple[Job, bool]:
         job_id, salt = self.new_id(), self.new_id()
+        count = CountOnce(allowance=self.allowance)
         # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
-        job = self._created(case, caller, job_id, salt, seen)
+        job = self._created(case, caller, job_id, salt, count, seen=seen)
         if job is None:
-            job = self._existing(case, caller, job_id, salt, replace=replace, seen=seen)
+            job = self._existing(case, caller, job_id, salt, count, replace=replace, seen=seen)
             if job.job_id != job_id:
                 return job, False
         return self.start(job, case, webhook_url=webhook_url), True
 
     def _created(
-        self, case: Case, caller: str, job_id: str, salt: str, seen: Collection[str] | None
+        self,
+        case: Case,
+        caller: str,
+        job_id: str,
+        salt: str,
+        count: CountOnce,
+        *,
+        seen: Collection[str] | None,
     ) -> Job | None:
         """The new job; None when the case has one."""
         try:
@@ -58,14 +67,22 @@ class SubmitCase:
         except JobNotFound:
             check_state(None, seen)
             now = self.clock()
-            self.allowance.take(caller, now)
+            count(caller, now)
             job = open_job(case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
             job = noted(None, job, at=now, by=caller)
             return job if self.jobs.create(job, case) else None
         return None
 
     def _existing(
-        self, case: Case, caller: str, job_id: str, salt: str, *, replace: bool, seen: Collection[str] | None
+        self,
+        case: Case,
+        caller: str,
+        job_id: str,
+        salt: str,
+        count: CountOnce,
+        *,
+        replace: bool,
+        seen: Collection[str] | None,
     ) -> Job:
         def decide(job: Job) -> tuple[Job, Case | None]:
             if job.request_digest == case.digest:
@@ -77,7 +94,7 @@ class SubmitCase:
             check_state(job, seen)
             now = self.clock()
             new = replacement(job, case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
-            self.allowance.take(caller, now)
+            count(caller, now)
             return noted(job, new, at=now, by=caller), case
 
         return change_job(self.jobs, case.case_id, decide)

@@ -1,0 +1,19 @@
+"""Count a request to the daily limit once, however often its decision is made anew."""
+
+from dataclasses import dataclass, field
+
+from darkroom.ports import CaseAllowance
+
+
+@dataclass(kw_only=True)
+class CountOnce:
+    """One request of a caller. A decision that lost its write is made again, and must not count again."""
+
+    allowance: CaseAllowance
+    _counted: bool = field(default=False, init=False)
+
+    def __call__(self, caller: str, now: int) -> None:
+        """Count one case of `caller`, unless this request has counted; raises DailyLimit."""
+        if not self._counted:
+            self.allowance.take(caller, now)
+            self._counted = True
