@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
+from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.domain.errors import Overloaded
+from darkroom.domain.job import end
 from moto import mock_aws
 
 from local import cloudformation, package
@@ -61,6 +64,13 @@ def request(method: str, path: str, **changes: Any) -> dict[str, Any]:
     made = event("reader") | {"rawPath": path, **changes}
     made["requestContext"]["http"] |= {"method": method, "path": path}
     return made
+
+
+def fail(case_id: str) -> None:
+    """End the job of the case without a picture; it has cost nothing."""
+    jobs = DynamoDBJobs(clients.dynamodb(), "jobs")
+    job = jobs.get(case_id)
+    jobs.save(end(job, now=job.created_at, error=Overloaded("busy")))
 
 
 @dataclass(frozen=True)
