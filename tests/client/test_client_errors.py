@@ -193,3 +193,11 @@ def test_a_price_that_is_no_number_is_not_sent(caller: Caller) -> None:
 def test_the_token_is_in_no_text_about_the_client() -> None:
     with Client(URL, "secret") as client:
         assert "secret" not in f"{client!r} {client}"
+
+
+def test_no_more_fields_are_kept_than_the_service_names(caller: Caller) -> None:
+    errors = [{"field": f"f-{n}", "message": "wrong"} for n in range(1000)]
+    caller.script(httpx.Response(400, json={"code": "invalid_input", "detail": "no", "errors": errors}))
+    with pytest.raises(InvalidRequest) as refused:
+        caller.call("get", "case-1")
+    assert [each.field for each in refused.value.fields] == [f"f-{n}" for n in range(20)]

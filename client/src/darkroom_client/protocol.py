@@ -30,6 +30,8 @@ from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Tim
 
 _SLOWEST_S = 15.0
 _CALM_AFTER = 5
+_MAX_FIELDS = 20
+"""Wrong fields of one error that are kept, as many as the service names."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,7 @@ def _error(answer: httpx.Response | DarkroomError, call: Call) -> DarkroomError 
         str(problem.get("detail") or problem.get("message") or f"the server answered {status}"),
         status=status,
         code=str(problem.get("code", "")),
-        fields=tuple(WrongField(str(f.get("field")), str(f.get("message"))) for f in wrong),
+        fields=tuple(WrongField(str(f.get("field")), str(f.get("message"))) for f in wrong[:_MAX_FIELDS]),
         retry_after=_seconds(answer.headers.get("retry-after")),
     )
 

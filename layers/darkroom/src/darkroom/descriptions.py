@@ -74,6 +74,7 @@ SUBMIT: dict[str, Any] = _for_callers(
         "description": "Answers at once; the pictures are made in the background. The same case again"
         " answers the job there is; another body under the same caseId is a conflict, unless the job has"
         " ended and `replace=true`. `If-Match` makes the replacement depend on the state you saw."
+        " The answer has the `ETag` and `Retry-After` of the job, for the first question."
         " `shareUrl` is for people: it opens the page of this case, and with `share=retry` lets them retry"
         " what failed.",
         "responses": _described(
@@ -127,7 +128,8 @@ RETRY: dict[str, Any] = _for_callers(
 CANCEL: dict[str, Any] = _for_callers(
     {
         "summary": "Cancel a job",
-        "description": "Pictures made so far stay. A job that has ended already stays as it is.",
+        "description": "Pictures made so far stay. A job that has ended already stays as it is."
+        " `If-Match` makes it depend on the state you saw.",
         "responses": _described(
             {HTTPStatus.OK: ("The job", AcceptedView)},
             [
@@ -145,7 +147,8 @@ JOB: dict[str, Any] = _for_callers(
     {
         "summary": "The job of a case",
         "description": "Poll at the pace of `Retry-After`; `If-None-Match` makes an unchanged job a 304."
-        " `images=inline` gives `data:` URLs instead of links.",
+        " `images=inline` gives `data:` URLs instead of links, as far as one answer has room: `linkedIds`"
+        " names the pictures that are links all the same.",
         "responses": _described(
             {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
             [errors.InvalidInput, errors.Forbidden, errors.JobNotFound, errors.Busy],
