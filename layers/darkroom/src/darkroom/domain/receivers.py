@@ -69,6 +69,6 @@ def _is_decodable(label: str) -> bool:
     coded = label.removeprefix("xn--").encode()
     try:
         text = coded.decode("punycode")
-        return not text.isascii() and text.isprintable() and text.encode("punycode") == coded
+        return text.isprintable() and text.encode("punycode") == coded
     except ValueError:
         return False
