@@ -1,46 +1,17 @@
 """Pictures in many shapes, developed."""
 
-import asyncio
 import io
+import random
 import zlib
 from xml.etree import ElementTree as ET
 
 import pytest
-from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters.pillow_developer import FORMATS, MAX_PIXELS, MAX_QUALITY, MAX_SIDE, PillowDeveloper
 from darkroom.adapters.xmp import AI_MADE
 from darkroom.domain.errors import BadImage
-from darkroom.ports import RawImage
 from PIL import Image
 
-
-def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
-    target = io.BytesIO()
-    image.save(target, form, **options)
-    return target.getvalue()
-
-
-FACTS = {
-    "case": "case-1",
-    "shot": "evidence-1",
-    "model": "a <model> & \x00 two 🔑",
-}
-
-
-def jpeg_of(data: bytes, size: int = 512, facts: dict[str, str] = FACTS) -> bytes:
-    developer = PillowDeveloper(size=size, quality=80)
-    return asyncio.run(developer.develop(RawImage(data=data, mime="image/png", model="m"), facts))
-
-
-def developed(data: bytes, size: int = 512) -> Image.Image:
-    image = Image.open(io.BytesIO(jpeg_of(data, size)))
-    image.load()
-    return image
-
-
-def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, int, int]) -> bool:
-    pixel = image.getpixel(at)
-    assert isinstance(pixel, tuple)
-    return all(abs(a - b) < 24 for a, b in zip(pixel, colour, strict=True))
+from tests.adapters.pictures import FACTS, developed, encoded, jpeg_of, near
 
 
 def test_a_picture_becomes_a_square_progressive_jpeg() -> None:
@@ -176,3 +147,34 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
     data = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
     with pytest.raises(BadImage, match="20000 x 20000"):
         developed(data + (0).to_bytes(4) + b"IDAT" + zlib.crc32(b"IDAT").to_bytes(4))
+
+
+def test_a_picture_too_large_for_its_format_is_refused_before_it_is_decoded() -> None:
+    side = 1 + int(FORMATS["WEBP"] ** 0.5)
+    assert side * side < MAX_PIXELS
+    with pytest.raises(BadImage, match=f"too large: {side} x {side}"):
+        developed(encoded(Image.new("RGB", (side, side)), "WEBP", method=0))
+
+
+@pytest.mark.parametrize("levels", [bytes([0, 255]), bytes(range(256))], ids=["primary", "all"])
+@pytest.mark.parametrize("size", [1, 7, 64, 160, 512, 1024])
+def test_no_picture_outgrows_the_encoder(size: int, levels: bytes) -> None:
+    grain = bytes(random.Random(size).choices(levels, k=size * size * 3))
+    facts = dict.fromkeys(FACTS, "&" * 9000)
+    data = encoded(Image.frombytes("RGB", (size, size), grain))
+    for quality in (94, MAX_QUALITY):  # Pillow's own guess doubles at 95
+        assert Image.open(io.BytesIO(jpeg_of(data, size, facts, quality))).size == (size, size)
+
+
+def test_a_fault_of_the_encoder_is_not_called_one_of_the_picture() -> None:
+    developer = PillowDeveloper(size=64, quality=80)
+    with pytest.raises(ValueError, match="XMP"):
+        developer._develop(encoded(Image.new("RGB", (64, 64))), b"x" * 70_000)
+
+
+@pytest.mark.parametrize(("size", "quality"), [(0, 80), (MAX_SIDE + 1, 80), (512, 0), (512, MAX_QUALITY + 1)])
+def test_sizes_and_qualities_that_no_jpeg_has_are_refused(size: int, quality: int) -> None:
+    with pytest.raises(
+        ValueError, match=f"1 to {MAX_SIDE} pixels a side and a quality of 1 to {MAX_QUALITY}"
+    ):
+        PillowDeveloper(size=size, quality=quality)

@@ -2,21 +2,37 @@
 
 import asyncio
 import io
-import os
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
-from darkroom.adapters import xmp
+from darkroom.adapters import colours, picture_files, xmp
+from darkroom.adapters.picture_files import PictureFile
 from darkroom.domain.errors import BadImage
 from darkroom.ports import RawImage
 
 MAX_PIXELS = 64_000_000
-"""Four times 4K by 4K; more is an attack on memory, not a picture."""
+"""Four times 4K by 4K; more is an attack on memory, not a picture. Decoders need up to ten bytes a pixel."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-"""What image models send. No other decoder is ever run on bytes from outside."""
+FORMATS = {"JPEG": MAX_PIXELS, "PNG": MAX_PIXELS, "GIF": MAX_PIXELS, "WEBP": 40_000_000}
+"""What image models send → the most pixels. No other decoder is ever run on bytes from outside.
+
+Pillow holds a WebP four times while it decodes: sixteen bytes a pixel.
+"""
+
+MAX_SIDE = 4096
+MAX_QUALITY = 100
+_JPEG_BYTES_A_PIXEL = 4
+"""Twice what random black, white and primary colours take at MAX_QUALITY; no picture says more."""
+
+MISSING_SHARE = 1 / 16
+"""Share of its rows that a JPEG may lack at its end."""
+_BLOCK = 16
+"""Rows that a JPEG lacks at least when its last byte does."""
+_NOTHING = range(126, 131)
+"""Levels of what libjpeg shows where bytes are missing: a grey in the middle."""
 
 REDUCING_GAP = 1.0
 """A picture twice too large, or more, is averaged to under twice its size before it is resized."""
@@ -41,14 +57,21 @@ _UPRIGHT = {
 class PillowDeveloper:
     """See Developer: cropped to cover a square, as a progressive JPEG.
 
-    In threads of its own, as many as there are processors: Pillow works without the interpreter's
-    lock, and more threads would only compete.
+    One picture at a time, in a thread of its own. Two large ones would not fit the worker's memory, and its
+    one processor is no faster with two.
     """
 
     def __init__(self, *, size: int, quality: int) -> None:
+        if not (1 <= size <= MAX_SIDE and 1 <= quality <= MAX_QUALITY):
+            raise ValueError(
+                f"a picture has 1 to {MAX_SIDE} pixels a side and a quality of 1 to {MAX_QUALITY}"
+            )
         self._size = size
         self._quality = quality
-        self._pool = ThreadPoolExecutor(os.process_cpu_count() or 1, thread_name_prefix="developer")
+        self._alone = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="developer")
+        # A progressive JPEG is encoded into a buffer for all of it; Pillow's guess is too small for grain.
+        ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, _JPEG_BYTES_A_PIXEL * size * size)
 
     async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
         """See Developer."""
@@ -56,23 +79,35 @@ class PillowDeveloper:
         return await loop.run_in_executor(self._pool, self._develop, raw.data, xmp.packet(facts))
 
     def _develop(self, data: bytes, about: bytes) -> bytes:
-        try:
-            return self._encoded(data, about)
-        except UnidentifiedImageError as error:
-            raise BadImage("the picture is in no known format") from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            # Pillow raises these for truncated and malformed files, by format.
-            raise BadImage(f"the picture cannot be decoded: {type(error).__name__}") from error
+        with self._alone:
+            try:
+                square = self._decoded(data)
+            except BadImage:
+                raise
+            except UnidentifiedImageError as error:
+                raise BadImage("the picture is in no known format") from error
+            except Exception as error:  # all that decoders raise, each its own, of bytes from outside
+                raise BadImage(f"the picture cannot be decoded: {type(error).__name__}") from error
+            return self._encoded(square, about)
 
-    def _encoded(self, data: bytes, about: bytes) -> bytes:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
+    def _decoded(self, data: bytes) -> Image.Image:
+        file = picture_files.reduced(data)
+        with Image.open(io.BytesIO(file.data), formats=tuple(FORMATS)) as opened:
+            assert opened.format is not None
+            if opened.width * opened.height > FORMATS[opened.format]:
                 raise BadImage(f"the picture is too large: {opened.width} x {opened.height}")
-            orientation = opened.getexif().get(ExifTags.Base.Orientation)
+            exif = file.exif or opened.info.get("exif", b"")
+            profile = file.profile or colours.of_png(file.chunks) or opened.info.get("icc_profile", b"")
+            height = opened.height
             opened.draft(None, (self._size, self._size))  # JPEG only: decodes no more than is needed
-            square = _rgb(self._square(_resizable(opened)))
-        if orientation in _UPRIGHT:
-            square = square.transpose(_UPRIGHT[orientation])
+            whole = _without_missing_rows(opened, file, height)
+            square = _opaque(self._square(_resizable(whole)))
+        square = colours.to_srgb(square, profile)
+        if (turn := picture_files.orientation(exif)) in _UPRIGHT:
+            square = square.transpose(_UPRIGHT[turn])
+        return square
+
+    def _encoded(self, square: Image.Image, about: bytes) -> bytes:
         square.info.clear()  # else the source's comment and profile would go with it
         target = io.BytesIO()
         square.save(
@@ -92,20 +127,41 @@ class PillowDeveloper:
         )
 
 
+def _without_missing_rows(opened: Image.Image, file: PictureFile, height: int) -> Image.Image:
+    """Return the rows of a JPEG that are there; raise BadImage when more are missing than may be.
+
+    Rows are missing where the last column, which is decoded last, shows nothing from somewhere to its end.
+    `height` is that of the file; what was opened may be smaller.
+    """
+    if file.broken_scans is None:
+        return opened
+    assert isinstance(opened, JpegImagePlugin.JpegImageFile)
+    column = opened.crop((opened.width - 1, 0, opened.width, opened.height))
+    pixels = zip(*(channel.tobytes() for channel in column.split()), strict=True)
+    there = max(
+        (row for row, pixel in enumerate(pixels, 1) if any(n not in _NOTHING for n in pixel)), default=0
+    )
+    missing = (opened.height - there) * height / opened.height
+    begun = picture_files.breaks_off_in_last_scan(file.broken_scans, opened.layers)
+    if not begun or missing > max(_BLOCK, MISSING_SHARE * height):
+        raise BadImage("the picture breaks off")
+    return opened.crop((0, 0, opened.width, there))
+
+
 def _resizable(image: Image.Image) -> Image.Image:
     """In a mode whose pixels can be averaged."""
     if image.mode.startswith("I"):  # 16 bit a channel
         return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if image.mode in ("1", "P", "PA"):
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if image.has_transparency_data:
-        return image.convert("RGBA")
+    if image.mode in ("L", "RGB") and image.has_transparency_data:
+        return image.convert("LA" if image.mode == "L" else "RGBA")
     return image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _opaque(image: Image.Image) -> Image.Image:
     """What is transparent becomes white."""
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    if image.mode not in ("LA", "RGBA"):
+        return image
+    alpha, opaque = image.getchannel("A"), image.convert("L" if image.mode == "LA" else "RGB")
+    return Image.composite(opaque, Image.new(opaque.mode, opaque.size, "white"), alpha)

@@ -1,0 +1,151 @@
+"""JPEG and PNG files reduced to what their pixels need, before a decoder sees them.
+
+A decoder that stumbles over a text, a thumbnail or the description of a camera costs a picture that every
+browser shows. So all that is taken out, and the parts of it that matter, the orientation and the colours,
+are read here. Other formats pass as they are.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+_JPEG_KEPT = {0xE0: b"JFIF\0", 0xEE: b"Adobe"}
+"""Marker → beginning of the application segments that say how components are to be understood."""
+_JPEG_KEPT_MIN = 12
+"""Bytes that such a segment has at least."""
+_ICC, _EXIF = b"ICC_PROFILE\0", b"Exif\0\0"
+_SCAN = 0xDA
+_PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_PNG_READ = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"tRNS"})
+_TRANSPARENCY_BYTES = {0: 2, 2: 6}
+"""Colour type of a PNG without a palette → size of the chunk that names its transparent colour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFile:
+    """What a decoder is given, and what was taken out of it."""
+
+    data: bytes
+    exif: bytes = b""
+    profile: bytes = b""
+    """ICC profile of a JPEG."""
+    chunks: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Chunks of a PNG beside its pixels, by their names."""
+    broken_scans: bytes | None = None
+    """The scans of a JPEG that breaks off; None of a whole file."""
+
+
+def reduced(data: bytes) -> PictureFile:
+    """Return the file with nothing left in it but its picture. A JPEG that breaks off gets its end."""
+    if data.startswith(JPEG_START):
+        return _reduced_jpeg(data)
+    if data.startswith(PNG_START):
+        return _reduced_png(data)
+    return PictureFile(data=data)
+
+
+def orientation(exif: bytes) -> int:
+    """Return the orientation that `exif` tells; 0 when it tells none, or is nonsense."""
+    tiff = exif.removeprefix(_EXIF)
+    if tiff[:2] not in (b"II", b"MM"):
+        return 0
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], "big" if tiff[:2] == b"MM" else "little")
+
+    first = number(4, 4) + 2
+    for at in range(first, first + 12 * number(first - 2, 2), 12):
+        if (number(at, 2), number(at + 2, 2)) == (0x0112, 3):
+            return number(at + 8, 2)
+    return 0
+
+
+def breaks_off_in_last_scan(scans: bytes, components: int) -> bool:
+    """Say whether all scans of a JPEG have begun, and the rows that are missing can be told from the others.
+
+    A progressive JPEG sends its coefficients one after the other; one that breaks off in its last scan lacks
+    only fine detail. In a scan of the brightness of blocks, where whole rows are missing, all components must
+    be together: else these rows have false colours in place of none.
+    """
+    exact: set[tuple[int, int]] = set()
+    tells_rows = False
+    for marker in re.finditer(b"\xff\xda", scans):
+        header = scans[marker.end() + 2 : marker.end() + 14]
+        count = header[0] if header else 0
+        if len(header) < 2 * count + 4:
+            return False
+        first, last, approximation = header[2 * count + 1 : 2 * count + 4]
+        if approximation & 15 == 0:
+            exact |= {(header[2 * n + 1], k) for n in range(count) for k in range(first, min(last, 63) + 1)}
+        tells_rows = first > 0 or count == components
+    return tells_rows and len(exact) == 64 * components
+
+
+def _reduced_jpeg(data: bytes) -> PictureFile:
+    kept, exif, parts, start = bytearray(JPEG_START), b"", list[bytes](), len(data)
+    for marker, at, end in _segments(data):
+        body = data[at + 4 : end]
+        if marker == _SCAN:
+            start = at
+        elif not (0xE0 <= marker <= 0xEF or marker == 0xFE) or (
+            marker in _JPEG_KEPT and body.startswith(_JPEG_KEPT[marker]) and len(body) >= _JPEG_KEPT_MIN
+        ):
+            kept += data[at:end]
+        elif marker == 0xE1 and body.startswith(_EXIF):
+            exif = exif or body
+        elif marker == 0xE2 and body.startswith(_ICC):
+            parts.append(body[len(_ICC) :])
+    profile = _joined(parts)
+    if data.rfind(JPEG_END, start) >= 0:
+        return PictureFile(data=b"".join((kept, memoryview(data)[start:])), exif=exif, profile=profile)
+    scans = data[start:].rstrip(b"\0")  # who breaks off may fill up
+    return PictureFile(data=b"".join((kept, scans, JPEG_END)), exif=exif, profile=profile, broken_scans=scans)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, beginning and end of each segment; the first scan is the last and goes to the end."""
+    at = len(JPEG_START)
+    while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
+        marker = data[at + 1]
+        if marker == 0xFF:  # fills
+            at += 1
+        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:  # has no body
+            at += 2
+        elif marker == _SCAN:
+            yield marker, at, len(data)
+            return
+        else:
+            end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+            yield marker, at, end
+            at = max(end, at + 4)
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    """Return the profile in `parts`, each behind its number and their count; nothing if one is missing."""
+    parts = sorted(part for part in parts if len(part) > 2)
+    if [(part[0], part[1]) for part in parts] != [(n, len(parts)) for n in range(1, len(parts) + 1)]:
+        return b""
+    return b"".join(part[2:] for part in parts)
+
+
+def _reduced_png(data: bytes) -> PictureFile:
+    view, kept, chunks = memoryview(data), bytearray(PNG_START), dict[bytes, bytes]()
+    at, needed = len(PNG_START), _TRANSPARENCY_BYTES.get(data[25] if len(data) > 25 else 0, 0)
+    while at + 8 <= len(data):
+        name, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(view[at : at + 4])
+        if name in _PNG_PIXELS:
+            kept += view[at:end]
+        elif name in _PNG_READ and name not in chunks and _is_sound(view[at:end]):
+            chunks[name] = data[at + 8 : end - 4]
+            if name == b"tRNS" and len(chunks[name]) >= needed:
+                kept += view[at:end]
+        at = end
+    return PictureFile(data=bytes(kept), exif=chunks.get(b"eXIf", b""), chunks=chunks)
+
+
+def _is_sound(chunk: memoryview) -> bool:
+    return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])

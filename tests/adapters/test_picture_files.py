@@ -1,0 +1,140 @@
+"""Nothing beside its pixels costs a picture, nor do its last bytes."""
+
+import zlib
+
+import pytest
+from darkroom.domain.errors import BadImage
+from PIL import Image, ImageFilter
+
+from tests.adapters.pictures import chunk, developed, encoded, near, with_chunks, with_segments
+
+JUNK = [
+    b"",
+    b"\0",
+    b"\xff\xd9",
+    b"garbage " * 3,
+    b"Exif\0\0",
+    b"JFIF\0",
+    b"Adobe",
+    b"MPF\0MM\0*\0\0\0\x08\xff\xff",
+]
+EXIFS = {
+    "empty": b"",
+    "no tiff": b"garbage-garbage",
+    "no directory": b"MM\0*\0\0\0\x08",
+    "offset beyond": b"MM\0*\xff\xff\xff\xf0",
+    "cut entry": b"MM\0*\0\0\0\x08\0\x02\x01\x12\0\x03\0\0",
+    "orientation as text": b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x04six\0\0\0\0\0",
+    "orientation 9": b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x09\0\0\0\0\0\0",
+    "resolution of nothing": b"MM\0*\0\0\0\x08\0\x02"
+    b"\x01\x1a\0\x05\0\0\0\0\0\0\0\0\x01\x28\0\x03\0\0\0\x01\0\2\0\0\0\0\0\0",
+    "directory in itself": b"II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0",
+    "very many entries": b"II*\0\x08\0\0\0\xff\xff" + b"\x12\1\3\0" * 40,
+}
+
+
+@pytest.mark.parametrize("exif", EXIFS.values(), ids=EXIFS)
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_nonsense_about_the_camera_costs_nothing(form: str, exif: bytes) -> None:
+    data = encoded(Image.new("RGB", (64, 64), "red"), form, exif=b"Exif\0\0" + exif, quality=95)
+    assert near(developed(data), (256, 256), (254, 0, 0))
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
+@pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF, 0xFE])
+def test_nonsense_in_any_segment_of_a_jpeg_costs_nothing(marker: int, junk: bytes) -> None:
+    sound = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", quality=95)
+    for starts in (b"", b"ICC_PROFILE\0", b"Photoshop 3.0\x008BIM", b"http://ns.adobe.com/xap/1.0/\0"):
+        data = with_segments(sound, (marker, starts + junk), (marker, starts + junk + bytes(65_000)))
+        assert near(developed(data), (256, 256), (254, 0, 0))
+
+
+TEXTS = {
+    "large": chunk(b"tEXt", b"Comment\0" + b"x" * 3_000_000),
+    "large when inflated": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(5_000_000))),
+    "a bomb": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(5_000_000))),
+    "of the decoder's own names": b"".join(
+        chunk(b"tEXt", name + b"\0nonsense")
+        for name in (
+            b"transparency",
+            b"bbox",
+            b"interlace",
+            b"exif",
+            b"icc_profile",
+            b"Raw profile type exif",
+        )
+    ),
+    "profile that inflates": chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(5_000_000))),
+    "broken profile": chunk(b"iCCP", b"p\0\0garbage"),
+    "profile without an end of its name": chunk(b"iCCP", b"p"),
+    "other compression": chunk(b"iCCP", b"p\0\7" + zlib.compress(b"x")),
+    "cut chunks": b"".join(
+        chunk(name, b"\0")
+        for name in (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tRNS", b"pHYs", b"acTL", b"fcTL", b"eXIf")
+    ),
+    "empty chunks": b"".join(
+        chunk(name, b"")
+        for name in (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tRNS", b"iCCP", b"tEXt", b"iTXt", b"zTXt")
+    ),
+    "a wrong checksum": chunk(b"tEXt", b"Comment\0x")[:-1] + b"?",
+    "an unknown chunk": chunk(b"xyZw", bytes(1000)),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("at_end", [False, True])
+def test_what_stands_beside_the_pixels_of_a_png_costs_nothing(text: bytes, at_end: bool) -> None:
+    data = with_chunks(encoded(Image.new("RGB", (64, 64), "red")), text, at_end=at_end)
+    assert near(developed(data), (256, 256), (254, 0, 0))
+
+
+@pytest.mark.parametrize("lost", [4, 12, 16])
+def test_a_png_that_has_all_its_pixels_needs_no_end(lost: int) -> None:
+    assert near(developed(encoded(Image.new("RGB", (64, 64), "red"))[:-lost]), (256, 256), (254, 0, 0))
+
+
+def a_landscape(mode: str = "RGB") -> Image.Image:
+    """Grain over a slope of blue that ends in a bright ground, so that no row is grey by chance."""
+    grain = Image.effect_noise((640, 640), 90).filter(ImageFilter.GaussianBlur(1))
+    slope = Image.linear_gradient("L").resize((640, 640))
+    return Image.merge("RGB", [slope, grain, slope.transpose(Image.Transpose.ROTATE_180)]).convert(mode)
+
+
+BASELINE, PROGRESSIVE = {"progressive": False}, {"progressive": True}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [BASELINE, {"subsampling": 0}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize(("share", "filled"), [(0.0, 0), (0.001, 0), (0.02, 0), (0.02, 7000), (0.04, 0)])
+def test_a_jpeg_without_its_last_bytes_is_taken_without_its_last_rows(
+    mode: str, options: dict[str, object], share: float, filled: int
+) -> None:
+    data = encoded(a_landscape(mode), "JPEG", quality=90, **options)
+    lost = 2 + int(len(data) * share)
+    image, whole = (developed(each, quality=95) for each in (data[:-lost] + bytes(filled), data))
+    for at in ((256, 5), (5, 250), (507, 490), (5, 509), (507, 509)):
+        area = (at[0] - 4, at[1] - 4, at[0] + 4, at[1] + 2)
+        ours, theirs = (each.crop(area).resize((1, 1), Image.Resampling.BOX) for each in (image, whole))
+        expected = theirs.getpixel((0, 0))
+        assert isinstance(expected, tuple)
+        assert near(ours, (0, 0), expected, within=60)
+
+
+@pytest.mark.parametrize("options", [BASELINE, PROGRESSIVE])
+@pytest.mark.parametrize("filled", [0, 70_000])
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.97])
+def test_a_jpeg_of_which_much_is_missing_is_refused(
+    options: dict[str, object], filled: int, share: float
+) -> None:
+    data = encoded(a_landscape(), "JPEG", quality=90, **options)
+    with pytest.raises(BadImage, match="breaks off"):
+        developed(data[: -int(len(data) * share)] + bytes(filled))
+
+
+def test_a_progressive_jpeg_without_its_last_bytes_lacks_no_row() -> None:
+    data = encoded(a_landscape(), "JPEG", quality=90, progressive=True)
+    image, whole = (developed(each, quality=95) for each in (data[: -len(data) // 20], data))
+    for at in ((256, 5), (5, 505), (505, 505), (256, 256)):
+        expected = whole.getpixel(at)
+        assert isinstance(expected, tuple)
+        assert near(image, at, expected, within=30)
