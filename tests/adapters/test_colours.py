@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+import tracemalloc
 import zlib
 
 import pytest
@@ -183,6 +184,16 @@ def test_no_damage_to_a_profile_reaches_the_picture() -> None:
             for mode in ("RGB", "L", "CMYK"):
                 made = [colours.to_srgb(Image.new(mode, (2, 2)), bytes(each)) for each in (broken, cut)]
                 assert [image.mode for image in made] == ["RGB", "RGB"]
+
+
+def test_a_profile_that_inflates_without_end_is_stopped_while_it_inflates() -> None:
+    bomb = {b"iCCP": b"name\0\0" + zlib.compress(bytes(64_000_000), 1)}
+    tracemalloc.start()
+    try:
+        assert colours.of_png(bomb) == b""
+        assert tracemalloc.get_traced_memory()[1] < 4 * colours.MAX_PROFILE_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def points(*coordinates: float) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from darkroom.domain.errors import BadImage
 from PIL import Image, ImageFilter
 
-from tests.adapters.pictures import chunk, developed, encoded, near, with_chunks, with_segments
+from tests.adapters.pictures import P3, chunk, developed, encoded, near, profile, with_chunks, with_segments
 
 JUNK = [
     b"",
@@ -76,7 +76,15 @@ TEXTS = {
         chunk(name, b"")
         for name in (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tRNS", b"iCCP", b"tEXt", b"iTXt", b"zTXt")
     ),
-    "a wrong checksum": chunk(b"tEXt", b"Comment\0x")[:-1] + b"?",
+    "wrong checksums": b"".join(
+        chunk(name, body)[:-1] + b"?"
+        for name, body in (
+            (b"tEXt", b"Comment\0x"),
+            (b"tRNS", b"\0\xff\0\0\0\0"),
+            (b"gAMA", (100_000).to_bytes(4)),
+            (b"iCCP", b"p\0\0" + zlib.compress(profile(P3))),
+        )
+    ),
     "an unknown chunk": chunk(b"xyZw", bytes(1000)),
 }
 
@@ -121,7 +129,7 @@ def test_a_jpeg_without_its_last_bytes_is_taken_without_its_last_rows(
 
 
 @pytest.mark.parametrize("options", [BASELINE, PROGRESSIVE])
-@pytest.mark.parametrize("filled", [0, 70_000])
+@pytest.mark.parametrize("filled", [0, 400_000])
 @pytest.mark.parametrize("share", [0.6, 0.8, 0.97])
 def test_a_jpeg_of_which_much_is_missing_is_refused(
     options: dict[str, object], filled: int, share: float

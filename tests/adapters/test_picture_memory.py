@@ -15,9 +15,8 @@ LARGEST_MB = 800
 """Of the worker's 1,769 MB; its libraries, and the answers of fourteen requests at once, need the rest."""
 SIDE = 2800
 MEASURE = """
-import asyncio, pathlib, sys
+import pathlib, sys, threading
 from darkroom.adapters.pillow_developer import PillowDeveloper
-from darkroom.ports import RawImage
 from PIL import Image
 from tests.adapters.pictures import encoded
 
@@ -25,15 +24,18 @@ def peak():
     [line] = [l for l in pathlib.Path("/proc/self/status").read_text().splitlines() if l.startswith("VmHWM")]
     return int(line.split()[1])
 
-async def develop(data):
-    raw = RawImage(data=data, mime="image/png", model="m")
-    await asyncio.gather(*(DEVELOPER.develop(raw, {}) for _ in range(2)))
+def develop(data):
+    threads = [threading.Thread(target=DEVELOPER._develop, args=(data, b"<x/>")) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 DEVELOPER = PillowDeveloper(size=512, quality=80)
-asyncio.run(develop(encoded(Image.new("RGB", (64, 64)), sys.argv[2])))
+develop(encoded(Image.new("RGB", (64, 64)), sys.argv[2]))
 data = pathlib.Path(sys.argv[1]).read_bytes()
 before = peak()
-asyncio.run(develop(data))
+develop(data)
 print(peak() - before)
 """
 PALETTE = {"transparency": 7}

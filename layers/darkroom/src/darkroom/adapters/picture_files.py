@@ -98,8 +98,8 @@ def _reduced_jpeg(data: bytes) -> PictureFile:
         elif marker == 0xE1 and body.startswith(_EXIF):
             exif = exif or body
         elif marker == 0xE2 and body.startswith(_ICC):
-            parts.append(body[len(_ICC) :])
-    profile = _joined(parts)
+            parts.append(body[len(_ICC) :])  # each behind its number and their count
+    profile = b"".join(part[2:] for part in sorted(parts))
     if data.rfind(JPEG_END, start) >= 0:
         return PictureFile(data=b"".join((kept, memoryview(data)[start:])), exif=exif, profile=profile)
     scans = data[start:].rstrip(b"\0")  # who breaks off may fill up
@@ -122,14 +122,6 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
             yield marker, at, end
             at = max(end, at + 4)
-
-
-def _joined(parts: list[bytes]) -> bytes:
-    """Return the profile in `parts`, each behind its number and their count; nothing if one is missing."""
-    parts = sorted(part for part in parts if len(part) > 2)
-    if [(part[0], part[1]) for part in parts] != [(n, len(parts)) for n in range(1, len(parts) + 1)]:
-        return b""
-    return b"".join(part[2:] for part in parts)
 
 
 def _reduced_png(data: bytes) -> PictureFile:

@@ -57,8 +57,8 @@ _UPRIGHT = {
 class PillowDeveloper:
     """See Developer: cropped to cover a square, as a progressive JPEG.
 
-    One picture at a time, in a thread of its own. Two large ones would not fit the worker's memory, and its
-    one processor is no faster with two.
+    One picture at a time, whoever calls: two large ones would not fit the worker's memory, and its one
+    processor is no faster with two. So one thread is enough.
     """
 
     def __init__(self, *, size: int, quality: int) -> None:
