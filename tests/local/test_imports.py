@@ -40,3 +40,11 @@ def test_every_function_is_held_to_its_list() -> None:
 
 def test_a_heavy_library_is_noticed(layers: Path) -> None:
     assert "httpx" in found_by("import httpx", layers) & HEAVY
+
+
+def test_the_layer_converts_colours_and_the_worker_loads_that_only_for_a_picture_that_needs_it(
+    layers: Path,
+) -> None:
+    convert = "from PIL import ImageCms; ImageCms.createProfile('sRGB')"
+    assert "PIL._imagingcms" in found_by(convert, layers)
+    assert "PIL.ImageCms" not in found_by("import app", BUILD / "WorkerFunction", layers)
