@@ -1,16 +1,21 @@
 """The page in a real Chromium, on a local stack of its own."""
 
+import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local import package, stack, studio
 
+NARROW = {"viewport": {"width": 360, "height": 740}}
+expect.set_options(timeout=20_000)  # the machine may be busy
 SHOTS = package.ROOT / "out" / "screenshots"
 
 
@@ -30,6 +35,16 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+def the_case(case_id: str) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads((package.ROOT / "events" / "case.json").read_text())
+    return made | {"caseId": case_id}
+
+
+def a_case(case_id: str, *names: str) -> dict[str, Any]:
+    items = [{"id": f"e-{n}", "name": name, "description": "brass"} for n, name in enumerate(names)]
+    return {"caseId": case_id, "evidence": items}
 
 
 class Viewer:
@@ -59,6 +74,23 @@ class Viewer:
         answer.raise_for_status()
         return str(answer.json()["shareUrl"])
 
+    def submit_and_finish(self, case: dict[str, Any], share: str = "read") -> str:
+        """The share link, once the case has ended."""
+        link = self.submit(case, share)
+        end = time.monotonic() + 60
+        while self.job(case["caseId"])["status"] in ("pending", "generating"):
+            assert time.monotonic() < end, "the case does not end"
+            time.sleep(0.2)
+        return link
+
+    def job(self, case_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get(f"/api/cases/{case_id}/image-job").json()
+        return found
+
+    def of_owner(self, link: str) -> str:
+        """The page behind a share link, for the caller who submitted the case."""
+        return f"{link.partition('#')[0]}#{quote(self.stack.token, safe='')}"
+
     def set_studio(self, **config: Any) -> None:
         fast = {"latency_median": 0.4, "latency_p95": 0.8}
         httpx.put(f"{self.stack.studio_url}/_config", json=fast | config, trust_env=False).raise_for_status()
@@ -66,6 +98,7 @@ class Viewer:
     def keep(self, name: str) -> Path:
         """A screenshot of the whole page."""
         path = SHOTS / f"{name}.png"
+        self.page.screenshot(full_page=True)  # Chromium decodes what was out of sight for the second
         self.page.screenshot(path=path, full_page=True)
         return path
 
@@ -76,6 +109,7 @@ def viewer(chromium: Browser, running: stack.Stack, request: pytest.FixtureReque
     options: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}
     marker = request.node.get_closest_marker("browser")
     context = chromium.new_context(**(options | (marker.kwargs if marker else {})))
+    context.set_default_timeout(60_000)
     found = Viewer(context.new_page(), running)
     yield found
     found.set_studio()

@@ -1,12 +1,17 @@
 // All pictures as one zip, or on one contact sheet.
 
 import { caseId, inline } from "./api.js";
+import { itemsOf } from "./job.js";
+import { count } from "./words.js";
 
+/** The pictures that one answer has room for, and a sentence about the others. */
 async function pictures() {
   const job = await inline();
-  if (job.linkedIds) throw new Error("These are too many pictures for one file. Open them one by one and save them.");
-  const links = { ...job.evidenceImages, ...job.locationImages };
-  return [...job.evidence, ...job.locations].filter(({ id }) => links[id]).map(({ id, name }) => ({ id, name, url: links[id] }));
+  const found = itemsOf(job).filter(({ link }) => link?.startsWith("data:"));
+  const others = job.completedImages - found.length;
+  const said = others > 0 ? `${count(others, "picture")} did not fit into the file. Enlarge what is not in it, and save it by itself.` : "";
+  if (!found.length) throw new Error("No picture fits into a file. Enlarge them one by one and save them.");
+  return { found, said };
 }
 
 function save(blob, name) {
@@ -50,11 +55,27 @@ function fields(length, values) {
 }
 
 export async function zip() {
-  save(zipped((await pictures()).map(({ id, url }) => ({ name: `${id}.jpg`, data: bytes(url) }))), `${caseId}.zip`);
+  const { found, said } = await pictures();
+  save(zipped(found.map(({ id, link }) => ({ name: `${id}.jpg`, data: bytes(link) }))), `${caseId}.zip`);
+  return said;
+}
+
+const letters = new Intl.Segmenter();
+const rightToLeft = /^\P{L}*[\p{sc=Arab}\p{sc=Hebr}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}\p{sc=Adlm}]/u;
+
+/** As much of `name` as `pen` writes in `width`; a letter keeps its accents and joiners. */
+function clipped(pen, name, width) {
+  const all = [...letters.segment(name)].map(({ segment }) => segment);
+  let text = name;
+  while (all.length && pen.measureText(text).width > width) {
+    all.pop();
+    text = `${all.join("").trimEnd()}…`;
+  }
+  return text;
 }
 
 export async function contactSheet() {
-  const found = await pictures();
+  const { found, said } = await pictures();
   const columns = Math.min(5, found.length), cell = 300, caption = 44, gap = 20;
   const canvas = document.createElement("canvas");
   canvas.width = gap + columns * (cell + gap);
@@ -64,13 +85,16 @@ export async function contactSheet() {
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.fillStyle = "#2b1c14";
   pen.font = "18px Georgia, serif";
-  for (const [n, { name, url }] of found.entries()) {
+  pen.textAlign = "left";
+  for (const [n, { name, link }] of found.entries()) {
     const image = new Image();
-    image.src = url;
+    image.src = link;
     await image.decode();
     const x = gap + (n % columns) * (cell + gap), y = gap + Math.floor(n / columns) * (cell + caption + gap);
     pen.drawImage(image, x, y, cell, cell);
-    pen.fillText(name.slice(0, 60), x, y + cell + 26, cell);
+    pen.direction = rightToLeft.test(name) ? "rtl" : "ltr";
+    pen.fillText(clipped(pen, name, cell), x, y + cell + 26);
   }
   save(await new Promise((done) => canvas.toBlob(done)), `${caseId}.png`);
+  return said;
 }

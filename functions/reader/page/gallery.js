@@ -1,55 +1,113 @@
-// The prints: one for each item, coming, there, or lost. Text is only ever put in as text.
+// The prints: one for each item, coming, there, or missing. Text is only ever put in as text.
 
-import { failure } from "./words.js";
+import { leads } from "./api.js";
+import { isOpen, itemsOf } from "./job.js";
+import { load } from "./loading.js";
+import { reason } from "./words.js";
 
+const PATIENCE_S = 45;
 const template = document.querySelector("#print");
 const prints = new Map();
+let shown = "";
 
-/** Show `job`; `onRetry(item)` is called for a lost print whose button is pressed, null forbids it. */
-export function show(job, onRetry) {
-  for (const [kind, images] of [["evidence", job.evidenceImages], ["locations", job.locationImages]]) {
-    const section = document.getElementById(kind);
-    section.hidden = job[kind].length === 0;
-    for (const item of job[kind]) update(section.querySelector("ul"), job, item, images[item.id], onRetry);
+/**
+ * Show `job`. `onRetry(item)` is called for a missing print whose button is pressed; without it there is no button.
+ * `onEnlarge(id)` is called for a picture that is pressed, `onStale()` is awaited when a link leads nowhere.
+ */
+export function show(job, onRetry, onEnlarge, onStale) {
+  if (job.jobId !== shown) clear();
+  shown = job.jobId;
+  for (const kind of ["evidence", "locations"]) document.getElementById(kind).hidden = job[kind].length === 0;
+  for (const item of itemsOf(job)) {
+    const print = prints.get(item.id) ?? add(item);
+    Object.assign(print, { item, onRetry, onEnlarge, onStale, open: isOpen(job), status: job.status });
+    if (item.link && print.picture === "none") develop(print);
+    else paint(print);
   }
 }
 
-function update(list, job, item, link, onRetry) {
-  if (!prints.has(item.id)) {
-    const node = template.content.firstElementChild.cloneNode(true);
-    node.querySelector("bdi").textContent = item.name;
-    list.append(node);
-    prints.set(item.id, { node, link: null, shown: false });
-  }
-  const print = prints.get(item.id);
-  const open = job.status === "pending" || job.status === "generating";
-  const lost = !link && (job.errors[item.id] ?? (open ? null : { code: job.status, message: "It was not made." }));
-  const { node } = print;
-  node.classList.toggle("coming", !lost && !print.shown);
-  node.classList.toggle("lost", Boolean(lost));
-  node.querySelector(".why").textContent = link ? "" : lost ? failure(lost) : "in the tray";
-  const button = node.querySelector("button");
-  button.hidden = !lost || open || !onRetry;
-  button.setAttribute("aria-label", `Try again: ${item.name}`);
-  button.onclick = () => onRetry(item, failure(lost));
-  if (link && link !== print.link) develop(print, item, link);
+/** The pictures that are there, in the order of the page. */
+export const pictures = () =>
+  [...prints.values()].filter(({ image }) => image).map(({ item, image }) => ({ id: item.id, name: item.name, src: image.src }));
+
+/** Load what could not be loaded. */
+export function reload() {
+  for (const print of prints.values()) if (print.picture === "unloaded") develop(print);
 }
 
-function develop(print, item, link) {
-  const paper = print.node.querySelector(".paper");
-  const [anchor, image] = [document.createElement("a"), document.createElement("img")];
-  image.alt = item.name;
-  image.decoding = "async";
-  image.onload = () => {
-    paper.replaceChildren(anchor);
-    print.node.classList.remove("coming");
-    print.shown = true;
+function clear() {
+  for (const { node } of prints.values()) node.remove();
+  prints.clear();
+}
+
+function add(item) {
+  const node = template.content.firstElementChild.cloneNode(true);
+  const [title, why, button] = ["h3", ".why", "button"].map((part) => node.querySelector(part));
+  title.textContent = title.title = item.name;
+  document.getElementById(item.kind).querySelector("ul").append(node);
+  const print = { node, why, button, image: null, picture: "none" };
+  prints.set(item.id, print);
+  return print;
+}
+
+/** What a print looks like: its class, the line below it, what its button says and does. */
+function look({ item, onRetry, open, status, picture }) {
+  if (picture === "there") return ["there", ""];
+  if (picture === "unloaded") return ["unloaded", "The picture could not be loaded.", "Load again", loadAgain];
+  if (item.link) return ["coming", "loading"];
+  if (open && !item.failure) return ["coming", "in the tray"];
+  const { short, tried } = reason(item, status);
+  return [tried ? "failed" : "undone", short, ...(open || !onRetry ? [] : ["Try again…", () => onRetry(item)])];
+}
+
+function paint(print) {
+  const { node, why, button, item } = print;
+  const [state, text, label, press] = look(print);
+  for (const each of ["there", "coming", "unloaded", "failed", "undone"]) node.classList.toggle(each, each === state);
+  why.textContent = text;
+  button.hidden = !label;
+  if (!label) return;
+  button.textContent = label;
+  button.setAttribute("aria-label", `${label} ${item.name}`);
+  button.onclick = () => press(print);
+}
+
+/** The button goes away when it is pressed: the print has the focus until the picture is there. */
+function loadAgain(print) {
+  print.node.focus();
+  renew(print).then(() => develop(print));
+}
+
+async function develop(print) {
+  const attempt = (print.attempt = {});
+  const settle = (picture) => {
+    if (print.image || print.attempt !== attempt) return;
+    print.picture = picture;
+    paint(print);
   };
-  image.onerror = () => { print.link = null; }; // the next poll tries again
-  image.src = anchor.href = link;
-  anchor.target = "_blank";
-  anchor.rel = "noopener";
-  anchor.append(image);
+  settle("loading");
+  const late = setTimeout(settle, 1000 * PATIENCE_S, "unloaded"); // it may come all the same
+  const image = await load(() => print.item.link, () => renew(print));
+  clearTimeout(late);
+  if (image && !print.image) hang(print, image);
+  else settle("unloaded");
+}
+
+function hang(print, image) {
+  const button = document.createElement("button");
+  image.alt = "";
+  button.type = "button";
+  button.setAttribute("aria-label", `Enlarge ${print.item.name}`);
+  button.onclick = () => print.onEnlarge(print.item.id);
+  button.append(image);
+  print.node.querySelector(".paper").replaceChildren(button);
   print.node.classList.add("fresh");
-  print.link = link;
+  Object.assign(print, { image, picture: "there" });
+  const focused = document.activeElement === print.node || document.activeElement === print.button;
+  paint(print);
+  if (focused) button.focus();
+}
+
+async function renew({ item, onStale }) {
+  if (!(await leads(item.link))) await onStale?.();
 }

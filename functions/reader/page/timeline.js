@@ -1,57 +1,93 @@
-// What happened when, as bars over time: one row for each item, one for what was told.
+// What happened when, as bars over time: one row for each item, one for what the worker reported.
 
 import { clock, duration } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 1000;
+const WIDTH = 1000, PAUSE_MS = 120_000;
+const legend = new Map(Object.entries({
+  made: "a picture was made",
+  fault: "failed",
+  stopped: "given up, another was faster or the case was cancelled",
+  wait: "waited for the image service",
+  told: "reported",
+}));
 
-function element(name, attributes = {}, text) {
+function element(name, attributes = {}, ...content) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
+  made.append(...content);
   return made;
 }
 
 /** Draw `told` (the API's timeline) into `box`; `names` maps ids to what people call the items. */
 export function draw(box, told, names) {
-  const events = told.runs.flatMap(({ events }) => events);
   const moves = element("ul", { class: "moves" });
   for (const { at, what, run, by } of told.moves) {
     moves.append(element("li", {}, `${clock(at)} ${what} by ${by}${run > 1 ? `, run ${run}` : ""}`));
   }
-  const from = Math.min(told.createdAt, ...events.map(({ at }) => at));
-  const until = Math.max(...events.map(({ at, milliseconds }) => at + milliseconds), from + 1000);
+  const charts = stretches(told.runs.flatMap(({ events }) => events).filter(({ kind }) => kind !== "batch"));
+  box.replaceChildren(moves, key(charts.flat()), ...charts.flatMap((events) => chart(events, names)));
+}
+
+/** The events in parts: a pause of minutes between two runs would leave no room for what happened. */
+function stretches(events) {
+  const parts = [];
+  let until = -Infinity;
+  for (const event of events.toSorted((a, b) => a.at - b.at)) {
+    if (event.at > until + PAUSE_MS) parts.push([]);
+    parts.at(-1).push(event);
+    until = Math.max(until, event.at + event.milliseconds);
+  }
+  return parts;
+}
+
+function chart(events, names) {
+  const from = events[0].at;
+  const until = Math.max(from + 1000, ...events.map(({ at, milliseconds }) => at + milliseconds));
   const shots = [...names].map(([id, name]) => [name, events.filter(({ shotId }) => shotId === id)]);
-  const rows = [...shots, ["told", events.filter(({ kind }) => kind === "snapshot")]].filter(([, found]) => found.length);
-  const key = element("p", { class: "key" }, `From ${clock(from)}, ${duration(until - from)} in all. Bright bars made a picture, red ones failed, grey ones were given up, dark ones waited.`);
-  box.replaceChildren(moves, ...rows.map(([name, found]) => row(name, found, from, until)), key);
+  const rows = [...shots, ["Reports", events.filter(({ kind }) => kind === "snapshot")]].filter(([, found]) => found.length);
+  const title = element("h3", {}, `From ${clock(from)}, ${duration(until - from)} in all`);
+  return [title, ...rows.map(([name, found]) => row(name, found, from, until))];
 }
 
 function row(name, events, from, until) {
-  const line = element("div", { class: "row" });
-  const title = element("span", {}, name);
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} 20`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${name}: ${events.map(say).join("; ")}`);
-  for (const event of events) svg.append(bar(event, from, until));
-  line.append(title, svg);
-  return line;
+  const label = `${name}: ${events.map(say).join("; ")}`;
+  const picture = graphic(`0 0 ${WIDTH} 20`, { preserveAspectRatio: "none", role: "img", "aria-label": label });
+  for (const event of events) picture.append(bar(event, from, until));
+  return element("div", { class: "row" }, element("span", { dir: "auto", title: name }, name), picture);
 }
 
 function bar(event, from, until) {
   const scale = WIDTH / (until - from);
-  const rect = document.createElementNS(SVG, "rect");
-  rect.setAttribute("x", (event.at - from) * scale);
-  rect.setAttribute("width", Math.max(3, event.milliseconds * scale));
-  rect.setAttribute("y", event.hedge ? 11 : 2);
-  rect.setAttribute("height", event.hedge ? 7 : event.kind === "try" ? 8 : 16);
-  rect.setAttribute("class", look(event));
+  const place = { x: (event.at - from) * scale, width: Math.max(3, event.milliseconds * scale) };
+  const [kind, height] = [look(event), event.kind === "snapshot" ? 14 : 7];
+  const size = kind === "wait" ? { y: 5, height: 2 } : { y: event.hedge ? 11 : 2, height };
+  const rect = shape("rect", { ...place, ...size, class: kind });
   const title = document.createElementNS(SVG, "title");
   title.textContent = say(event);
   rect.append(title);
   return rect;
+}
+
+/** What the colours mean, shown in the colours themselves: those that are there. */
+function key(events) {
+  const found = new Set(events.map(look));
+  const list = element("ul", { class: "legend" });
+  for (const [name, meaning] of legend) {
+    if (!found.has(name)) continue;
+    const swatch = graphic("0 0 20 10", { "aria-hidden": "true" });
+    swatch.append(shape("rect", { width: 20, y: name === "wait" ? 4 : 1, height: name === "wait" ? 2 : 8, class: name }));
+    list.append(element("li", {}, swatch, meaning));
+  }
+  return list;
+}
+
+const graphic = (viewBox, attributes) => shape("svg", { viewBox, ...attributes });
+
+function shape(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
 }
 
 function look({ kind, outcome }) {

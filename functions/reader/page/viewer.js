@@ -1,37 +1,47 @@
 // Follows one case: asks at the pace the server wants, shows what has changed, offers what is allowed.
 
+import * as again from "./again.js";
 import * as api from "./api.js";
 import * as downloads from "./downloads.js";
+import * as enlarge from "./enlarge.js";
 import * as gallery from "./gallery.js";
+import { isOpen, itemsOf } from "./job.js";
 import * as timeline from "./timeline.js";
-import { duration, failure, refusal, state } from "./words.js";
+import { count, duration, NOT_VALID, paragraph, reason, reasons, refusal, state } from "./words.js";
 
 const HIDDEN_S = 30, SLOWEST_S = 15, LOST_S = 30;
 const $ = (id) => document.getElementById(id);
 const allowed = api.scopes();
-const mayRetry = !allowed || allowed.includes("retry") || allowed.includes("submit");
-const mayCancel = !allowed || allowed.includes("submit");
+const isGuest = allowed !== null;
+const hasScope = (...any) => !isGuest || any.some((scope) => allowed.includes(scope));
 
-let job = null, timer = 0, unchanged = 0, lost = 0;
+let job = null, timer = 0, unchanged = 0, lost = 0, busy = false;
+let barred = ""; // the state of the job in which the server has refused a retry for good
+let basis = null; // how many were done when: what the estimate goes by
 
-const isOpen = () => job.status === "pending" || job.status === "generating";
+const nameOf = ({ jobId, version }) => `${jobId}.${version}`;
 
-async function follow() {
+async function follow(anew = false) {
   clearTimeout(timer);
+  let found;
   try {
-    const { job: found, pause } = await api.poll();
-    if (lost) notice("");
-    lost = 0;
-    unchanged = found ? 0 : unchanged + 1;
-    if (found) show(found);
-    if (isOpen()) timer = setTimeout(follow, 1000 * pace(pause));
+    found = await api.poll(anew);
   } catch (error) {
-    if (error.status && error.status < 500 && error.status !== 429) return gone(error);
-    lost += 1;
-    const wait = Math.min(LOST_S, 2 ** lost);
-    notice(`The connection is lost. The case goes on without this page; the next try is in ${wait} s.`);
-    timer = setTimeout(follow, 1000 * wait);
+    return stumble(error);
   }
+  if (lost) notice("");
+  lost = 0;
+  unchanged = found.job ? 0 : unchanged + 1;
+  if (found.job) keepFocus(() => show(found.job));
+  if (isOpen(job)) timer = setTimeout(follow, 1000 * pace(found.pause));
+}
+
+function stumble(error) {
+  if (error.status && error.status < 500 && error.status !== 429) return gone(error);
+  lost += 1;
+  const wait = Math.max(Math.min(LOST_S, 2 ** lost), Math.min(error.pause ?? 0, 2 * LOST_S));
+  notice(`The connection is lost. The case goes on without this page; the next try is in ${wait} s.`);
+  timer = setTimeout(follow, 1000 * wait);
 }
 
 /** Seconds until the next question: the server's, longer when nothing changes, much longer when nobody looks. */
@@ -43,42 +53,62 @@ function pace(asked) {
 function gone(error) {
   document.body.classList.remove("working");
   $("status").textContent = "";
-  notice(refusal(error));
+  notice(error.status === 401 || error.status === 403 ? NOT_VALID : refusal(error));
 }
 
 function show(found) {
+  if (job?.jobId === found.jobId && job.version > found.version) return; // an answer that was overtaken
   job = found;
-  document.body.classList.toggle("working", isOpen());
+  const open = isOpen(job);
+  document.body.classList.toggle("working", open);
   document.title = `${job.completedImages}/${job.totalImages} ${job.caseId} · Darkroom`;
-  $("status").textContent = `${state(job)}. ${job.completedImages} of ${job.totalImages} pictures.`;
+  $("status").textContent = `${state(job)}. ${job.completedImages} of ${count(job.totalImages, "picture")}.`;
   $("progress").hidden = false;
   $("bar").max = job.totalImages;
   $("bar").value = job.completedImages;
   $("done").textContent = `${job.completedImages} of ${job.totalImages}`;
   $("failed").textContent = job.failedImages;
   $("cost").textContent = `$${job.costUsd.toFixed(2)}`;
-  const missing = job.completedImages < job.totalImages;
-  $("retry").hidden = isOpen() || !missing || !mayRetry;
-  $("cancel").hidden = !isOpen() || !mayCancel;
-  $("zip").hidden = $("sheet").hidden = isOpen() || job.completedImages === 0;
-  notice(job.status === "failed" ? `No picture could be made. ${failure(Object.values(job.errors)[0] ?? { message: job.lastError })}` : "");
-  gallery.show(job, mayRetry ? askAgain : null);
+  $("remaining").hidden = !open;
+  $("cancel").hidden = !open || !hasScope("submit");
+  $("zip").hidden = $("sheet").hidden = open || job.completedImages === 0;
+  offerRetry();
+  explain();
   tick();
-  if (!isOpen() || $("timeline").open) tellMore();
+  if (!open || $("timeline").open) tellMore();
 }
+
+/** A guest's retry does not undo a cancel, and nobody presses what was refused. */
+function offerRetry() {
+  const offered = hasScope("retry", "submit") && !(isGuest && job.status === "cancelled") && barred !== nameOf(job);
+  $("retry").hidden = isOpen(job) || job.completedImages === job.totalImages || !offered;
+  gallery.show(job, offered ? (item) => askAgain([item]) : null, (id) => enlarge.open(id, isGuest ? location.href : ""), lookAnew);
+}
+
+function explain() {
+  const lines = isOpen(job) ? [] : reasons(missing(), job.status);
+  if (isGuest && hasScope("retry") && job.status === "cancelled") lines.push(paragraph("Only whoever submitted the case can start it again."));
+  $("reasons").hidden = lines.length === 0;
+  $("reasons").replaceChildren(...lines);
+}
+
+const missing = () => itemsOf(job).filter(({ link }) => !link);
 
 function tick() {
   if (!job) return;
-  const now = job.completedAt ?? Date.now();
-  const begun = job.run > 1 ? job.armedAt : job.createdAt;
-  $("elapsed").textContent = duration(now - begun);
-  $("left").textContent = isOpen() ? estimate(now - begun) : "–";
+  $("elapsed").textContent = duration((job.completedAt ?? Date.now()) - job.createdAt);
+  $("left").textContent = isOpen(job) ? estimate(Date.now()) : "";
 }
 
-function estimate(elapsed) {
-  const { completedImages: done, failedImages: failed, totalImages: total } = job;
-  if (job.waitingUntil || done === 0) return "…";
-  return `about ${duration((elapsed / (done + failed)) * (total - done - failed))}`;
+/** By the pace since the submission, or since this page has seen the latest retry, which moves the deadline. */
+function estimate(now) {
+  const { completedImages, failedImages, totalImages, deadlineAt } = job;
+  const settled = completedImages + failedImages;
+  if (basis?.deadlineAt !== deadlineAt) {
+    basis = job.run === 1 ? { deadlineAt, at: job.createdAt, settled: 0 } : { deadlineAt, at: now, settled };
+  }
+  if (job.waitingUntil || settled <= basis.settled) return "…";
+  return `about ${duration(((now - basis.at) / (settled - basis.settled)) * (totalImages - settled))}`;
 }
 
 function notice(text) {
@@ -86,54 +116,73 @@ function notice(text) {
   $("notice").textContent = text;
 }
 
+/** Change the page. When what has the focus goes, the pictures get it. */
+function keepFocus(change) {
+  const focused = document.activeElement;
+  change();
+  if (focused?.closest("[hidden]")) $("prints").focus({ preventScroll: true });
+}
+
 async function tellMore() {
   try {
     const told = await api.timeline();
     $("timeline").hidden = told.runs.length === 0;
-    const names = new Map([...job.evidence, ...job.locations].map(({ id, name }) => [id, name]));
-    if (told.runs.length) timeline.draw($("chart"), told, names);
+    if (told.runs.length) timeline.draw($("chart"), told, new Map(itemsOf(job).map(({ id, name }) => [id, name])));
   } catch {
     // The pictures matter more; the next change tries again.
   }
 }
 
-/** Ask for another description of `item`, beginning with the one it has. */
-async function askAgain(item, why) {
-  const [dialog, text] = [$("again"), $("again-text")];
-  const asked = await api.submitted().catch(() => ({ evidence: [], locations: [] }));
-  const before = [...asked.evidence, ...asked.locations].find(({ id }) => id === item.id)?.description ?? "";
-  dialog.querySelector("bdi").textContent = item.name;
-  $("again-why").textContent = why;
-  text.value = before;
-  dialog.returnValue = "";
-  dialog.onclose = () => {
-    const description = text.value.trim();
-    if (dialog.returnValue) act(() => api.retry(description && description !== before ? { [item.id]: { description } } : {}));
-  };
-  if (!dialog.open) dialog.showModal();
+const askAgain = (items) => act(() => again.ask(items, missing(), job.status, (shots) => act(() => retry(shots))));
+
+async function retry(shots) {
+  try {
+    await api.retry(shots);
+  } catch (error) {
+    if (error.code && (error.status === 403 || error.status === 429)) barred = nameOf(job);
+    throw error;
+  }
+  await lookAgain();
 }
 
-/** Do what a button asks for, then look again at once. */
-async function act(what, button) {
-  if (button) button.disabled = true;
+async function lookAgain() {
+  unchanged = 0;
+  await follow();
+}
+
+let looking = null;
+/** Ask for the job even when it has not changed: once, however many links lead nowhere. */
+const lookAnew = () => (looking ??= follow(true).finally(() => (looking = null)));
+
+/** Do what a button asks for; what it returns is said, and so is why it failed. */
+async function act(what) {
+  if (busy) return;
+  busy = true;
   try {
-    await what();
-    unchanged = 0;
     notice("");
-    await follow();
+    notice((await what()) ?? "");
   } catch (error) {
     notice(refusal(error));
+    if (job) keepFocus(offerRetry);
   } finally {
-    if (button) button.disabled = false;
+    busy = false;
   }
 }
 
-for (const [id, what] of [["retry", () => api.retry()], ["cancel", api.cancel], ["zip", downloads.zip], ["sheet", downloads.contactSheet]]) {
-  $(id).addEventListener("click", () => act(what, $(id)));
-}
+const actions = [
+  ["retry", () => askAgain(missing().filter((item) => reason(item, job.status).needsWords))],
+  ["cancel", () => act(() => api.cancel().then(lookAgain))],
+  ["zip", () => act(downloads.zip)],
+  ["sheet", () => act(downloads.contactSheet)],
+];
+for (const [id, press] of actions) $(id).onclick = press;
+$("skip").onclick = () => $("prints").focus(); // a link's # would take the token's place
 $("timeline").addEventListener("toggle", () => $("timeline").open && tellMore());
-document.addEventListener("visibilitychange", () => !document.hidden && job && isOpen() && follow());
-addEventListener("online", () => lost && follow());
+document.addEventListener("visibilitychange", () => !document.hidden && job && follow());
+addEventListener("online", () => {
+  if (lost) follow();
+  gallery.reload();
+});
 addEventListener("hashchange", () => location.reload());
 setInterval(tick, 1000);
 document.querySelector("#case bdi").textContent = api.caseId;

@@ -1,0 +1,55 @@
+// One picture, large, in place: with arrow keys and buttons to the others.
+
+import * as gallery from "./gallery.js";
+
+const $ = (id) => document.getElementById(id);
+const dialog = $("enlarged");
+let current = "";
+
+/** Enlarge the picture of `id`. `link` is what may be passed on, empty when there is nothing: a caller's own token is nobody's. */
+export function open(id, link) {
+  $("copy").hidden = !link;
+  $("copy").onclick = () => copy(link);
+  show(id);
+  if (!dialog.open) dialog.showModal();
+}
+
+function show(id) {
+  const all = gallery.pictures();
+  const at = all.findIndex((picture) => picture.id === id);
+  if (at < 0) return dialog.close();
+  const { name, src } = all[at];
+  current = id;
+  $("large").src = src;
+  $("large").alt = name;
+  $("large-name").textContent = name;
+  $("large-place").textContent = `${at + 1} of ${all.length}`;
+  $("copied").textContent = "";
+  $("previous").hidden = $("next").hidden = all.length < 2;
+}
+
+function step(by) {
+  const all = gallery.pictures();
+  const at = all.findIndex(({ id }) => id === current);
+  show(all.at((at + by) % all.length)?.id);
+}
+
+async function copy(link) {
+  try {
+    await navigator.clipboard.writeText(link);
+    $("copied").textContent = "The link to this page was copied. Whoever has it may see the case.";
+  } catch {
+    $("copied").textContent = "This browser does not let the page copy. The link is in the address bar.";
+  }
+}
+
+$("previous").onclick = () => step(-1);
+$("next").onclick = () => step(1);
+$("close").onclick = () => dialog.close();
+dialog.onclick = (event) => event.target === dialog && dialog.close();
+dialog.onkeydown = (event) => {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  step(by);
+};
