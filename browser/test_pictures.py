@@ -97,6 +97,7 @@ def test_a_link_that_leads_nowhere_is_fetched_anew_from_the_job(viewer: Viewer) 
 def test_a_picture_is_enlarged_in_place_by_keyboard_and_the_focus_returns(viewer: Viewer) -> None:
     page = viewer.page
     page.goto(viewer.submit_and_finish(a_case("enlarged", "Key", "Lamp", "Letter")))
+    expect(page.locator(".print img")).to_have_count(3)
     first = page.get_by_role("button", name="Enlarge Key")
     first.focus()
     page.keyboard.press("Enter")

@@ -41,7 +41,7 @@ def test_a_failure_says_why_and_is_tried_again_with_another_description(viewer: 
     viewer.keep("5-retry-dialog")
     page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.locator(".print img")).to_have_count(2)
-    expect(page.get_by_role("status").first).to_contain_text("All pictures are developed")
+    expect(page.get_by_role("status")).to_contain_text("All pictures are developed")
     expect(page.locator("#reasons")).to_be_hidden()
     assert sent == [{"shots": {"e-1": {"description": "a harmless key"}}}]
 
@@ -52,7 +52,7 @@ def test_a_failed_case_says_each_reason_once_and_a_reader_may_not_retry(viewer: 
     viewer.set_studio(script={name: ["safety"] for name in names})
     page = viewer.page
     page.goto(viewer.submit(case))
-    expect(page.get_by_role("status").first).to_contain_text("No picture could be made", timeout=40_000)
+    expect(page.get_by_role("status")).to_contain_text("No picture could be made", timeout=40_000)
     assert page.inner_text("body").count("The image model refused the description") == 1
     expect(page.locator("#reasons")).to_contain_text("14 pictures: The image model refused")
     expect(page.locator(".failed .why")).to_have_text(["Refused"] * 14)
@@ -165,7 +165,7 @@ def test_a_retry_that_is_refused_says_why_and_is_not_offered_again(
     page.route("**/retry", refuse)
     page.get_by_role("button", name="Try what is missing again").click()
     page.get_by_role("button", name="Try again", exact=True).click()
-    expect(page.get_by_role("alert").first).to_have_text("This link has no retries left.")
+    expect(page.get_by_role("alert")).to_have_text("This link has no retries left.")
     expect(page.get_by_role("button", name="Try")).to_have_count(0)
     expect(page.locator("#prints")).to_be_focused()
 
@@ -224,4 +224,4 @@ def test_a_zip_that_lacks_pictures_says_so(viewer: Viewer) -> None:
         page.get_by_role("button", name="Download all (zip)").click()
     with zipfile.ZipFile(found.value.path()) as archive:
         assert archive.namelist() == ["e-0.jpg"]
-    expect(page.get_by_role("alert").first).to_contain_text("1 picture did not fit into the file.")
+    expect(page.get_by_role("alert")).to_contain_text("1 picture did not fit into the file.")

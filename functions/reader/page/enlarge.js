@@ -20,8 +20,7 @@ function show(id) {
   if (at < 0) return dialog.close();
   const { name, src } = all[at];
   current = id;
-  $("large").src = src;
-  $("large").alt = name;
+  $("large").replaceChildren(Object.assign(new Image(), { src, alt: name }));
   $("large-name").textContent = name;
   $("large-place").textContent = `${at + 1} of ${all.length}`;
   $("copied").textContent = "";
