@@ -11,10 +11,12 @@ const failures = new Map(Object.entries({
   storage_failed: ["Not stored", "The picture could not be stored."],
   deadline_exceeded: ["Not made in time", "The time for this case was over."],
   retries_exhausted: ["Lost", "It was tried several times and lost each time."],
-  quota_exhausted: ["Not made: quota", "The image service's quota is used up."],
+  quota_exhausted: ["Not made: quota", "The image service's quota or credits are used up."],
   budget_exhausted: ["Not made: budget", "What this case may cost is spent."],
-  invalid: ["Not accepted", "The image service could not use this description or these settings."],
+  invalid: ["Not accepted", "The image service could not use the description."],
   unauthorized: ["Not allowed", "The image service did not accept the operator's key."],
+  account_unusable: ["No account", "The operator's account may not use the image service."],
+  misconfigured: ["Wrong settings", "The image service does not take the operator's settings."],
   model_retired: ["No model", "The image model exists no longer. The operator must choose another."],
 }));
 
