@@ -42,7 +42,7 @@ function clear() {
 
 function add(item) {
   const node = template.content.firstElementChild.cloneNode(true);
-  const [title, why, button] = ["h3", ".why", "button"].map((part) => node.querySelector(part));
+  const [title, why, button] = ["bdi", ".why", "button"].map((part) => node.querySelector(part));
   title.textContent = title.title = item.name;
   document.getElementById(item.kind).querySelector("ul").append(node);
   const print = { node, why, button, image: null, picture: "none" };
