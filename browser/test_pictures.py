@@ -164,7 +164,7 @@ def test_names_of_any_length_and_script_stay_in_their_place(viewer: Viewer, widt
     expect(page.locator("#chart svg").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".print bdi").evaluate_all("all => all.every(h => h.scrollWidth <= h.clientWidth)")
-    assert page.locator(".print bdi").evaluate_all("all => all.map(b => b.title)") == names
+    assert page.locator(".print h3").evaluate_all("all => all.map(h => h.title)") == names
     assert page.locator(".row span").evaluate_all("all => all.map(s => s.title)") == [*names, "Reports"]
     assert page.locator(".print bdi").nth(2).evaluate("h => getComputedStyle(h).direction") == "rtl"
     page.get_by_role("button", name="Enlarge W").click()

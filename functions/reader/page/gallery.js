@@ -42,8 +42,8 @@ function clear() {
 
 function add(item) {
   const node = template.content.firstElementChild.cloneNode(true);
-  const [title, why, button] = ["bdi", ".why", "button"].map((part) => node.querySelector(part));
-  title.textContent = title.title = item.name;
+  const [heading, name, why, button] = ["h3", "bdi", ".why", "button"].map((part) => node.querySelector(part));
+  name.textContent = heading.title = item.name;
   document.getElementById(item.kind).querySelector("ul").append(node);
   const print = { node, why, button, image: null, picture: "none" };
   prints.set(item.id, print);
