@@ -170,6 +170,22 @@ def test_a_retry_that_is_refused_says_why_and_is_not_offered_again(
     expect(page.locator("#prints")).to_be_focused()
 
 
+def test_what_was_written_is_kept_when_the_server_does_not_take_it(viewer: Viewer) -> None:
+    viewer.set_studio(script={"Refused": ["safety"]})
+    page = viewer.page
+    page.goto(viewer.submit_and_finish(a_case("draft", "Refused"), share="retry"))
+    page.route("**/retry", lambda route: route.fulfill(status=503))
+    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_label("Description").fill("polished brass")
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text("The server answered 503.")
+    page.unroute("**/retry")
+    page.get_by_role("button", name="Try what is missing again").click()
+    expect(page.get_by_label("Description")).to_have_value("polished brass")
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.locator(".print img")).to_have_count(1)
+
+
 def called_like_what_every_object_has(case_id: str) -> dict[str, Any]:
     items = [{"id": each, "name": f"Item {each}", "description": "brass"} for each in INHERITED]
     return {"caseId": case_id, "evidence": items[:3], "locations": items[3:]}

@@ -7,6 +7,10 @@ const $ = (id) => document.getElementById(id);
 const [dialog, form, go, said] = [$("again"), $("again-form"), $("again-go"), $("again-said")];
 const template = $("again-field");
 let fields = [];
+let drafts = new Map();
+
+/** What was written is kept until it is sent: to be called when the server has taken it. */
+export const forget = () => drafts.clear();
 
 /**
  * Ask how to try again. The descriptions of `asked` can be changed, those of the other `missing` items stay as they are.
@@ -21,7 +25,9 @@ export async function ask(asked, missing, status, send) {
   calm();
   form.onsubmit = (event) => {
     if (event.submitter === go && !passes()) return event.preventDefault();
-    if (event.submitter === go) send(changes());
+    if (event.submitter !== go) return;
+    drafts = new Map(fields.map((each) => [each.id, each.text.value]));
+    send(changes());
   };
   if (!dialog.open) dialog.showModal();
 }
@@ -41,6 +47,7 @@ function field({ id, name }, { needsWords }, before) {
   text.value = before;
   text.oninput = calm;
   const made = { id, node, text, remark, needsWords, before: text.value.trim() };
+  text.value = drafts.get(id) ?? text.value;
   remark.id = `remark-${id}`;
   text.setAttribute("aria-describedby", remark.id);
   return made;

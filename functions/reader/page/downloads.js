@@ -60,12 +60,11 @@ export async function zip() {
   return said;
 }
 
-const letters = new Intl.Segmenter();
 const rightToLeft = /^\P{L}*[\p{sc=Arab}\p{sc=Hebr}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}\p{sc=Adlm}]/u;
 
 /** As much of `name` as `pen` writes in `width`; a letter keeps its accents and joiners. */
 function clipped(pen, name, width) {
-  const all = [...letters.segment(name)].map(({ segment }) => segment);
+  const all = [...new Intl.Segmenter().segment(name)].map(({ segment }) => segment);
   let text = name;
   while (all.length && pen.measureText(text).width > width) {
     all.pop();

@@ -33,7 +33,7 @@ export function draw(box, told, names) {
 function stretches(events) {
   const parts = [];
   let until = -Infinity;
-  for (const event of events.toSorted((a, b) => a.at - b.at)) {
+  for (const event of [...events].sort((a, b) => a.at - b.at)) {
     if (event.at > until + PAUSE_MS) parts.push([]);
     parts.at(-1).push(event);
     until = Math.max(until, event.at + event.milliseconds);

@@ -140,8 +140,10 @@ async function retry(shots) {
     await api.retry(shots);
   } catch (error) {
     if (error.code && (error.status === 403 || error.status === 429)) barred = nameOf(job);
+    if (error.code === "stale_version" || error.code === "job_open") follow();
     throw error;
   }
+  again.forget();
   await lookAgain();
 }
 
