@@ -22,6 +22,8 @@ from tests.client.server import FAILED, Reply, Server, a_timeline, accepted, ans
 DONE = the_job(Status.COMPLETED, version=4, done=3, completed_at=1_800_000_012_000)
 CASE = str(package.ROOT / "events" / "case.json")
 
+ON_LINUX = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+
 type Main = Callable[..., int]
 
 
@@ -186,7 +188,7 @@ def full() -> int:
 
 
 @pytest.mark.parametrize("arguments", [("get", "case-1"), ("get", "case-1", "--json"), ("--help",)])
-@pytest.mark.parametrize(("output", "code"), [(nobody_reads, 141), (full, 2)])
+@pytest.mark.parametrize(("output", "code"), [(nobody_reads, 141), pytest.param(full, 2, marks=ON_LINUX)])
 def test_an_output_that_takes_nothing_is_no_failed_job(
     main: Main,
     monkeypatch: pytest.MonkeyPatch,

@@ -201,3 +201,31 @@ def test_no_more_fields_are_kept_than_the_service_names(caller: Caller) -> None:
     with pytest.raises(InvalidRequest) as refused:
         caller.call("get", "case-1")
     assert [each.field for each in refused.value.fields] == [f"f-{n}" for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000,
+        '{"code": ' + "9" * 5000 + "}",
+        '{"detail": {"a": [1]}, "errors": 7, "code": null}',
+        '{"errors": [7, {"message": []}]}',
+        "\udcff".encode(errors="surrogateescape"),
+    ],
+)
+def test_a_refusal_in_any_form_is_a_refusal(caller: Caller, body: str | bytes) -> None:
+    caller.script(httpx.Response(409, content=body))
+    with pytest.raises(Conflict):
+        caller.call("get", "case-1")
+
+
+def test_a_refusal_without_end_is_cut_off(caller: Caller) -> None:
+    errors = [{"field": "f" * 9_000, "message": "m" * 9_000}] * 1_000
+    caller.script(
+        httpx.Response(400, json={"detail": "d" * 9_000_000, "code": "c" * 9_000, "errors": errors})
+    )
+    with pytest.raises(InvalidRequest) as caught:
+        caller.call("get", "case-1")
+    error = caught.value
+    assert (len(str(error)), len(error.code), len(error.fields)) == (2000, 2000, 20)
+    assert {len(wrong.field) for wrong in error.fields} == {2000}

@@ -46,6 +46,18 @@ def test_the_view_of_a_job_fits_every_width_and_names_every_item(width: int) -> 
     assert all((name if width > 30 else name[:15]) in shown for name in NAMES)
 
 
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+@pytest.mark.parametrize(
+    "name", ["鍵" * 30, "می\u200cخواهم" * 6, "👨\u200d👩\u200d👧" * 20, "é" * 90, "", "\u200d"]
+)
+def test_names_of_any_script_and_length_fit(name: str, width: int) -> None:
+    items = [{"id": f"e-{n}", "name": name} for n in range(5)]
+    job = Job.model_validate(OPEN | {"evidence": items, "locations": []})
+    rows = drawn(lambda console: console.print(display._view(job)), width)
+    assert all(cell_len(line) <= width for line in rows)
+    assert "\n".join(rows).count("○") == 5
+
+
 def test_a_terminal_gets_the_view_and_a_dumb_one_lines() -> None:
     states = [Job.model_validate(OPEN | {"completedImages": done}) for done in (1, 2, 3)]
     screen, dumb = Screen(), Screen()

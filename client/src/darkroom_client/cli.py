@@ -1,6 +1,5 @@
 """The command `darkroom`."""
 
-import math
 import shlex
 import sys
 import webbrowser
@@ -20,6 +19,19 @@ from darkroom_client.errors import Conflict, MissingPictures
 from darkroom_client.exits import MEANING, Exit
 from darkroom_client.files import read_case, read_token
 from darkroom_client.models import Job, Status
+from darkroom_client.options import (
+    CaseId,
+    Cost,
+    Json,
+    Out,
+    OutFolder,
+    Share,
+    Timeout,
+    Token,
+    TokenFile,
+    Url,
+    Watch,
+)
 from darkroom_client.text import as_json as json_of
 
 HELP = """Make the pictures of a mystery-game case.
@@ -37,31 +49,6 @@ _ENDS: dict[str, Exit] = {
     Status.PARTIAL: Exit.PARTIAL,
     Status.CANCELLED: Exit.CANCELLED,
 }
-
-
-def _finite(number: float | None) -> float | None:
-    if number is not None and not (math.isfinite(number) and number >= 0):
-        raise typer.BadParameter("must be a number of at least 0")
-    return number
-
-
-CaseId = Annotated[str, typer.Argument(metavar="CASE-ID", help="The case.")]
-Url = Annotated[str, typer.Option("--url", envvar="DARKROOM_URL", help="Where the API is.")]
-TokenFile = Annotated[
-    Path | None, typer.Option("--token-file", envvar="DARKROOM_TOKEN_FILE", help="A file with the token.")
-]
-# Not shown and no option of its own to type: a token on a command line is in the shell's history.
-Token = Annotated[str, typer.Option("--token", envvar="DARKROOM_TOKEN", hidden=True, show_envvar=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", help="Write the pictures into this folder.", file_okay=False, writable=True),
-]
-Watch = Annotated[bool, typer.Option("--watch", help="Follow the job until it has ended.")]
-Timeout = Annotated[
-    float | None, typer.Option("--timeout", help="Give up watching after so many seconds.", callback=_finite)
-]
-Share = Annotated[str, typer.Option(help="What the page's link allows: read or retry.")]
 
 
 @contextmanager
@@ -216,9 +203,7 @@ def retry(
     description: Annotated[
         list[str] | None, typer.Option(help="Another description for an item: ID=TEXT. May be repeated.")
     ] = None,
-    max_cost_usd: Annotated[
-        float | None, typer.Option(help="What the job may cost from its beginning.", callback=_finite)
-    ] = None,
+    max_cost_usd: Cost = None,
     watch: Watch = False,
     out: Out = None,
     as_json: Json = False,
@@ -250,7 +235,7 @@ def cancel(
 @app.command()
 def download(
     case_id: CaseId,
-    out: Annotated[Path, typer.Option(help="Write into this folder.", file_okay=False, writable=True)],
+    out: OutFolder,
     url: Url = "",
     token: Token = "",
     token_file: TokenFile = None,

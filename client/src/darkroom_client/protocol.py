@@ -30,6 +30,8 @@ from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Tim
 
 _SLOWEST_S = 15.0
 _CALM_AFTER = 5
+_LONGEST = 2000
+"""Characters of one text of an error that are kept."""
 _MAX_FIELDS = 20
 """Wrong fields of one error that are kept, as many as the service names."""
 
@@ -247,20 +249,33 @@ def _error(answer: httpx.Response | DarkroomError, call: Call) -> DarkroomError 
     status = answer.status_code
     kind = ServerError if answer.is_server_error else BY_STATUS.get(status, DarkroomError)
     problem = _problem(answer)
-    wrong = [f for f in problem.get("errors") or [] if isinstance(f, dict)]
+    said = problem.get("detail") or problem.get("message") or f"the server answered {status}"
     return kind(
-        str(problem.get("detail") or problem.get("message") or f"the server answered {status}"),
+        _brief(said),
         status=status,
-        code=str(problem.get("code", "")),
-        fields=tuple(WrongField(str(f.get("field")), str(f.get("message"))) for f in wrong[:_MAX_FIELDS]),
+        code=_brief(problem.get("code") or ""),
+        fields=_fields(problem.get("errors")),
         retry_after=_seconds(answer.headers.get("retry-after")),
     )
+
+
+def _fields(errors: object) -> tuple[WrongField, ...]:
+    wrong = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    return tuple(
+        WrongField(_brief(each.get("field") or ""), _brief(each.get("message") or ""))
+        for each in wrong[:_MAX_FIELDS]
+    )
+
+
+def _brief(said: object) -> str:
+    """Text of a server, which may be of any length."""
+    return str(said)[:_LONGEST]
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
