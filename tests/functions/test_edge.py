@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.stub import Stubber
 from darkroom import api
 from darkroom.adapters import aws as clients
 
@@ -275,3 +276,23 @@ def test_a_throttled_table_is_a_503_that_says_when_to_ask_again_on_every_route(
         else:
             assert (path, answer.status, answer.json["code"]) == (path, 503, "busy")
             assert answer.headers["retry-after"] == "1"
+
+
+def test_a_table_that_fails_for_a_moment_is_to_be_asked_again(
+    functions: Functions, job: dict[str, Any]
+) -> None:
+    with Stubber(clients.dynamodb()) as stubber:
+        stubber.add_client_error("get_item", "InternalServerError", http_status_code=500)
+        answer = functions.call("reader", request("GET", PATH))
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "busy", "1")
+
+
+def test_secrets_that_are_throttled_are_to_be_asked_for_again(
+    functions: Functions, job: dict[str, Any]
+) -> None:
+    functions.forget("reader")
+    functions.load("reader")
+    with Stubber(clients.secretsmanager()) as stubber:
+        stubber.add_client_error("get_secret_value", "ThrottlingException", http_status_code=400)
+        answer = functions.call("reader", request("GET", PATH))
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "busy", "1")
