@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Barrier
 
-from darkroom.domain.errors import StorageFailed
+import pytest
+from darkroom.domain.errors import Busy, StorageFailed
 from darkroom.domain.job import Job, Status
 from darkroom.domain.progress import SnapshotKind, apply
 from darkroom.domain.requests import cancel
@@ -271,11 +272,12 @@ def test_a_picture_in_storage_wins_over_a_failure_that_was_reported() -> None:
     assert set(world.workers.orders[0].failed) == {"evidence-2"}
 
 
-def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it() -> None:
+@pytest.mark.parametrize("error", [KeyError("shots"), Busy("the table is busy")])
+def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it(error: Exception) -> None:
     class OneBroken(MemoryJobs):
         def get(self, case_id: str) -> Job:
             if case_id == "case-1":
-                raise KeyError("shots")
+                raise error
             return super().get(case_id)
 
     world = a_world("case-1", "case-2")
@@ -284,7 +286,7 @@ def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it() -> None:
     world.jobs = broken
     world.clock.now += TIMING.grace
     report = world.sweep()
-    assert (report.failed, report.rearmed) == ({"case-1": "KeyError"}, ["case-2"])
+    assert (report.failed, report.rearmed) == ({"case-1": type(error).__name__}, ["case-2"])
 
 
 def test_what_there_is_no_time_for_is_left_to_the_next_sweep() -> None:

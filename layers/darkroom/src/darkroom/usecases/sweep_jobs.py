@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from darkroom.domain.errors import Contention, InvokeRefused, JobNotFound
+from darkroom.domain.errors import Busy, Contention, InvokeRefused, JobNotFound
 from darkroom.domain.job import Job
 from darkroom.domain.sweeping import is_due, is_stuck, sweep
 from darkroom.domain.timeline import SWEEPER, noted
@@ -60,6 +60,8 @@ class SweepJobs:
                 return
             try:
                 self._look_after(case_id, report)
+            except Busy as error:
+                report.failed[case_id] = type(error).__name__
             except (Contention, JobNotFound):
                 pass  # somebody else moved the job since the index was read: it is theirs
             except InvokeRefused:
