@@ -113,7 +113,7 @@ class Whole:
         return replace(
             module.DEVELOP,
             sources=[replace(source, provider=studio) for source in module.DEVELOP.sources],
-            channel=HttpSnapshots(client, secret(settings.webhook_secret), module._clock),  # noqa: SLF001
+            channel=HttpSnapshots(client, secret(settings.webhook_secret), module.clock),
             make_shot=replace(module.DEVELOP.make_shot, developer=PlainDeveloper(), jitter=jitter),
             jitter=jitter,
         )
