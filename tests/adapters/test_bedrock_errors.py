@@ -144,6 +144,8 @@ AMAZON: list[tuple[str, int, str, type[ShotError], str]] = [
         QuotaExhausted,
         "quota",
     ),
+    ("TooManyRequestsException", 400, "", Throttled, "rate limit"),
+    ("RequestTimeoutException", 400, "", Overloaded, "failed"),
     ("ModelNotReadyException", 429, "", Throttled, "not ready"),
     ("ServiceUnavailableException", 503, "", Overloaded, "failed"),
 ]

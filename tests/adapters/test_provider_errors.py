@@ -151,6 +151,12 @@ GOOGLE: list[Case] = [
         InvalidPrompt,
         "request",
     ),
+    (403, "Your project has been denied access. Please contact support.", DENIED, AccountUnusable, SUSPENDED),
+    (403, "Rate limit exceeded", {"errors": [{"reason": "userRateLimitExceeded"}]}, Throttled, "rate limit"),
+    (403, "", {"errors": [{"reason": "dailyLimitExceeded"}]}, QuotaExhausted, "quota"),
+    (400, "", RATE, Throttled, "rate limit"),
+    (403, DEPLETED, RATE, QuotaExhausted, CREDITS),
+    (421, "", {}, Overloaded, "failed"),
     (
         404,
         "models/imagen is not found for API version v1beta",
@@ -215,6 +221,10 @@ OPEN_AI: list[Case] = [
         ModelRetired,
         "not for this account",
     ),
+    (400, "Your credit balance is too low to access the API.", INVALID, QuotaExhausted, CREDITS),
+    (400, "This organization has been disabled.", INVALID, AccountUnusable, SUSPENDED),
+    (403, "Insufficient balance, please top up", {"code": "forbidden"}, QuotaExhausted, CREDITS),
+    (400, "slow", {"code": "rate_limit_exceeded"}, Throttled, "rate limit"),
     (401, "Incorrect API key provided", INVALID | {"code": "invalid_api_key"}, Unauthorized, KEY),
     (401, "", INVALID | {"code": "mismatched_organization"}, Unauthorized, KEY),
     (

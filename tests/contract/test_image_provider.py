@@ -198,6 +198,12 @@ def test_a_failure_is_billed_exactly_if_the_status_was_a_success(kind: str, erro
     assert raised.value.billed is (status == 200)
 
 
+@pytest.mark.parametrize("kind", ["gemini", "openai"])
+@pytest.mark.parametrize("status", [201, 202, 206, 299])
+def test_a_picture_is_taken_with_every_success(kind: str, status: int) -> None:
+    assert over_the_wire(kind, status, WIRES[kind][None][1]).data
+
+
 UNKNOWN = [
     b"",
     b"{}",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -296,11 +297,17 @@ def test_whatever_fails_after_the_provider_has_answered_is_billed() -> None:
     assert attempt.quota.purses["job:1"][1] == attempt.events[0].cost_micro_usd == PRICE
 
 
+async def coming_too_late() -> RawImage:
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(9999)
+    return RawImage(data=b"picture", mime="image/png", model="fake-model")
+
+
 def test_a_picture_that_comes_in_the_moment_the_race_ends_is_billed_as_waste() -> None:
-    attempt = Attempt([120.0 - 60, 60.0], purses={"job:1": 9 * PRICE})
-    assert isinstance(attempt.error, TimedOut)
-    assert attempt.billed == [False, False]
-    assert attempt.quota.purses["job:1"][1] == 2 * PRICE
+    attempt = Attempt([coming_too_late, Refused("SAFETY")], hedges=1, purses={"job:1": 9 * PRICE})
+    assert isinstance(attempt.error, Refused)
+    assert attempt.billed == [False]
+    assert attempt.quota.purses["job:1"][1] == PRICE
 
 
 def test_two_pictures_in_one_moment_are_one_of_use_and_one_of_none() -> None:

@@ -58,7 +58,7 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status promises a picture, which is billed from then on."""
+        """True when the status promises a picture, which is billed from then on."""
         return 200 <= self.status < 300
 
 

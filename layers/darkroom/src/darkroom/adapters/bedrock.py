@@ -57,6 +57,11 @@ _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError,
 
 _BY_NAME: Mapping[str, tuple[type[ShotError], str]] = {
     "ThrottlingException": (Throttled, "the provider's rate limit"),
+    "Throttling": (Throttled, "the provider's rate limit"),
+    "ThrottledException": (Throttled, "the provider's rate limit"),
+    "TooManyRequestsException": (Throttled, "the provider's rate limit"),
+    "RequestLimitExceeded": (Throttled, "the provider's rate limit"),
+    "RequestTimeoutException": (Overloaded, "the provider failed"),
     "ModelNotReadyException": (Throttled, "the provider's model is not ready"),
     "ModelTimeoutException": (Overloaded, "the provider failed"),
     "ModelErrorException": (Overloaded, "the provider failed"),
@@ -163,7 +168,7 @@ def _word(reason: str) -> str:
 
 
 def to_error(response: Mapping[str, Any]) -> ShotError:
-    """What an error of AWS means. Its message may quote the prompt, so it is not kept."""
+    """Return what an error of AWS means. Its message may quote the prompt, so it is not kept."""
     problem, facts = as_dict(response.get("Error")), as_dict(response.get("ResponseMetadata"))
     name, message = word(problem.get("Code")), str(problem.get("Message"))
     delay = answers.retry_after(as_dict(facts.get("HTTPHeaders")))

@@ -45,6 +45,7 @@ _REFUSED: Meaning = (Refused, "the provider refused")
 _THINKING: Meaning = (Misconfigured, "the model does not take the thinking level (GeminiThinking)")
 _PROFILE: Meaning = (Misconfigured, "the model needs the id of an inference profile (BedrockModel)")
 _SETTING: Meaning = (Misconfigured, "the provider does not accept a setting")
+_RATE: Meaning = (Throttled, "the provider's rate limit")
 _ADDRESS: Meaning = (Misconfigured, "the provider is not reached at this address or in this way")
 _BUSY: Meaning = (Overloaded, "the provider failed")
 _INVALID: Meaning = (InvalidPrompt, "the provider does not accept the request")
@@ -55,7 +56,7 @@ type _Patterns = tuple[tuple[str, Meaning], ...]
 _BY_NAME: _Patterns = (
     (r"credit\w*_(exhausted|depleted)|insufficient_(credit|balance|fund|user_quota)", _CREDITS),
     (r"(spend(ing)?|usage|budget|billing_hard)_(limit|cap)|budget_exceeded", _CAP),
-    (r"insufficient_quota", _QUOTA),
+    (r"insufficient_quota|daily_?limit", _QUOTA),
     (r"billing_(not_active|not_enabled|inactive|disabled)", _BILLING),
     (r"suspended|deactivated|terminated|(account|organization)_disabled|account_state_invalid", _SUSPENDED),
     (r"unsupported_(country|region)|location_policy", _REGION),
@@ -71,7 +72,7 @@ _MONEY: _Patterns = (
     (r"leaked|compromised", _LEAKED),
     (r"\bkey\b.{0,40}\b(disabled|revoked|expired|deleted)\b", _KEY),
     (r"suspended|deactivated|terminated|banned", _SUSPENDED),
-    (r"prepa(id|y\w*) (credit|balance)|credit balance", _CREDITS),
+    (r"prepa(id|y\w*) (credit|balance)|credit balance|top up|(add|purchase) (more )?(credit|fund)", _CREDITS),
     (r"\bcredits?\b.{0,40}\b(deplet|exhaust|used up|insufficient)", _CREDITS),
     (r"(insufficient|not enough|no|no more|no remaining|out of) (\w+ )?(credit|balance|fund)", _CREDITS),
     (r"spend(ing)?[ -](cap|limit)|monthly (\w+ )?(cap|limit)|hard limit|billing limit|budget", _CAP),
@@ -84,6 +85,7 @@ _MONEY: _Patterns = (
 _RIGHTS: _Patterns = (
     (r"(country|region|territory|location)\b.{0,40}\bnot (supported|available|allowed)", _REGION),
     (r"marketplace", _MARKETPLACE),
+    (r"denied access|has been (blocked|disabled|restricted)", _SUSPENDED),
     (r"must be verified|not been used in project|operation not allowed", _ACCESS),
     (r"(no|not have|n.t have) access to (the |this )?(model|project)", _ACCESS),
     (r"not allowed to (use|access|invoke)|is not authorized to invoke", _ACCESS),
@@ -94,6 +96,11 @@ _RIGHTS: _Patterns = (
 _OPENINGS: _Patterns = (
     (r"(incorrect )?api key ", _KEY),
     (r"billing hard limit", _CAP),
+    (r"(your )?credit balance|(insufficient|not enough) (credit|balance|fund)", _CREDITS),
+    (
+        r"(this|your) (account|organi[sz]ation|project) (is|has been) (suspended|disabled|deactivated)",
+        _SUSPENDED,
+    ),
     (r"user location is not supported|.{0,40}free tier is not available", _REGION),
     (r"operation not allowed|your account is not authorized|access to this model", _ACCESS),
     (r"you don.t have access to the model|model (access is denied|use case details)", _ACCESS),
@@ -112,19 +119,21 @@ _REQUEST: _Patterns = (
 
 _BY_STATUS: Mapping[int, Meaning] = {
     **dict.fromkeys((*range(300, 400), 405, 406, 407, 411, 415, 426, 431, 501, 505), _ADDRESS),
-    **dict.fromkeys((408, 409, 423, 424, 425, 444, 449, 460, 499), _BUSY),
+    **dict.fromkeys((408, 409, 421, 423, 424, 425, 444, 449, 460, 499), _BUSY),
     401: _KEY,
     402: _CREDITS,
     403: _KEY,
     404: _RETIRED,
     410: _RETIRED,
-    429: (Throttled, "the provider's rate limit"),
+    429: _RATE,
     451: _REGION,
 }
 """Those of other errors below 500 are the request's fault, and from 500 on the provider's."""
 
 _OF_THE_ACCOUNT = frozenset({401, 402, 403, 429})
 _NAME_INSIDE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.IGNORECASE)
+_RATE_NAME = re.compile(r"rate_?limit|too_?many_?requests|throttl|^resource_exhausted$", re.IGNORECASE)
+"""Names of the rate limit, which some send with another status than 429."""
 _NAMES = ("error_code", "code", "reason", "status", "type", "error_type", "error")
 _TEXTS = ("message", "error_message", "error", "errors", "detail", "error_description", "description")
 _MAX_OBJECTS = 200
@@ -222,7 +231,9 @@ def known(status: int, problem: Problem) -> Meaning | None:
     for part, meaning in _BY_NAME:
         if any(re.search(part, name, re.IGNORECASE) for name in names):
             return meaning
-    return by_sentence(status, problem.message)
+    if found := by_sentence(status, problem.message):
+        return found
+    return _RATE if any(_RATE_NAME.search(name) for name in problem.names) else None
 
 
 def by_sentence(status: int, message: str) -> Meaning | None:
@@ -240,7 +251,7 @@ def by_sentence(status: int, message: str) -> Meaning | None:
 
 
 def _is_used_up(problem: Problem) -> bool:
-    """Whether the quota of a day is meant, or one of zero, which only its value or its text tells."""
+    """Return whether the quota of a day is meant, or one of zero, which only its value or text tells."""
     quotas = [f"{found.get('quota_id')} {found.get('quota_metric')}" for found in problem.objects]
     per_day = any(re.search(r"per_?day", quota, re.IGNORECASE) for quota in quotas)
     zero = any(str(found.get("quota_value")) == "0" for found in problem.objects)
@@ -264,15 +275,16 @@ def delay(problem: Problem, headers: Mapping[str, str]) -> float | None:
         return header
     if found := _WAIT.search(problem.message):
         parts = re.findall(r"(\d+(?:\.\d+)?) ?(ms|[hms])", found[1].lower())
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+        return answers.seconds(sum(float(number) * _UNITS[unit] for number, unit in parts))
     return None
 
 
 def _duration(value: object) -> float | None:
     """Return the seconds in `"48s"`, `48`, or `{"seconds": 48, "nanos": 5}`."""
     if isinstance(value, dict):
-        whole, nanos = answers.seconds(value.get("seconds", 0)), answers.seconds(value.get("nanos", 0))
-        return None if whole is None or nanos is None else whole + nanos / 1e9
+        nanos = f"{value.get('nanos') or 0}e-9"
+        whole, part = answers.seconds(value.get("seconds", 0)), answers.seconds(nanos)
+        return None if whole is None or part is None else answers.seconds(whole + part)
     return answers.seconds(str(value).removesuffix("s"))
 
 
