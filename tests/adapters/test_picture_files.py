@@ -1,6 +1,7 @@
 """Nothing beside its pixels costs a picture, nor do its last bytes."""
 
 import zlib
+from typing import Literal
 
 import pytest
 from darkroom.domain.errors import BadImage
@@ -38,6 +39,23 @@ EXIFS = {
 def test_nonsense_about_the_camera_costs_nothing(form: str, exif: bytes) -> None:
     data = encoded(Image.new("RGB", (64, 64), "red"), form, exif=b"Exif\0\0" + exif, quality=95)
     assert near(developed(data), (256, 256), (254, 0, 0))
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_the_orientation_is_read_from_every_format_that_has_one(
+    form: str, order: Literal["big", "little"]
+) -> None:
+    def numbers(*sized: tuple[int, int]) -> bytes:
+        return b"".join(number.to_bytes(size, order) for number, size in sized)
+
+    head = (b"MM" if order == "big" else b"II") + numbers((42, 2), (8, 4))
+    entries = numbers((2, 2), (0x0100, 2), (3, 2), (1, 4), (64, 2), (0, 2))
+    turned = numbers((0x0112, 2), (3, 2), (1, 4), (3, 2), (0, 2), (0, 4))  # by 180 degrees
+    image = Image.new("RGB", (64, 64), "red")
+    image.paste((0, 0, 255), (0, 0, 64, 32))
+    data = encoded(image, form, exif=b"Exif\0\0" + head + entries + turned, quality=95)
+    assert near(developed(data), (256, 40), (254, 0, 0))
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
