@@ -14,7 +14,7 @@ from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from PIL import Image
 
 from local import studio
-from tests.functions.conftest import Context, Functions, event
+from tests.functions.conftest import VALUES, Context, Functions, event
 
 FAST = studio.Config(latency_median=0)
 
@@ -93,6 +93,17 @@ def test_a_case_is_developed(functions: Functions) -> None:
         image = Image.open(io.BytesIO(picture["Body"].read()))
         assert (image.format, image.size) == ("JPEG", (512, 512))
         assert picture["ContentType"] == "image/jpeg"
+
+
+def test_a_jobs_budget_is_kept_as_long_as_the_job(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VALUES, "KEEP_DAYS", "400")
+    develop(functions, FAST, maxCostUsd=1, spentUsd=0.5)
+    [purse] = [i for i in clients.dynamodb().scan(TableName="jobs")["Items"] if "purse:" in i["pk"]["S"]]
+    assert purse["spent"] == {"N": str(500_000 + 3 * 33_600)}
+    until = event("worker")["deadlineAt"] // 1000 + 401 * 86_400
+    assert purse["expiresAt"] == {"N": str(until)}
 
 
 def test_a_refused_picture_makes_the_case_partial(functions: Functions) -> None:
