@@ -54,7 +54,7 @@ AREAS = {
             f"usecases/{name}.py"
             for name in (
                 *("submit_case", "retry_job", "cancel_job", "change_job", "record_progress", "sweep_jobs"),
-                *("start_worker", "announce", "deliver", "replay", "count_change", "measure"),
+                *("start_worker", "announce", "deliver", "replay", "count_change", "count_once", "measure"),
             )
         ),
         ("tests/unit", "tests/functions"),
