@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
-from darkroom import api
 from darkroom.adapters import aws as clients
 from darkroom.adapters.batch_read import AT_ONCE, read_items
 from darkroom.adapters.dynamodb_allowance import DynamoDBAllowance
 from darkroom.adapters.dynamodb_counters import DynamoDBCounters
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.aws_errors import is_passing
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Busy, Contention
 from darkroom.domain.tally import Tally
@@ -184,7 +184,7 @@ def refused(code: str, status: int) -> ClientError:
     ],
 )
 def test_what_passes_at_aws_is_told_from_a_defect(error: Exception, passing: bool) -> None:
-    assert api.is_passing(error) == passing
+    assert is_passing(error) == passing
     wrapped = RuntimeError("wrapped")
     wrapped.__cause__ = error
-    assert api.is_passing(wrapped) == passing
+    assert is_passing(wrapped) == passing

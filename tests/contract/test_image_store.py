@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 from darkroom.adapters.s3_images import S3Images
-from darkroom.domain.errors import Busy, StorageFailed
+from darkroom.domain.errors import StorageFailed
 from darkroom.ports import ImageStore
 from moto import mock_aws
 
@@ -88,14 +88,6 @@ def test_a_picture_is_read_no_further_than_asked_for(bucket: S3Images) -> None:
     asyncio.run(bucket.put(KEY, b"jpeg", {}))
     assert (bucket.read(KEY, 4), bucket.read(KEY, 2)) == (b"jpeg", b"jp")
     assert bucket.read("cases/none.jpg", 4) is None
-
-
-@pytest.mark.parametrize("status", [500, 503])
-def test_a_storage_that_cannot_answer_is_busy(bucket: S3Images, status: int) -> None:
-    with Stubber(clients.s3()) as stubber:
-        stubber.add_client_error("get_object", "SlowDown", http_status_code=status)
-        with pytest.raises(Busy):
-            bucket.read(KEY, 4)
 
 
 def test_a_picture_that_may_not_be_listed_is_gone(bucket: S3Images) -> None:

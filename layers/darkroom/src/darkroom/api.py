@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as Unconnected
 from pydantic import BaseModel
 
+from darkroom.aws_errors import is_passing
 from darkroom.domain import errors
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.case import is_id
@@ -127,22 +126,6 @@ def check_path(app: APIGatewayHttpResolver, handler: Callable[[APIGatewayHttpRes
         error = _NOT_FOUND[list(parameters)[-1]]()
         raise error
     return handler(app)
-
-
-def is_passing(error: BaseException) -> bool:
-    """Return whether AWS throttled a request, failed, or could not be reached: it may succeed later."""
-    for each in (error, error.__cause__, error.__context__):
-        if isinstance(each, HTTPClientError | Unconnected):
-            return True
-        if isinstance(each, ClientError):
-            status = each.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            code = each.response.get("Error", {}).get("Code", "")
-            return (
-                status >= HTTPStatus.INTERNAL_SERVER_ERROR
-                or status == HTTPStatus.TOO_MANY_REQUESTS
-                or ("Throttl" in code)
-            )
-    return False
 
 
 type Check = Callable[[Mapping[str, str], bytes], None]

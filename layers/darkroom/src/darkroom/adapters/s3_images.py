@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.case import job_prefix
-from darkroom.domain.errors import Busy, StorageFailed
+from darkroom.domain.errors import StorageFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,19 +58,14 @@ class S3Images:
             raise StorageFailed("the pictures in storage could not be listed") from error
 
     def read(self, key: str, limit: int) -> bytes | None:
-        """Return at most the first `limit` bytes of the picture; None when there is none at `key`.
-
-        Raises Busy when the storage cannot answer now.
-        """
+        """Return at most the first `limit` bytes of the picture; None when there is none at `key`."""
         try:
             with closing(self._client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body:
                 return body.read(limit)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in _GONE:
                 return None
-            raise Busy("the pictures cannot be read now; send the request again") from error
-        except BotoCoreError as error:
-            raise Busy("the pictures cannot be read now; send the request again") from error
+            raise
 
     def origin(self) -> str:
         """Scheme and host of all addresses that `presign` gives."""

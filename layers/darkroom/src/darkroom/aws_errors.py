@@ -1,0 +1,22 @@
+"""Which errors of AWS a later try may not meet again."""
+
+from http import HTTPStatus
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as Unconnected
+
+
+def is_passing(error: BaseException) -> bool:
+    """Return whether AWS throttled a request, failed, or could not be reached: it may succeed later."""
+    for each in (error, error.__cause__, error.__context__):
+        if isinstance(each, HTTPClientError | Unconnected):
+            return True
+        if isinstance(each, ClientError):
+            status = each.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            code = each.response.get("Error", {}).get("Code", "")
+            return (
+                status >= HTTPStatus.INTERNAL_SERVER_ERROR
+                or status == HTTPStatus.TOO_MANY_REQUESTS
+                or ("Throttl" in code)
+            )
+    return False
