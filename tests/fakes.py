@@ -76,10 +76,13 @@ class MemoryJobs:
     def create(self, job: Job, case: Case) -> bool:
         if job.case_id in self.jobs:
             return False
-        check_size(to_item(case_attributes(job, case)))
+        self.check_size(job, case)
         self.jobs[job.case_id] = job
         self.cases[_case_key(job)] = case
         return True
+
+    def check_size(self, job: Job, case: Case) -> None:
+        check_size(to_item(case_attributes(job, case)))
 
     def get(self, case_id: str) -> Job:
         if case_id not in self.jobs:
@@ -104,7 +107,7 @@ class MemoryJobs:
                 raise Contention("somebody else moved the job")
             self.logs[key] = beside
         elif beside is not None:
-            check_size(to_item(case_attributes(job, beside)))
+            self.check_size(job, beside)
             self.cases[_case_key(job)] = beside
         self.jobs[job.case_id] = job
 

@@ -76,7 +76,7 @@ def answer(event: str, job: Job, status: HTTPStatus, share_url: str | None = Non
     observability.note_job(LOGGER, event, job)
     links = LINKS.of(job, base_url=base_url())
     # It needs no token and never ends, and a share link does.
-    status_url = "" if api.access(app.current_event).case_id else SETTINGS.status_url
+    status_url = "" if api.access(app.current_event).is_guest else SETTINGS.status_url
     document = LINKS.document(job, base_url=status_url)
     return api.accepted(job, links, base_url(), status, share_url=share_url, status_url=document)
 

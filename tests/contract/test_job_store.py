@@ -122,6 +122,9 @@ def test_a_case_is_stored_up_to_what_the_table_holds_counted_in_bytes(
     assert store.create(a_job(fits), fits)
     assert store.get_case(a_job(fits)) == fits
     revised = replace(a_job(fits).noted("retry"), revision=1)
+    store.check_size(revised, fits)
+    with pytest.raises(CaseTooLarge):
+        store.check_size(revised, large)
     with pytest.raises(CaseTooLarge, match="400000"):
         store.save(revised, large)
     assert store.get("case-1") == a_job(fits)

@@ -203,7 +203,14 @@ def test_a_snapshot_may_begin_with_a_byte_order_mark(functions: Functions, job: 
 
 
 @pytest.mark.parametrize(
-    "more", [{"mood": "grim"}, {"case_id": "x"}, {"mood": {"a": [{"b": 10**300}]}}, {"": None}]
+    "more",
+    [
+        {"mood": "grim"},
+        {"case_id": "x"},
+        {"mood": {"a": [{"b": 10**3000}]}},
+        {"m" * 3000: "grim"},
+        {"": None},
+    ],
 )
 def test_whatever_a_newer_worker_adds_is_ignored(
     functions: Functions, job: dict[str, Any], more: dict[str, Any]

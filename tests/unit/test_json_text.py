@@ -48,7 +48,7 @@ def test_the_same_name_in_two_objects_is_fine() -> None:
         ('{"\\ud83d": 1}', "?", "surrogate"),
         ('{"a": ' + "9" * 5000 + "}", "a", "digits"),
         ('{"a": -1.' + "9" * 5000 + "}", "a", "digits"),
-        ('{"a": ' + "[" * 40 + "]" * 40 + "}", "a", "deep"),
+        ('{"a": ' + "[" * 101 + "]" * 101 + "}", "a", "deep"),
         ('{"' + "k" * 201 + '": 1}', "k" * 63 + "…", "name"),
         ("[" * 100_000, "body", "deep"),
         ('{"a":' * 100_000, "body", "deep"),
@@ -71,7 +71,8 @@ def test_what_is_no_plain_json_is_refused_with_its_place(body: bytes | str, fiel
 
 
 @pytest.mark.parametrize(
-    "body", ['"\\ud83d\\ude00"', "\r\n{\t}\r\n", '"\\u0000"', "9" * 400, "-0", "1e400", "NaN", '"\U0001f600"']
+    "body",
+    ['"\\ud83d\\ude00"', "\r\n{\t}\r\n", '"\\u0000"', "9" * 4000, "-0", "1e400", "NaN", '"\U0001f600"'],
 )
 def test_what_is_only_strange_is_left_to_whoever_knows_its_meaning(body: str) -> None:
     assert fields(body) == {}

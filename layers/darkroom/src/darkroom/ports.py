@@ -30,6 +30,9 @@ class JobStore(Protocol):
     def create(self, job: Job, case: Case) -> bool:
         """Store both or neither; False when the case has a job already. Raises CaseTooLarge, Busy."""
 
+    def check_size(self, job: Job, case: Case) -> None:
+        """Raise CaseTooLarge when the two are too large to be stored."""
+
     def get(self, case_id: str) -> Job:
         """The latest version, never a stale one; raises JobNotFound."""
 

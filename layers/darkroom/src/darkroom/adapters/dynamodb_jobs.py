@@ -80,6 +80,11 @@ class DynamoDBJobs:
                 return False
         raise Contention("others are submitting this case; send the request again")
 
+    def check_size(self, job: Job, case: Case) -> None:
+        """See JobStore."""
+        for attributes in (self._job_item(job), self._case_item(job, case)):
+            check_size(to_item(attributes))
+
     def get(self, case_id: str) -> Job:
         """See JobStore."""
         return to_job(self._read(job_key(case_id)))

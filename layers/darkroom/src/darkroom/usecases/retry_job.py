@@ -20,9 +20,9 @@ class RetryJob:
     """Answers the job, pending again. `descriptions` replace those of shots without a picture, and a
     `max_cost_micro_usd` the one before. `by` is who asked; what a guest asks for counts for the owner.
 
-    Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, DailyLimit, Forbidden to
-    a guest, and StaleVersion when the job's state is not among `seen`: so a request that is sent twice
-    cannot pay twice.
+    Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, CaseTooLarge, DailyLimit,
+    Forbidden to a guest, and StaleVersion when the job's state is not among `seen`: so a request that is
+    sent twice cannot pay twice.
     """
 
     jobs: JobStore
@@ -55,6 +55,8 @@ class RetryJob:
                 max_cost_micro_usd=max_cost_micro_usd,
                 guest=by.is_guest,
             )
+            if case is not None:
+                self.jobs.check_size(again, case)
             if counts_as_a_case(job, guest=by.is_guest):
                 count(job.caller if by.is_guest else by.caller, now)
             return noted(job, again, at=now, by=by.caller), case

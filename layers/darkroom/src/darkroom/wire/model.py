@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 from darkroom.domain.case import ID_PATTERN
-from darkroom.domain.errors import FieldError, InvalidInput, ShotError, shortened, tree
+from darkroom.domain.errors import MAX_QUOTED, FieldError, InvalidInput, ShotError, shortened, tree
 from darkroom.domain.job import Failure
 from darkroom.wire.json_text import MARK, json_errors
 
@@ -30,7 +30,9 @@ def parse[M: BaseModel](model: type[M], body: bytes | dict[str, Any]) -> M:
     """
     if isinstance(body, bytes):
         body = body.removeprefix(MARK)
-        if wrong := json_errors(body):
+        # What other versions of our own functions add may be called anything.
+        max_name = MAX_QUOTED if issubclass(model, Request) else len(body)
+        if wrong := json_errors(body, max_name=max_name):
             raise _invalid(wrong, len(wrong))
     try:
         # A field has the name of the wire only: a second one could contradict it.
