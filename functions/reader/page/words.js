@@ -29,7 +29,7 @@ const needsWords = new Set(["refused", "invalid"]);
 /** Why `item` of a job that has `status` has no picture: in short, in full, whether it was tried, whether words can help. */
 export function reason({ failure }, status) {
   if (!failure) {
-    const full = status === "cancelled" ? "The case was cancelled before it was made." : "It was not made.";
+    const full = status === "cancelled" ? "The case was cancelled." : "The reason is not known.";
     return { short: "Not made", full, tried: false, needsWords: false };
   }
   const { code, message } = failure;
