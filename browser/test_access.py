@@ -48,11 +48,13 @@ def test_the_legend_of_the_timeline_shows_the_marks_that_are_in_it(viewer: Viewe
     expect(page.locator(".legend li")).to_have_text(
         ["a picture was made", "failed", "waited for the image service", "reported"]
     )
-    each = "(({ fill, stroke }) => `${fill} ${stroke}`)(getComputedStyle(r))"
-    paint = f"all => [...new Set(all.map(r => {each}))].sort()"
-    in_legend = page.locator(".legend rect").evaluate_all(paint)
+    paints = """selector => [...new Set([...document.querySelectorAll(selector)].map(rect => {
+        const { fill, stroke } = getComputedStyle(rect);
+        return `${fill} ${stroke}`;
+    }))].sort()"""
+    in_legend = page.evaluate(paints, ".legend rect")
     assert len(in_legend) == 4
-    assert in_legend == page.locator(".row rect").evaluate_all(paint)
+    assert in_legend == page.evaluate(paints, ".row rect")
 
 
 def test_who_skips_to_the_pictures_keeps_the_case(viewer: Viewer) -> None:
