@@ -7,7 +7,17 @@ import pytest
 from darkroom.domain.errors import BadImage
 from PIL import Image, ImageFilter
 
-from tests.adapters.pictures import P3, chunk, developed, encoded, near, profile, with_chunks, with_segments
+from tests.adapters.pictures import (
+    P3,
+    chunk,
+    developed,
+    encoded,
+    near,
+    pixel,
+    profile,
+    with_chunks,
+    with_segments,
+)
 
 JUNK = [
     b"",
@@ -144,6 +154,29 @@ def test_a_jpeg_without_its_last_bytes_is_taken_without_its_last_rows(
         expected = theirs.getpixel((0, 0))
         assert isinstance(expected, tuple)
         assert near(ours, (0, 0), expected, within=60)
+
+
+@pytest.mark.parametrize("options", [BASELINE, PROGRESSIVE])
+@pytest.mark.parametrize("colour", [(254, 0, 0), (128, 128, 128), (0, 0, 0)])
+@pytest.mark.parametrize("lost", [1, 2, 3, 5, 8, 12, 16, 20])
+def test_a_plain_jpeg_without_its_last_bytes_is_taken(
+    lost: int, colour: tuple[int, int, int], options: dict[str, object]
+) -> None:
+    """It may break off in a scan, a table or a header, and have any colour there."""
+    data = encoded(Image.new("RGB", (512, 512), colour), "JPEG", quality=90, **options)
+    image = developed(data[:-lost], 64)
+    assert all(near(image, at, colour) for at in ((2, 2), (32, 32), (61, 61)))
+
+
+@pytest.mark.parametrize("lost", range(2, 60, 3))
+def test_a_jpeg_that_breaks_off_at_any_byte_is_a_picture_or_a_bad_image(lost: int) -> None:
+    data = encoded(a_landscape().resize((48, 48)), "JPEG", quality=60, progressive=True)
+    try:
+        image = developed(data[: -len(data) * lost // 61], 64)
+    except BadImage:
+        return
+    whole = developed(data, 64)
+    assert all(near(image, at, pixel(whole, at), within=70) for at in ((8, 8), (32, 32), (56, 8)))
 
 
 @pytest.mark.parametrize("options", [BASELINE, PROGRESSIVE])

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -64,25 +65,27 @@ def orientation(exif: bytes) -> int:
     return 0
 
 
-def breaks_off_in_last_scan(scans: bytes, components: int) -> bool:
-    """Say whether all scans of a JPEG have begun, and the rows that are missing can be told from the others.
+def what_is_missing(scans: bytes, components: int) -> Literal["detail", "rows", "scans"]:
+    """Say what a JPEG lacks that breaks off in `scans`.
 
-    A progressive JPEG sends its coefficients one after the other; one that breaks off in its last scan lacks
-    only fine detail. In a scan of the brightness of blocks, where whole rows are missing, all components must
-    be together: else these rows have false colours in place of none.
+    A progressive JPEG sends the last bit of its coefficients in scans of their own: without some of them it
+    lacks detail. One that breaks off while coefficients are sent for the first time, in its last scan, lacks
+    rows.
     """
-    exact: set[tuple[int, int]] = set()
-    tells_rows = False
+    known: dict[tuple[int, int], int] = {}
+    before: dict[tuple[int, int], int] = {}
     for marker in re.finditer(b"\xff\xda", scans):
         header = scans[marker.end() + 2 : marker.end() + 14]
         count = header[0] if header else 0
+        before = dict(known)
         if len(header) < 2 * count + 4:
-            return False
+            break
         first, last, approximation = header[2 * count + 1 : 2 * count + 4]
-        if approximation & 15 == 0:
-            exact |= {(header[2 * n + 1], k) for n in range(count) for k in range(first, min(last, 63) + 1)}
-        tells_rows = first > 0 or count == components
-    return tells_rows and len(exact) == 64 * components
+        sent = [(header[2 * n + 1], k) for n in range(count) for k in range(first, min(last, 63) + 1)]
+        known |= dict.fromkeys(sent, approximation & 15)
+    if len(before) == 64 * components and max(before.values()) <= 1:
+        return "detail"
+    return "rows" if len(known) == 64 * components and max(known.values()) == 0 else "scans"
 
 
 def _reduced_jpeg(data: bytes) -> PictureFile:
@@ -102,8 +105,15 @@ def _reduced_jpeg(data: bytes) -> PictureFile:
     profile = b"".join(part[2:] for part in sorted(parts))
     if data.rfind(JPEG_END, start) >= 0:
         return PictureFile(data=b"".join((kept, memoryview(data)[start:])), exif=exif, profile=profile)
-    scans = data[start:].rstrip(b"\0")  # who breaks off may fill up
+    scans = _without_cut_segment(data[start:].rstrip(b"\0").rstrip(b"\xff"))  # who breaks off may fill up
     return PictureFile(data=b"".join((kept, scans, JPEG_END)), exif=exif, profile=profile, broken_scans=scans)
+
+
+def _without_cut_segment(scans: bytes) -> bytes:
+    """Return `scans` without the table or header that is not all there at their end."""
+    last = max((marker.start() for marker in re.finditer(rb"\xff[^\x00\xff\xd0-\xd7]", scans)), default=0)
+    end = last + 2 + max(2, int.from_bytes(scans[last + 2 : last + 4]))
+    return scans if end <= len(scans) else scans[:last]
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from darkroom.adapters import colours, picture_files, xmp
 from darkroom.adapters.picture_files import PictureFile
@@ -29,10 +29,10 @@ _JPEG_BYTES_A_PIXEL = 4
 
 MISSING_SHARE = 1 / 16
 """Share of its rows that a JPEG may lack at its end."""
-_BLOCK = 16
-"""Rows that a JPEG lacks at least when its last byte does."""
-_NOTHING = range(126, 131)
-"""Levels of what libjpeg shows where bytes are missing: a grey in the middle."""
+_BLOCK = 18
+"""Rows that a JPEG lacks at least without its last byte: those of a block, and two smoothed with it."""
+_FILLER = b"\x5a\xc3\x96\x3c" * 16
+"""Bytes that a scan could hold, and that do not mean the grey that libjpeg puts where bytes are missing."""
 
 REDUCING_GAP = 1.0
 """A picture twice too large, or more, is averaged to under twice its size before it is resized."""
@@ -100,7 +100,7 @@ class PillowDeveloper:
             profile = file.profile or colours.of_png(file.chunks) or opened.info.get("icc_profile", b"")
             height = opened.height
             opened.draft(None, (self._size, self._size))  # JPEG only: decodes no more than is needed
-            whole = _without_missing_rows(opened, file, height)
+            whole = _without_missing_rows(opened, file, height, self._size)
             square = _opaque(self._square(_resizable(whole)))
         square = colours.to_srgb(square, profile)
         if (turn := picture_files.orientation(exif)) in _UPRIGHT:
@@ -127,23 +127,26 @@ class PillowDeveloper:
         )
 
 
-def _without_missing_rows(opened: Image.Image, file: PictureFile, height: int) -> Image.Image:
+def _without_missing_rows(opened: Image.Image, file: PictureFile, height: int, size: int) -> Image.Image:
     """Return the rows of a JPEG that are there; raise BadImage when more are missing than may be.
 
-    Rows are missing where the last column, which is decoded last, shows nothing from somewhere to its end.
-    `height` is that of the file; what was opened may be smaller.
+    Rows are missing from where on the picture changes when other bytes are put in the place of what is
+    missing. `height` is that of the file; what was opened may be smaller.
     """
     if file.broken_scans is None:
         return opened
     assert isinstance(opened, JpegImagePlugin.JpegImageFile)
-    column = opened.crop((opened.width - 1, 0, opened.width, opened.height))
-    pixels = zip(*(channel.tobytes() for channel in column.split()), strict=True)
-    there = max(
-        (row for row, pixel in enumerate(pixels, 1) if any(n not in _NOTHING for n in pixel)), default=0
-    )
-    missing = (opened.height - there) * height / opened.height
-    begun = picture_files.breaks_off_in_last_scan(file.broken_scans, opened.layers)
-    if not begun or missing > max(_BLOCK, MISSING_SHARE * height):
+    missing = picture_files.what_is_missing(file.broken_scans, opened.layers)
+    there = opened.height
+    if missing == "rows":
+        filled = file.data.removesuffix(picture_files.JPEG_END) + _FILLER + picture_files.JPEG_END
+        with Image.open(io.BytesIO(filled), formats=["JPEG"]) as other:
+            other.draft(None, (size, size))
+            changed = ImageChops.difference(opened, other).getbbox()
+        there = changed[1] if changed else there
+    if missing == "scans" or (opened.height - there) * height / opened.height > max(
+        _BLOCK, MISSING_SHARE * height
+    ):
         raise BadImage("the picture breaks off")
     return opened.crop((0, 0, opened.width, there))
 
