@@ -61,7 +61,13 @@ class Meter:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Meanwhile all clients are listened to."""
-        made = (clients.dynamodb(), clients.s3(), clients.secretsmanager(), clients.lambda_())
+        made = (
+            clients.dynamodb(),
+            clients.s3(),
+            clients.s3(attempts=3),  # the worker's
+            clients.secretsmanager(),
+            clients.lambda_(),
+        )
         events: dict[str, Callable[..., None]] = {
             "provide-client-params": self._before,
             "after-call": self._after,
