@@ -248,7 +248,8 @@ def test_a_queue_is_written_anew_when_it_is_fifteen_seconds_old() -> None:
 def test_who_has_had_a_turn_comes_back_after_those_that_were_sent_away() -> None:
     account, [_, away] = after(ask(10), ask(20))
     later = NOW + 60_000
-    _, [idle] = after(ask(5, later, turn=Turn.GOING_ON), account=account)
+    same, [idle] = after(ask(5, later, turn=Turn.GOING_ON), account=account)
+    assert same == account, "the quota has a start soon: others are to have it"
     assert (idle.starts, idle.next_at, idle.ask_at) == ((), NOW + 61_000, NOW + QUEUE_MS)
     _, [busy] = after(ask(5, later, turn=Turn.GOING_ON, idle=False), account=account)
     assert (busy.starts, busy.ask_at) == ((), away.ask_at)
