@@ -196,9 +196,12 @@ def test_an_output_that_takes_nothing_is_no_failed_job(
     output: Callable[[], int],
     code: int,
 ) -> None:
-    with suppress(OSError), os.fdopen(output(), "w", encoding="utf-8") as stdout:
-        monkeypatch.setattr(sys, "stdout", stdout)
-        assert main(*arguments, replies=(answer(DONE),)) == code
+    stdout = os.fdopen(output(), "w", encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    found = main(*arguments, replies=(answer(DONE),))
+    with suppress(OSError):
+        stdout.close()
+    assert found == code
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

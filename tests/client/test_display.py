@@ -41,6 +41,7 @@ def test_the_view_of_a_job_fits_every_width_and_names_every_item(width: int) -> 
     assert title.startswith("case-1 generating")
     assert set(bar.rstrip()) == {"━", "─"}
     assert all(cell_len(line) <= width for line in (title, bar, *rows))
+    assert len(rows) <= 14
     shown = "\n".join(rows)
     assert shown.count("●") + shown.count("○") == 14
     assert all((name if width > 30 else name[:15]) in shown for name in NAMES)

@@ -103,14 +103,14 @@ def timeline(console: Console, told: Timeline) -> None:
 
 def callbacks(console: Console, found: Deliveries) -> None:
     """A line each."""
-    for each in plain_model(found).deliveries:
+    for each in found.deliveries:
         said = each.last_status or each.last_error or "-"
         line(console, f"{each.version:5} {each.event:22} {each.state:10} {each.attempts:3} tries  {said}")
 
 
 def metrics(console: Console, found: Metrics) -> None:
     """Name and value, a line each."""
-    for name, value in plain_model(found).model_dump().items():
+    for name, value in found.model_dump().items():
         shown = "-" if value is None else f"{value:g}" if isinstance(value, float) else value
         line(console, f"{name.replace('_', ' '):24} {shown}")
 
