@@ -1,6 +1,7 @@
 """The promises of SnapshotChannel, kept by the fake and by HTTP."""
 
 import asyncio
+import gzip
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from darkroom import api
 from darkroom.adapters import http, standard_webhooks
-from darkroom.adapters.http_snapshots import HttpSnapshots
+from darkroom.adapters.http_snapshots import MAX_ANSWER_BYTES, HttpSnapshots
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.progress import Snapshot, SnapshotKind
 
@@ -119,16 +120,15 @@ def raising(error: BaseException) -> Callable[[httpx.Request], httpx.Response]:
     return answer
 
 
-async def not_gzip() -> AsyncIterator[bytes]:
-    yield b"no gzip"
+async def broken_off() -> AsyncIterator[bytes]:
+    yield b"the beginning"
+    raise httpx.ReadError("no more")
 
 
 STRANGE: dict[str, Callable[[httpx.Request], httpx.Response]] = {
     "broken connection": raising(httpx.ConnectError("no")),
-    "broken gzip": lambda _: httpx.Response(200, content=not_gzip(), headers={"content-encoding": "gzip"}),
-    "broken gzip of a conflict": lambda _: httpx.Response(
-        409, content=not_gzip(), headers={"content-encoding": "gzip"}
-    ),
+    "broken body": lambda _: httpx.Response(200, content=broken_off()),
+    "broken body of a conflict": lambda _: httpx.Response(409, content=broken_off()),
     "address that is none": lambda _: httpx.Response(302, headers={"location": "https://xn--a.x/"}),
     "cookie conflict": raising(httpx.CookieConflict("two")),
     "invalid address": raising(httpx.InvalidURL("no")),
@@ -153,6 +153,21 @@ def test_any_strange_answer_is_a_snapshot_that_did_not_arrive(
 def test_a_conflict_stops_the_run_whatever_its_body(content: bytes) -> None:
     with pytest.raises(Superseded):
         post(lambda _: httpx.Response(409, content=content))
+
+
+def test_an_answer_is_read_as_it_comes_and_only_its_beginning() -> None:
+    read: list[int] = []
+
+    async def large() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            read.append(number)
+            yield gzip.compress(b"[" * 1_000_000)
+
+    headers = {"content-encoding": "gzip"}
+    post(lambda _: httpx.Response(200, content=large(), headers=headers))
+    with pytest.raises(Superseded):
+        post(lambda _: httpx.Response(409, content=large(), headers=headers))
+    assert len(read) * len(gzip.compress(b"[" * 1_000_000)) < 3 * MAX_ANSWER_BYTES
 
 
 @pytest.mark.parametrize("secret", ["", "not base64!", "c2hvcnQ="])

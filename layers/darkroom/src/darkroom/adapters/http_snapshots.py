@@ -16,6 +16,10 @@ from darkroom.wire.model import dump
 from darkroom.wire.problems import Problem
 
 TIMEOUT_S = 10.0
+
+MAX_ANSWER_BYTES = 65_536
+"""Bytes of an answer that are read: many times what the webhook says."""
+
 _RETRYABLE = {408, 429}
 
 
@@ -31,12 +35,13 @@ class HttpSnapshots:
         """See SnapshotChannel."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                response = await self._post(snapshot, url)
+                status, body = await self._post(snapshot, url)
         except Exception as error:  # whatever the network, the answer or the secret's store come up with
             raise Undeliverable(type(error).__name__, retryable=True) from error
-        _check(response)
+        _check(status, body)
 
-    async def _post(self, snapshot: Snapshot, url: str) -> httpx.Response:
+    async def _post(self, snapshot: Snapshot, url: str) -> tuple[int, bytes]:
+        """Return the status and the beginning of the body, which nothing inflates."""
         body = dump(ImageProgressUpdate.of(replace(snapshot, sent_at=self._clock()))).encode()
         # The same snapshot has the same id on every try, as the standard asks.
         message_id = f"{snapshot.job_id}-{snapshot.run}-{snapshot.claim}-{snapshot.sequence}"
@@ -44,27 +49,32 @@ class HttpSnapshots:
         headers = standard_webhooks.sign(
             secret, message_id=message_id, timestamp_s=self._clock() // 1000, body=body
         )
-        return await self._client.post(
-            url, content=body, headers={"content-type": "application/json", **headers}
-        )
+        headers |= {"content-type": "application/json", "accept-encoding": "identity"}
+        answered = bytearray()
+        async with self._client.stream("POST", url, content=body, headers=headers) as response:
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            async for chunk in response.stream:
+                answered += chunk
+                if len(answered) > MAX_ANSWER_BYTES:
+                    break
+        return response.status_code, bytes(answered)
 
 
-def _check(response: httpx.Response) -> None:
-    status = response.status_code
-    if response.is_success:
+def _check(status: int, body: bytes) -> None:
+    if httpx.codes.is_success(status):
         return
     if status == httpx.codes.CONFLICT:
-        code, detail = _problem(response)
+        code, detail = _problem(body)
         raise Cancelled(detail) if code == Cancelled.code else Superseded(detail)
     raise Undeliverable(
         f"the webhook answered {status}",
-        retryable=response.is_server_error or status in _RETRYABLE,
+        retryable=httpx.codes.is_server_error(status) or status in _RETRYABLE,
     )
 
 
-def _problem(response: httpx.Response) -> tuple[str, str]:
+def _problem(body: bytes) -> tuple[str, str]:
     try:
-        problem = Problem.model_validate_json(response.content)
+        problem = Problem.model_validate_json(body)
     except ValidationError:
         return Superseded.code, "the webhook refused the run"
     return problem.code, problem.detail
