@@ -1,5 +1,6 @@
 """What AWS has no capacity for now is Busy, whatever was asked for, and reads wait before they ask again."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,18 +13,26 @@ from darkroom.adapters.dynamodb_allowance import DynamoDBAllowance
 from darkroom.adapters.dynamodb_counters import DynamoDBCounters
 from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb_quota import DynamoDBQuota
 from darkroom.aws_errors import is_passing
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Busy, Contention
+from darkroom.domain.quota import Account, Quota
 from darkroom.domain.tally import Tally
 from darkroom.domain.totals import Window
+from darkroom.ports import Kept
 from darkroom.usecases.change_job import change_job
 
 from tests.builders import NOW, a_case, a_job
 from tests.fakes import MemoryJobs
 
 JOB = a_job()
-CODES = ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"]
+CODES = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionInProgressException",
+]
 TABLE = "jobs"
 
 
@@ -45,6 +54,12 @@ def counters() -> DynamoDBCounters:
     return DynamoDBCounters(clients.dynamodb(), TABLE)
 
 
+def quota() -> DynamoDBQuota:
+    return DynamoDBQuota(clients.dynamodb(), TABLE)
+
+
+KEPT, STARTED = Kept(source="a/b", account=Account(), versions=(0,)), Account(quota=Quota(last_at=NOW))
+
 ASKED: list[tuple[str, Callable[[], Any]]] = [
     ("get_item", lambda: jobs().get("case-1")),
     ("get_item", lambda: jobs().get_case(JOB)),
@@ -58,6 +73,9 @@ ASKED: list[tuple[str, Callable[[], Any]]] = [
     ("batch_get_item", lambda: outbox().of_job(JOB)),
     ("batch_get_item", lambda: counters().totals(Window.HOUR, now=NOW)),
     ("transact_write_items", lambda: counters().add(JOB, Tally(counts={}), at=NOW)),
+    ("get_item", lambda: asyncio.run(quota().load("a/b", {}))),
+    ("transact_get_items", lambda: asyncio.run(quota().load("a/b", {"job": 1}))),
+    ("put_item", lambda: asyncio.run(quota().save(KEPT, STARTED))),
     ("update_item", lambda: DynamoDBAllowance(clients.dynamodb(), TABLE, 1).take("game", NOW)),
 ]
 

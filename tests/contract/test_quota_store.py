@@ -118,8 +118,6 @@ def test_saving_what_did_not_change_writes_nothing(store: QuotaStore) -> None:
     [
         ("ConditionalCheckFailedException", Contention),
         ("TransactionConflictException", Contention),
-        ("ProvisionedThroughputExceededException", Contention),
-        ("ThrottlingException", Contention),
         ("InternalServerError", StorageFailed),
         ("AccessDeniedException", StorageFailed),
     ],

@@ -25,14 +25,18 @@ _CONFIG = Config(
     max_pool_connections=32,
     signature_version="v4",
 )
-_THROTTLED = {
+_BUSY = {
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingError",
     "ThrottlingException",
+    "TransactionInProgressException",
 }
-"""Codes of DynamoDB: of requests, and of the reasons for which a transaction is cancelled."""
+"""Codes of DynamoDB: of requests, and of the reasons for which a transaction is cancelled.
+
+The last is for a transaction that was sent again while its first try, which had timed out, goes on.
+"""
 
 _S3_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
@@ -44,20 +48,20 @@ def _session() -> boto3.Session:
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """The DynamoDB client. It raises Busy for what the table has no capacity for."""
+    """The DynamoDB client. It raises Busy for what may succeed later."""
     client = _session().client("dynamodb", config=_CONFIG)
     client.meta.events.register("after-call.dynamodb", _check_capacity)
     return client
 
 
 def _check_capacity(parsed: Mapping[str, Any], **_: Any) -> None:
-    """Raise Busy for a throttled request, and for a transaction that was cancelled for that alone.
+    """Raise Busy for a request that may succeed later, or a transaction that was cancelled for that alone.
 
-    Here, because every request to the table can be throttled, and no caller of a client should forget it.
+    Here, because every request to the table can be throttled, and no user of the client should forget it.
     """
     code = parsed.get("Error", {}).get("Code")
     reasons = {reason.get("Code", "None") for reason in parsed.get("CancellationReasons", ())} - {"None"}
-    if code in _THROTTLED or (reasons and reasons <= _THROTTLED):
+    if code in _BUSY or (reasons and reasons <= _BUSY):
         raise Busy("the table is busy; send the request again")
 
 

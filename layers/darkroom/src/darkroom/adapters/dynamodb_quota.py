@@ -28,8 +28,6 @@ PURSE_PREFIX = "purse:"
 _MARGIN_S = 86_400
 """A job may end a little after its deadline."""
 _LOST = {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
-_BUSY = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
-"""The table has no room for so many of one item: it passes, so it is tried again like a lost race."""
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -142,6 +140,6 @@ def _failed(error: BotoCoreError | ClientError) -> Contention | StorageFailed:
     code = type(error).__name__
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", code)
-    if code in _LOST | _BUSY:
+    if code in _LOST:
         return Contention("other workers were faster")
     return StorageFailed(f"the quota cannot be reached: {code}")
