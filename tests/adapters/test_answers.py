@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
-from darkroom.adapters import answers
+from darkroom.adapters import answers, http
 from darkroom.adapters.gemini import Gemini
 from darkroom.adapters.openai import OpenAI
 from darkroom.domain.errors import (
@@ -23,7 +23,7 @@ from darkroom.domain.errors import (
 )
 from darkroom.ports import ImageProvider
 
-from tests import recorded
+from tests import recorded, virtual_time
 from tests.recorded import KEY, Make, Server
 
 BASE = "https://provider.example"
@@ -87,7 +87,17 @@ async def broken(error: Exception) -> AsyncIterator[bytes]:
 @both
 @pytest.mark.parametrize("status", [200, 201, 299])
 @pytest.mark.parametrize(
-    "error", [httpx.RemoteProtocolError("closed"), httpx.ReadTimeout("silent"), httpx.ReadError("reset")]
+    "error",
+    [
+        httpx.RemoteProtocolError("closed"),
+        httpx.ReadTimeout("silent"),
+        httpx.ReadError("reset"),
+        httpx.WriteError("reset"),
+        httpx.ProxyError("gone"),
+        httpx.LocalProtocolError("confused"),
+        OSError("unreachable"),
+        RuntimeError("a defect of a library"),
+    ],
 )
 def test_a_body_of_a_success_that_breaks_off_may_be_whole_next_time_and_is_billed(
     make: Make, status: int, error: Exception
@@ -130,6 +140,22 @@ def test_a_request_that_may_have_arrived_is_billed(
     assert (type(failure), failure.billed) == (Overloaded, billed)
 
 
+def test_of_an_error_whose_body_never_ends_only_the_status_is_waited_for() -> None:
+    async def trickling() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(1)
+
+    async def ask() -> tuple[int, float]:
+        transport = httpx.MockTransport(lambda request: httpx.Response(429, content=trickling()))
+        async with http.client(1, transport) as client:
+            answer = await answers.post(client, BASE, body={}, headers={})
+        return answer.status, asyncio.get_running_loop().time()
+
+    status, seconds = virtual_time.run(ask())
+    assert (status, seconds <= 5) == (429, True)
+
+
 async def inflating(megabytes: int) -> AsyncIterator[bytes]:
     """A body whose first chunk is all of it."""
     squeeze = zlib.compressobj(9, wbits=31)
@@ -165,6 +191,18 @@ def test_an_encoding_that_nobody_asked_for_is_not_inflated(make: Make, encoding:
     headers = {"content-encoding": encoding}
     failure = recorded.failure(lambda request: httpx.Response(200, content=body(), headers=headers), make)
     assert (type(failure), failure.billed) == (BadImage, True)
+
+
+@both
+@pytest.mark.parametrize("encoding", ["utf-8", "none", "identity", "aws-chunked", "identity, GZIP"])
+def test_a_word_that_is_no_compression_does_not_cost_the_answer(make: Make, encoding: str) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        said = b'{"error": {"code": "billing_not_active"}}'
+        yield gzip.compress(said) if "GZIP" in encoding else said
+
+    headers = {"content-encoding": encoding}
+    failure = recorded.failure(lambda request: httpx.Response(200, content=body(), headers=headers), make)
+    assert (type(failure), failure.billed) == (AccountUnusable, True)
 
 
 @both

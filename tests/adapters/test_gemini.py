@@ -167,6 +167,23 @@ def test_a_picture_is_a_picture_whatever_the_finish_reason(reason: Any) -> None:
     assert answering(200, an_answer(a_part(), reason=reason)).data == b"picture"
 
 
+@pytest.mark.parametrize("mime", [None, "", "application/octet-stream", "IMAGE/PNG"])
+def test_a_picture_is_a_picture_whatever_media_type_it_lacks(mime: Any) -> None:
+    part = a_part(mime=mime)
+    assert answering(200, an_answer({"text": "Here it is"}, part)).data == b"picture"
+    del part["inlineData"]["mimeType"]
+    assert answering(200, an_answer(part)).data == b"picture"
+
+
+def test_a_sound_is_no_picture() -> None:
+    assert isinstance(failing(200, an_answer(a_part(mime="audio/wav"))), NoImage)
+
+
+def test_a_picture_is_a_picture_although_the_prompt_is_said_to_be_blocked() -> None:
+    answer = json.loads(an_answer(a_part())) | {"promptFeedback": {"blockReason": "OTHER"}}
+    assert answering(200, json.dumps(answer).encode()).data == b"picture"
+
+
 def test_the_first_finish_reason_that_is_set_counts() -> None:
     candidates = [{"finishReason": "FINISH_REASON_UNSPECIFIED"}, {}, {"finishReason": "SAFETY"}]
     assert isinstance(failing(200, json.dumps({"candidates": candidates}).encode()), Refused)

@@ -1,6 +1,7 @@
 """Names, base64 and JSON from outside: in which forms they are read."""
 
 import base64
+from urllib.parse import quote
 
 import pytest
 from darkroom.adapters import answers
@@ -60,6 +61,9 @@ PLAIN = base64.b64encode(PICTURE).decode()
         f"data:image/png;base64,{PLAIN}",
         f"DATA:image/png;charset=utf-8;BASE64,{PLAIN}",
         f"data:;base64,{base64.encodebytes(PICTURE).decode()}",
+        f"data:image/png;base64,{quote(PLAIN, safe='')}",
+        f"\ufeff{PLAIN}",
+        base64.encodebytes(PICTURE).decode().replace("\n", "\\n"),
     ],
 )
 def test_base64_is_read_in_every_form_that_gateways_write(data: str) -> None:
@@ -80,6 +84,10 @@ READ = {"inner": {"some_key": ["é", {"other_key": 1}]}, "b64_json": "QUJD"}
         TEXT.encode("utf-32"),
         f"[{TEXT}]".encode(),
         f'[7, null, {TEXT}, {{"another": 1}}]'.encode(),
+        f" \n\ufeff{TEXT}".encode(),
+        f"{TEXT}\0\0".encode(),
+        f'{TEXT}\n{{"usage": 1}}'.encode(),
+        f'{TEXT[:-1]}, "some_null": null, "b64Json": null}}'.encode(),
     ],
 )
 def test_json_is_read_in_every_encoding_and_from_an_array(body: bytes) -> None:
@@ -95,7 +103,7 @@ def test_a_broken_text_beside_the_picture_does_not_cost_it(beside: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xef\xbb\xbf", b"[]", b"[7]", b'"text"']
+    "body", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xef\xbb\xbf", b"[]", b"[7]", b'"text"', b"7 {}"]
 )
 def test_what_holds_no_object_is_none(body: bytes) -> None:
     assert answers.as_object(body) is None

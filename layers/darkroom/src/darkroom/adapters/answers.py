@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pybase64
 from pydantic_core import from_json
 
-from darkroom.domain.errors import BadImage, Overloaded, Unauthorized
+from darkroom.domain.errors import BadImage, Overloaded, ShotError, Unauthorized
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Eight times what was ever seen; a body that never ends stops here."""
@@ -29,8 +30,14 @@ UNSET_KEY = "unset"
 _SLICE_BYTES = 4096
 """Bytes that are inflated in one step: to 4 MB at most, since deflate makes 1032 of one."""
 
-_INFLATABLE = frozenset({"", "identity", "gzip", "deflate"})
-"""Content encodings that are read. Nested ones would inflate a slice without bound."""
+_ERROR_BODY_S = 5.0
+"""Seconds that an error's body may take: its status is known already, and that costs nothing."""
+
+_COMPRESSIONS = frozenset({"gzip", "x-gzip", "compress", "deflate", "br", "zstd"})
+"""Content encodings that change the body. Gateways write other words there, which mean nothing."""
+
+_INFLATABLE = frozenset({"gzip", "deflate"})
+"""Those that are read. Others, and two of them at once, would inflate a slice without bound."""
 
 _NOT_SENT = (
     httpx.ConnectError,
@@ -68,7 +75,7 @@ async def post(
     """Send `body` as JSON and return the answer.
 
     Raises Overloaded when the connection fails, which is billed unless the request cannot have arrived,
-    and BadImage, which is billed, when a success has a body that cannot be read.
+    and Overloaded or BadImage, both billed, when a success has a body that cannot be read.
     """
     headers = {**headers, "accept-encoding": "gzip"}
     try:
@@ -80,21 +87,37 @@ async def post(
 
 
 async def _body(response: httpx.Response) -> bytes:
-    """Return the body; of an error, whose status says enough, as much of it as can be read."""
+    """Return the body of a success; raises ShotError, always billed, when that is hindered.
+
+    The status of an error says enough: as much of its body is returned as can be read at once.
+    """
     received = bytearray()
     try:
-        if response.headers.get("content-encoding", "").strip().lower() not in _INFLATABLE:
-            raise BadImage("the provider's answer has an encoding that was not asked for")
-        if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _Sliced(response.stream)
-        async for chunk in response.aiter_bytes():
-            extend(received, chunk)
-    except (httpx.TransportError, httpx.DecodingError, BadImage) as error:
+        async with asyncio.timeout(None if response.is_success else _ERROR_BODY_S):
+            _check_encoding(response.headers.get("content-encoding", ""))
+            if isinstance(response.stream, httpx.AsyncByteStream):
+                response.stream = _Sliced(response.stream)
+            async for chunk in response.aiter_bytes():
+                extend(received, chunk)
+    except Exception as error:  # a body may break off with anything
         if response.is_success:
-            if isinstance(error, httpx.DecodingError):
-                raise BadImage("the provider's answer could not be decompressed") from error
-            raise
+            raise _hindrance(error) from error
     return bytes(received)
+
+
+def _check_encoding(header: str) -> None:
+    compressions = [word for word in re.split(r"[\s,]+", header.lower()) if word in _COMPRESSIONS]
+    if len(compressions) > 1 or not _INFLATABLE.issuperset(compressions):
+        raise BadImage("the provider's answer has an encoding that was not asked for")
+
+
+def _hindrance(error: Exception) -> ShotError:
+    """Return what it means that the body of a success could not be read."""
+    if isinstance(error, ShotError):
+        return error
+    if isinstance(error, httpx.DecodingError):
+        return BadImage("the provider's answer could not be decompressed")
+    return Overloaded(f"the provider broke off: {type(error).__name__}", billed=True)
 
 
 class _Sliced(httpx.AsyncByteStream):
@@ -143,21 +166,32 @@ def text(body: bytes) -> str:
 def parsed(body: bytes) -> Any:
     """Return the JSON value in `body`, its keys in snake_case; None when it holds no JSON.
 
-    Gateways write byte-order marks, other encodings, raw line breaks and halves of surrogate pairs.
+    Gateways write byte-order marks, other encodings, raw line breaks and halves of surrogate pairs, and
+    more behind the end of an object. A member that is null is left out.
     """
     try:
         try:
             value = from_json(body)
         except ValueError:
-            value = json.loads(text(body), strict=False)
+            value = _first_value(text(body).strip(_AROUND))
         return _snake_case(value)
     except (ValueError, RecursionError):
         return None
 
 
+_AROUND = "\ufeff\0 \t\r\n"
+_READER = json.JSONDecoder(strict=False)
+
+
+def _first_value(said: str) -> Any:
+    """Return the object or array that `said` begins with, or else the one value that it is."""
+    return _READER.raw_decode(said)[0] if said.startswith(("{", "[")) else _READER.decode(said)
+
+
 def _snake_case(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_CAPITAL.sub(r"_\1", key).lower(): _snake_case(item) for key, item in value.items()}
+        known = ((key, item) for key, item in value.items() if item is not None)
+        return {_CAPITAL.sub(r"_\1", key).lower(): _snake_case(item) for key, item in known}
     return [_snake_case(item) for item in value] if isinstance(value, list) else value
 
 
@@ -193,8 +227,8 @@ _WORD = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 def decoded(data: object) -> bytes:
     """Return the bytes of a picture in base64; raises BadImage.
 
-    Line breaks, the alphabet for URLs, missing padding and a `data:` prefix are no matter: none of them
-    can be mistaken for anything else.
+    Line breaks, the alphabet for URLs and its escapes, missing padding, a byte-order mark and a `data:`
+    prefix are no matter: none of them can be mistaken for anything else.
     """
     if not isinstance(data, str) or not data:
         raise BadImage("the answer has no picture where one belongs")
@@ -202,7 +236,8 @@ def decoded(data: object) -> bytes:
         return pybase64.b64decode(data, validate=True)
     except ValueError:
         pass  # not in the plain form
-    plain = "".join(_DATA_URL.sub("", data, count=1).split()).translate(_FROM_URL_ALPHABET).rstrip("=")
+    plain = _BETWEEN.sub("", unquote(_DATA_URL.sub("", data, count=1)))
+    plain = plain.translate(_FROM_URL_ALPHABET).rstrip("=")
     if not plain:
         raise BadImage("the answer has no picture where one belongs")
     try:
@@ -211,7 +246,9 @@ def decoded(data: object) -> bytes:
         raise BadImage("the picture is not valid base64") from error
 
 
-_DATA_URL = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
+_DATA_URL = re.compile(r"[\s\ufeff]*data:[^,]{0,200};base64,", re.IGNORECASE)
+_BETWEEN = re.compile(r"(?:\s|\ufeff|\\[rn])+")
+"""White space, also escaped once too often."""
 _FROM_URL_ALPHABET = str.maketrans("-_", "+/")
 
 

@@ -42,6 +42,9 @@ _THINKS = ("gemini-nano-banana-2.1", "gemini-3.1-flash-image", "gemini-3.1-flash
 _UNCHARGED = re.compile(r"\bnot be charged\b", re.IGNORECASE)
 """What some answers without a picture say of themselves (IMAGE_OTHER does); of no others is it documented."""
 
+_PICTURES = ("image/", "application/octet-stream")
+"""How media types begin that a picture may have; its bytes say what it is."""
+
 _UNSET = ("FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED")
 
 
@@ -100,16 +103,16 @@ def to_image(body: bytes, model: str) -> RawImage:
     answer = as_object(body)
     if answer is None:
         raise BadImage("the provider's answer is not JSON")
-    if blocked := _reason(as_dict(answer.get("prompt_feedback")).get("block_reason")):
-        raise Refused(f"the provider blocked the prompt: {blocked}", billed=True)
     candidates = [as_dict(candidate) for candidate in as_list(answer.get("candidates"))]
     if (inline := _last_image(candidates)) is not None:
         version = word(answer.get("model_version"))
         return RawImage(
             data=answers.decoded(inline.get("data")),
-            mime=inline["mime_type"],
+            mime=str(inline.get("mime_type", "")),
             model=model if version == "?" else version,
         )
+    if blocked := _reason(as_dict(answer.get("prompt_feedback")).get("block_reason")):
+        raise Refused(f"the provider blocked the prompt: {blocked}", billed=True)
     finished = next(filter(None, (_reason(c.get("finish_reason")) for c in candidates)), "none")
     billed = not any(_UNCHARGED.search(str(c.get("finish_message"))) for c in candidates)
     if finished in REFUSALS:
@@ -133,8 +136,8 @@ def _last_image(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
 def _image_parts(candidates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for candidate in candidates:
         for part in map(as_dict, as_list(as_dict(candidate.get("content")).get("parts"))):
-            mime = as_dict(part.get("inline_data")).get("mime_type")
-            if isinstance(mime, str) and mime.lower().startswith("image/"):
+            inline = as_dict(part.get("inline_data"))
+            if inline and str(inline.get("mime_type") or "image/").lower().startswith(_PICTURES):
                 yield part
 
 
