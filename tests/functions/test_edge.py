@@ -89,8 +89,16 @@ def test_what_no_id_can_be_is_not_found_and_nothing_is_looked_up(
         for parameter in re.findall(r"{(\w+)}", path) if name == function else ():
             for text in IMPOSSIBLE:
                 incoming = request(method, filled(path, **{parameter: text}))
-                assert functions.call(function, incoming).status == 404
+                answer = functions.call(function, incoming)
+                assert answer.status == 404
+                if method != "HEAD":
+                    assert answer.json["code"] in {"route_not_found", *described_codes(method, path, 404)}
     assert asked == []
+
+
+def described_codes(method: str, path: str, status: int) -> list[str]:
+    described = json.loads(openapi.TARGET.read_text())["paths"][path][method.lower()]
+    return re.findall(r"`(\w+)`", described["responses"][str(status)]["description"])
 
 
 def test_only_these_functions_have_parameters_in_their_paths() -> None:
@@ -163,6 +171,18 @@ def test_a_cancelled_job_is_not_to_be_asked_for_again(functions: Functions) -> N
     assert "retry-after" not in cancelled.headers
 
 
+def test_nothing_is_read_after_a_job_was_stored_so_a_busy_table_keeps_no_worker_from_it(
+    functions: Functions, asked: list[str]
+) -> None:
+    submitted(functions)
+    assert asked[-1] == "TransactWriteItems"
+    fail("case-42")
+    assert retried(functions).status == 202
+    assert asked[-1] in {"PutItem", "TransactWriteItems"}
+    functions.call("initiator", request("DELETE", PATH))
+    assert asked[-1] == "PutItem"
+
+
 def retried(functions: Functions, if_match: str | None = None, case_id: str = "") -> Answer:
     incoming = request("POST", f"{PATH}/retry")
     if if_match is not None:
@@ -211,9 +231,10 @@ def test_a_condition_that_cannot_be_read_is_refused_and_nothing_is_done(
     assert functions.call("reader", request("GET", PATH)).json == before
 
 
-def test_a_case_that_there_is_not_is_in_no_state(functions: Functions) -> None:
+@pytest.mark.parametrize("form", ['"job.1.links"', "*"])
+def test_a_case_that_there_is_not_is_in_no_state(functions: Functions, form: str) -> None:
     incoming = event("initiator")
-    incoming["headers"]["if-match"] = '"job.1.links"'
+    incoming["headers"]["if-match"] = form
     assert functions.call("initiator", incoming).status == 412
     assert functions.call("reader", request("GET", PATH)).status == 404
 

@@ -56,7 +56,8 @@ def test_the_forms_of_a_job_name_its_state() -> None:
     assert named_states('"job-1.3.links", "job-1.4.inline", "job-1.5"') == frozenset(
         {"job-1.3", "job-1.4", "job-1.5"}
     )
-    assert named_states(None) is named_states("*") is None
+    assert named_states(None) is None
+    assert "job-1.3" in (named_states("*") or ())
 
 
 def test_a_weak_tag_names_no_state() -> None:

@@ -61,6 +61,7 @@ def test_the_same_name_in_two_objects_is_fine() -> None:
         ('{"a": 1}'.encode("utf-16-le"), "body", "Invalid JSON"),
         (b"\xed\xa0\x80", "body", "UTF-8"),
         ("{} {}", "body", "Invalid JSON"),
+        ('"\n"', "body", "Invalid JSON: Invalid control character at line 1 column 2"),
         ("{'a': 1}", "body", "Invalid JSON"),
         ('{"a": 0x10}', "body", "Invalid JSON"),
         ('{"a": 1,}', "body", "Invalid JSON"),

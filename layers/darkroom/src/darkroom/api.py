@@ -4,7 +4,7 @@ import base64
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from http import HTTPStatus
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -324,7 +324,7 @@ def _headers(job: Job, form: str) -> Headers:
     return headers
 
 
-def seen(event: APIGatewayProxyEventV2) -> frozenset[str] | None:
+def seen(event: APIGatewayProxyEventV2) -> Container[str] | None:
     """The states of the job that the request's `If-Match` names, whatever form of them was fetched.
 
     Raises InvalidInput when it cannot be read: a condition that guards money must not be ignored.

@@ -224,7 +224,7 @@ METRICS: dict[str, Any] = _for_callers(
 )
 PAGE: dict[str, Any] = {
     "summary": "The page where people watch a case: open it by a share link",
-    "responses": _static("text/html", problems=[errors.RouteNotFound]),
+    "responses": _static("text/html", problems=[errors.JobNotFound]),
 }
 ASSET: dict[str, Any] = {
     "summary": "A file of that page",

@@ -1,6 +1,6 @@
 """What a caller may ask of a job that exists: cancel it, retry what failed, replace it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from darkroom.domain.case import Case
@@ -20,7 +20,7 @@ GUEST_RETRIES = 3
 """So many retries guests have of a job, until its owner retries it."""
 
 
-def check_state(job: Job | None, seen: Collection[str] | None) -> None:
+def check_state(job: Job | None, seen: Container[str] | None) -> None:
     """Raise StaleVersion unless the state of `job` is among those in `seen`; None allows any, and no job."""
     if seen is not None and (job is None or job.tag not in seen):
         raise StaleVersion("the job is in no state that If-Match names")

@@ -1,6 +1,6 @@
 """Stop a job: at once for the caller, within a heartbeat for its worker."""
 
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 
 from darkroom.domain.job import Job
@@ -19,7 +19,7 @@ class CancelJob:
     jobs: JobStore
     clock: Clock
 
-    def __call__(self, case_id: str, *, by: str, seen: Collection[str] | None = None) -> Job:
+    def __call__(self, case_id: str, *, by: str, seen: Container[str] | None = None) -> Job:
         def decide(job: Job) -> tuple[Job, None]:
             check_state(job, seen)
             now = self.clock()

@@ -1,6 +1,6 @@
 """Give the shots without a picture another run, on the caller's word."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from darkroom.domain.access import Access
@@ -38,28 +38,33 @@ class RetryJob:
         *,
         by: Access,
         webhook_url: str,
-        seen: Collection[str] | None = None,
+        seen: Container[str] | None = None,
         max_cost_micro_usd: int | None = None,
     ) -> Job:
         count = CountOnce(allowance=self.allowance)
+        case: Case
 
         def decide(job: Job) -> tuple[Job, Case | None]:
+            nonlocal case
             check_state(job, seen)
             now = self.clock()
-            again, case = retry(
+            case = self.jobs.get_case(job)
+            again, changed = retry(
                 job,
-                self.jobs.get_case(job),
+                case,
                 descriptions,
                 now=now,
                 timing=self.timing,
                 max_cost_micro_usd=max_cost_micro_usd,
                 guest=by.is_guest,
             )
-            if case is not None:
-                self.jobs.check_size(again, case)
+            if changed is not None:
+                self.jobs.check_size(again, changed)
+                case = changed
             if counts_as_a_case(job, guest=by.is_guest):
                 count(job.caller if by.is_guest else by.caller, now)
-            return noted(job, again, at=now, by=by.caller), case
+            return noted(job, again, at=now, by=by.caller), changed
 
         job = change_job(self.jobs, case_id, decide)
-        return self.start(job, self.jobs.get_case(job), webhook_url=webhook_url)
+        # Nothing is read any more: a table that is busy now would keep a job that is stored from its worker.
+        return self.start(job, case, webhook_url=webhook_url)

@@ -1,6 +1,6 @@
 """Accept a case: store its job, then hand it to a worker."""
 
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 
 from darkroom.domain.case import Case
@@ -39,7 +39,7 @@ class SubmitCase:
         caller: str,
         webhook_url: str,
         replace: bool = False,
-        seen: Collection[str] | None = None,
+        seen: Container[str] | None = None,
     ) -> tuple[Job, bool]:
         job_id, salt = self.new_id(), self.new_id()
         count = CountOnce(allowance=self.allowance)
@@ -59,7 +59,7 @@ class SubmitCase:
         salt: str,
         count: CountOnce,
         *,
-        seen: Collection[str] | None,
+        seen: Container[str] | None,
     ) -> Job | None:
         """The new job; None when the case has one."""
         try:
@@ -82,7 +82,7 @@ class SubmitCase:
         count: CountOnce,
         *,
         replace: bool,
-        seen: Collection[str] | None,
+        seen: Container[str] | None,
     ) -> Job:
         def decide(job: Job) -> tuple[Job, Case | None]:
             if job.request_digest == case.digest:

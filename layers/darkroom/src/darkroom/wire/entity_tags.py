@@ -4,6 +4,7 @@ A client may send several fields of one name; API Gateway joins them by commas, 
 """
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 ANY = "*"
@@ -60,13 +61,22 @@ def is_known(if_none_match: str | None, tag: EntityTag) -> bool:
     return known is None or any(each.opaque == tag.opaque for each in known)
 
 
-def named_states(if_match: str | None) -> frozenset[str] | None:
-    """Return the states of a job that the field names; None when it is absent or `*`.
+class _EveryState:
+    """The states that a job can have."""
+
+    def __contains__(self, state: object) -> bool:
+        return True
+
+
+def named_states(if_match: str | None) -> Container[str] | None:
+    """Return the states of a job that the field names, every one for `*`; None when it is absent.
 
     A tag of ours is the state and perhaps the form in which it was fetched, with a dot between them. A weak
     tag names nothing, by the strong comparison that RFC 9110 (13.1.1) prescribes. Raises ValueError.
     """
-    named = entity_tags(if_match) if if_match is not None else None
-    if named is None:
+    if if_match is None:
         return None
+    named = entity_tags(if_match)
+    if named is None:
+        return _EveryState()
     return frozenset(".".join(each.opaque.split(".")[:2]) for each in named if not each.weak)

@@ -39,7 +39,7 @@ def json_errors(body: bytes, *, max_name: int = MAX_QUOTED) -> list[FieldError]:
         return [FieldError("body", "Invalid JSON: it must be UTF-8")]
     except json.JSONDecodeError as error:
         where = f"at line {error.lineno} column {error.colno}"
-        return [FieldError("body", f"Invalid JSON: {error.msg} {where}")]
+        return [FieldError("body", f"Invalid JSON: {error.msg.removesuffix(' at')} {where}")]
     except RecursionError:
         return [FieldError("body", f"must be nested at most {MAX_DEPTH} deep")]
     return list(islice(_wrong(value, max_name), MAX_FIELDS))
