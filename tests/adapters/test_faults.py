@@ -12,6 +12,7 @@ from darkroom.domain.errors import (
     Misconfigured,
     Overloaded,
     QuotaExhausted,
+    Refused,
     ShotError,
     Throttled,
     Unauthorized,
@@ -42,6 +43,8 @@ FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "a text as the detail": lambda error: json.dumps({"detail": error["error"]["message"]}).encode(),
     "plain text": lambda error: error["error"]["message"].encode(),
     "a sentence around it": lambda error: json.dumps({"error": {"message": f"upstream: {error}"}}).encode(),
+    "an answer quoted as the message": lambda error: json.dumps({"message": json.dumps(error)}).encode(),
+    "an answer quoted in a list": lambda error: json.dumps({"errors": [json.dumps([error])]}).encode(),
     "half a surrogate pair": lambda error: json.dumps({**error, "x": "\ud83d"}).encode(),
     "a broken byte": lambda error: json.dumps(error).encode()[:-1] + b', "x": "\xff"}',
 }
@@ -80,6 +83,10 @@ def test_an_error_is_understood_in_every_form(
         ({"details": [{"violations": [{"quota_id": "GenerateRequestsPerDay"}]}]}, QuotaExhausted),
         ({"details": [{"violations": [{"quota_value": "0"}]}]}, QuotaExhausted),
         ({"details": [{"violations": [{"quota_metric": "images_per_day"}]}]}, QuotaExhausted),
+        ({"details": [{"metadata": {"quota_limit_value": "0"}}]}, QuotaExhausted),
+        ({"details": [{"metadata": {"quota_limit": "RequestsPerDayPerProject"}}]}, QuotaExhausted),
+        ({"details": [{"metadata": {"quotaLimit": "RequestsPerMinute"}}]}, Throttled),
+        ({"message": "You have exhausted your daily quota on this model."}, QuotaExhausted),
     ],
 )
 def test_keys_are_understood_in_both_spellings(keys: dict[str, Any], error: type[ShotError]) -> None:
@@ -114,12 +121,55 @@ def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], s
         ("Try again in 2h", 7200.0),
         ("Please retry after 30 seconds", 30.0),
         ("Please retry after 900000h", answers.LONGEST_DELAY_S),
+        ("Please try again in 500 milliseconds", 0.5),
+        ("Please try again in 2 minutes 5 secs", 125.0),
+        ("Please try again in 10 min.", 600.0),
+        ("Please try again in 1 month", None),
         ("Please try again later", None),
     ],
 )
 def test_a_delay_may_be_in_the_sentence_alone(sentence: str, seconds: float | None) -> None:
     body = json.dumps(an_error(429, sentence, {})).encode()
     assert openai.to_error(429, body, {}).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("sentence", "more"),
+    [
+        (
+            "Rate limit reached on images per min. Add a payment method to your account to increase it.",
+            {"type": "images", "code": "rate_limit_exceeded"},
+        ),
+        ("Rate limit reached. Add credits, or top up, to raise it.", {"type": "requests", "code": None}),
+        ("Too fast. Purchase credits for a higher limit.", {"code": "too_many_requests"}),
+        ("Requests are suspended for 5 s because of the rate limit.", {"code": "rate_limit_exceeded"}),
+        ("The upstream connection was terminated: too many requests", {}),
+    ],
+)
+def test_advice_about_money_makes_no_rate_limit_final(sentence: str, more: dict[str, Any]) -> None:
+    body = json.dumps(an_error(429, sentence, more)).encode()
+    assert type(openai.to_error(429, body, {})) is Throttled
+
+
+def test_a_rate_limit_that_is_one_of_money_is_final() -> None:
+    more = {"details": [{"reason": "RATE_LIMIT_EXCEEDED"}], **RATE}
+    body = json.dumps(an_error(429, "Your project exceeded its monthly spending cap. Go on.", more)).encode()
+    assert type(gemini.to_error(429, body, {})) is QuotaExhausted
+
+
+@pytest.mark.parametrize(
+    ("sentence", "error"),
+    [
+        ("Your request was rejected by the safety system.", Refused),
+        ("Your request was rejected as a result of our safety system. Your prompt may", Refused),
+        ("Aspect ratio is not enabled for this model", Misconfigured),
+        ("The prompt 'your request has a safety system' is too long", InvalidPrompt),
+        ("Invalid prompt: aspect ratio of a door", InvalidPrompt),
+    ],
+)
+def test_how_a_sentence_begins_tells_what_was_wrong(sentence: str, error: type[ShotError]) -> None:
+    body = json.dumps(an_error(400, sentence, {"type": "image_generation_user_error"})).encode()
+    assert type(openai.to_error(400, body, {})) is error
 
 
 def test_a_gateway_that_answers_with_a_status_of_its_own_is_seen_through() -> None:

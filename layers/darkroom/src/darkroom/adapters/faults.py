@@ -50,6 +50,8 @@ _ADDRESS: Meaning = (Misconfigured, "the provider is not reached at this address
 _BUSY: Meaning = (Overloaded, "the provider failed")
 _INVALID: Meaning = (InvalidPrompt, "the provider does not accept the request")
 
+_WHO = "account|access|organi[sz]ation|project|consumer|customer|user|subscription|key"
+
 type _Patterns = tuple[tuple[str, Meaning], ...]
 """What is looked for → its meaning; of several that are found the first."""
 
@@ -71,7 +73,7 @@ _BY_NAME: _Patterns = (
 _MONEY: _Patterns = (
     (r"leaked|compromised", _LEAKED),
     (r"\bkey\b.{0,40}\b(disabled|revoked|expired|deleted)\b", _KEY),
-    (r"suspended|deactivated|terminated|banned", _SUSPENDED),
+    (rf"\b({_WHO})\b.{{0,80}}\b(suspended|deactivated|terminated|banned)", _SUSPENDED),
     (r"prepa(id|y\w*) (credit|balance)|credit balance|top up|(add|purchase) (more )?(credit|fund)", _CREDITS),
     (r"\bcredits?\b.{0,40}\b(deplet|exhaust|used up|insufficient)", _CREDITS),
     (r"(insufficient|not enough|no|no more|no remaining|out of) (\w+ )?(credit|balance|fund)", _CREDITS),
@@ -106,6 +108,8 @@ _OPENINGS: _Patterns = (
     (r"you don.t have access to the model|model (access is denied|use case details)", _ACCESS),
     (r"(invocation of model id .{1,200} with )?on-demand throughput isn.t supported", _PROFILE),
     (r"this request has been blocked by our content filter", _REFUSED),
+    (r"your (request|prompt|task) .{0,40}\bsafety system", _REFUSED),
+    (r"(aspect ratio|image size) ", _SETTING),
     (r"malformed input request(?!.*\bprompt\b)|this action doesn.t support", _SETTING),
 )
 """How sentences of 400, 404 and 422 begin. Not inside: those may quote the prompt."""
@@ -132,16 +136,21 @@ _BY_STATUS: Mapping[int, Meaning] = {
 
 _OF_THE_ACCOUNT = frozenset({401, 402, 403, 429})
 _NAME_INSIDE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.IGNORECASE)
-_RATE_NAME = re.compile(r"rate_?limit|too_?many_?requests|throttl|^resource_exhausted$", re.IGNORECASE)
+_RATE_NAME = re.compile(r"rate_?limit|too_?many_?requests|throttl", re.IGNORECASE)
 """Names of the rate limit, which some send with another status than 429."""
 _NAMES = ("error_code", "code", "reason", "status", "type", "error_type", "error")
 _TEXTS = ("message", "error_message", "error", "errors", "detail", "error_description", "description")
 _MAX_OBJECTS = 200
 _MAX_TEXT = 8_000
-_WAIT = re.compile(
-    r"(?:retry|try again) (?:in|after) ((?:\d+(?:\.\d+)? ?(?:ms|[hms]) ?){1,3})", re.IGNORECASE
+_END_OF_SENTENCE = re.compile(r"(?<=[.!?;])\s")
+_UNITS = (
+    (r"ms|milliseconds?", 0.001),
+    (r"s|secs?|seconds?", 1.0),
+    (r"m|mins?|minutes?", 60.0),
+    (r"h|hrs?|hours?", 3600.0),
 )
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_AMOUNT = rf"(\d+(?:\.\d+)?) ?({'|'.join(names for names, _ in _UNITS)})(?![a-z])"
+_WAIT = re.compile(rf"(?:retry|try again) (?:in|after) ((?:{_AMOUNT} ?){{1,3}})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -191,6 +200,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for item in value:
             yield from _objects(item)
+    elif isinstance(value, str) and value.lstrip().startswith(("{", "[")):  # a gateway quotes an answer
+        yield from _objects(answers.parsed(value.encode(errors="replace")))
 
 
 def _texts(value: Any) -> list[str]:
@@ -231,9 +242,14 @@ def known(status: int, problem: Problem) -> Meaning | None:
     for part, meaning in _BY_NAME:
         if any(re.search(part, name, re.IGNORECASE) for name in names):
             return meaning
-    if found := by_sentence(status, problem.message):
+    is_rate = any(_RATE_NAME.search(name) for name in problem.names)
+    message = problem.message
+    if is_rate or re.match(r"\W{0,3}rate limit", message, re.IGNORECASE):
+        # Behind it follows how to be allowed more, which names money that nobody lacks.
+        message = _END_OF_SENTENCE.split(message, maxsplit=1)[0]
+    if found := by_sentence(status, message):
         return found
-    return _RATE if any(_RATE_NAME.search(name) for name in problem.names) else None
+    return _RATE if is_rate or "RESOURCE_EXHAUSTED" in map(str.upper, problem.names) else None
 
 
 def by_sentence(status: int, message: str) -> Meaning | None:
@@ -252,10 +268,15 @@ def by_sentence(status: int, message: str) -> Meaning | None:
 
 def _is_used_up(problem: Problem) -> bool:
     """Return whether the quota of a day is meant, or one of zero, which only its value or text tells."""
-    quotas = [f"{found.get('quota_id')} {found.get('quota_metric')}" for found in problem.objects]
+
+    def values(*keys: str) -> list[str]:
+        return [str(found.get(key)) for found in problem.objects for key in keys]
+
+    quotas = values("quota_id", "quota_metric", "quota_limit")
     per_day = any(re.search(r"per_?day", quota, re.IGNORECASE) for quota in quotas)
-    zero = any(str(found.get("quota_value")) == "0" for found in problem.objects)
-    return per_day or zero or bool(re.search(r"\blimit: 0\b", problem.message))
+    zero = "0" in values("quota_value", "quota_limit_value")
+    said = re.search(r"\blimit: 0\b|\bdaily (quota|limit)\b", problem.message, re.IGNORECASE)
+    return per_day or zero or said is not None
 
 
 def _param(problem: Problem) -> str:
@@ -274,9 +295,13 @@ def delay(problem: Problem, headers: Mapping[str, str]) -> float | None:
     if (header := answers.retry_after(headers)) is not None:
         return header
     if found := _WAIT.search(problem.message):
-        parts = re.findall(r"(\d+(?:\.\d+)?) ?(ms|[hms])", found[1].lower())
-        return answers.seconds(sum(float(number) * _UNITS[unit] for number, unit in parts))
+        amounts = re.findall(_AMOUNT, found[1], re.IGNORECASE)
+        return answers.seconds(sum(float(number) * _seconds(unit) for number, unit in amounts))
     return None
+
+
+def _seconds(unit: str) -> float:
+    return next(size for names, size in _UNITS if re.fullmatch(names, unit, re.IGNORECASE))
 
 
 def _duration(value: object) -> float | None:
