@@ -1,8 +1,5 @@
-"""One picture: its deadline, its retries, its second requests, its other providers, what is billed."""
+"""One picture: its deadline, its retries, its other providers, what is billed."""
 
-import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -23,99 +20,12 @@ from darkroom.domain.errors import (
     TimedOut,
     Unauthorized,
 )
-from darkroom.domain.history import Event, EventKind
-from darkroom.domain.quota import Limits, Purse, Turn
-from darkroom.ports import RawImage
-from darkroom.settings import WorkerSettings
-from darkroom.usecases.admit import Admission, Postponed, Requests
-from darkroom.usecases.hedge import Hedger
-from darkroom.usecases.make_shot import MakeShot
-from darkroom.usecases.race import RacePolicy
+from darkroom.domain.history import EventKind
+from darkroom.usecases.admit import Postponed
 
-from tests.builders import PRICE, a_case, a_source
-from tests.fakes import InstantDeveloper, LoopClock, MemoryImages, MemoryQuota, Reply, ScriptedProvider
-from tests.virtual_time import run
-
-SHOT = a_case().shots[0]
-SETTINGS = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s")
-POLICY = RacePolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
-
-
-class Attempt:
-    """One shot made in virtual time, and all that can be seen of it."""
-
-    def __init__(
-        self,
-        replies: Sequence[Reply],
-        *,
-        run_s: float = 300,
-        hedges: int = 0,
-        others: int = 9,
-        bad: ShotError | None = None,
-        unstored: ShotError | None = None,
-        fallback: Sequence[Reply] | None = None,
-        limits: Limits | None = None,
-        quota: MemoryQuota | None = None,
-        purses: dict[str, int] | None = None,
-    ) -> None:
-        self.provider = ScriptedProvider(replies={"": list(replies)})
-        self.fallback = ScriptedProvider(replies={"": list(fallback or [])})
-        self.images = MemoryImages(error=unstored)
-        self.developer = InstantDeveloper(bad)
-        self.quota = quota or MemoryQuota()
-        self.billed: list[bool] = []
-        self.events: list[Event] = []
-        self.error: ShotError | Postponed | None = None
-        self.model = ""
-        sources = [a_source(self.provider, limits=limits)]
-        if fallback is not None:
-            sources.append(a_source(self.fallback, "other/model"))
-        make = MakeShot(
-            developer=self.developer,
-            images=self.images,
-            jitter=lambda: 0.5,
-            policy=POLICY,
-            fallback_on=SETTINGS.fallback_codes,
-        )
-
-        async def timed() -> float:
-            loop = asyncio.get_running_loop()
-            requests = Requests(slots=asyncio.Semaphore(4))
-            admissions = [
-                Admission(
-                    source=source,
-                    store=self.quota,
-                    clock=LoopClock(),
-                    jitter=lambda: 0.5,
-                    purses=[Purse(name=name, limit=limit) for name, limit in (purses or {}).items()],
-                    requests=requests,
-                    deadline_at=LoopClock().start + 86_400_000,
-                    turn=Turn.NEW,
-                )
-                for source in sources
-            ]
-            hedger = Hedger(1.0, hedges)
-            hedger.unfinished = 1 + others
-            try:
-                self.model = await make(
-                    SHOT,
-                    case_id="case-1",
-                    key="the-key",
-                    admissions=admissions,
-                    hedger=hedger,
-                    left_s=lambda: run_s - loop.time(),
-                    billed=lambda price, useful: self.billed.append(useful),
-                    note=self.events.append,
-                )
-            except (ShotError, Postponed) as error:
-                self.error = error
-            self.in_flight = requests.now
-            ended = loop.time()
-            for admission in admissions:
-                await admission.close()
-            return ended
-
-        self.seconds = run(timed())
+from tests.attempt import SHOT, Attempt, after
+from tests.builders import PRICE
+from tests.fakes import LoopClock
 
 
 def test_a_picture_is_made_developed_and_stored_with_its_facts() -> None:
@@ -226,54 +136,6 @@ def test_a_shot_that_the_end_of_the_run_cuts_short_is_left_to_another() -> None:
     assert attempt.in_flight == 0
 
 
-def test_a_late_request_gets_a_second_one_and_the_first_picture_wins() -> None:
-    attempt = Attempt([9999.0, 3.0], hedges=7)
-    assert attempt.error is None
-    assert attempt.seconds == pytest.approx(23.0)  # the expected p95, then the second request's 3 s
-    assert attempt.provider.cancelled == [SHOT.prompt]
-    assert sorted(attempt.billed) == [False, True]
-
-
-def test_the_last_shot_of_a_case_is_late_sooner() -> None:
-    attempt = Attempt([9999.0, 3.0], hedges=7, others=0)
-    assert 15 < attempt.seconds < 17
-
-
-def test_the_first_request_may_still_win() -> None:
-    attempt = Attempt([22.0, 9999.0], hedges=7)
-    assert (attempt.seconds, attempt.billed) == (22.0, [True, False])
-
-
-def test_second_requests_are_capped() -> None:
-    attempt = Attempt([9999.0], hedges=2)
-    assert len(attempt.provider.asked) == 2 + 2, "two extra requests, and a new try after the time-out"
-
-
-def test_a_second_request_that_fails_leaves_the_first_alone() -> None:
-    attempt = Attempt([40.0, Overloaded("busy"), 9999.0], hedges=2)
-    assert (attempt.error, attempt.seconds) == (None, 40.0)
-
-
-def test_a_refusal_of_the_second_request_ends_the_first() -> None:
-    error = Refused("SAFETY")
-    attempt = Attempt([9999.0, error], hedges=2)
-    assert attempt.error is error
-    assert attempt.seconds == pytest.approx(20.0)
-    assert attempt.in_flight == 0
-
-
-def test_a_second_request_needs_a_start_from_the_quota() -> None:
-    attempt = Attempt([9999.0, 3.0], hedges=7, limits=Limits(per_minute=1))
-    assert attempt.seconds > 60
-    assert len(attempt.provider.asked) == 2
-
-
-def test_a_second_request_needs_money() -> None:
-    attempt = Attempt([9999.0, 3.0], hedges=7, purses={"job:1": PRICE})
-    assert len(attempt.provider.asked) == 1
-    assert isinstance(attempt.error, BudgetExhausted)
-
-
 def test_what_was_not_billed_is_given_back() -> None:
     attempt = Attempt([Overloaded("busy"), Overloaded("busy"), 1.0], purses={"job:1": PRICE})
     assert attempt.error is None
@@ -295,26 +157,6 @@ def test_whatever_fails_after_the_provider_has_answered_is_billed() -> None:
     attempt = Attempt([1.0], bad=Refused("of the developer's own"), purses={"job:1": 9 * PRICE})
     assert attempt.billed == [False]
     assert attempt.quota.purses["job:1"][1] == attempt.events[0].cost_micro_usd == PRICE
-
-
-async def coming_too_late() -> RawImage:
-    with suppress(asyncio.CancelledError):
-        await asyncio.sleep(9999)
-    return RawImage(data=b"picture", mime="image/png", model="fake-model")
-
-
-def test_a_picture_that_comes_in_the_moment_the_race_ends_is_billed_as_waste() -> None:
-    attempt = Attempt([coming_too_late, Refused("SAFETY")], hedges=1, purses={"job:1": 9 * PRICE})
-    assert isinstance(attempt.error, Refused)
-    assert attempt.billed == [False]
-    assert attempt.quota.purses["job:1"][1] == PRICE
-
-
-def test_two_pictures_in_one_moment_are_one_of_use_and_one_of_none() -> None:
-    attempt = Attempt([23.0, 3.0], hedges=1, purses={"job:1": 9 * PRICE})
-    assert sorted(attempt.billed) == [False, True]
-    assert sum(event.cost_micro_usd for event in attempt.events) == 2 * PRICE
-    assert attempt.quota.purses["job:1"][1] == 2 * PRICE
 
 
 def test_every_failure_is_told_in_words_with_the_provider_it_is_of() -> None:
@@ -375,20 +217,6 @@ def test_a_defect_is_raised_as_what_it_is_and_leaves_nothing_running() -> None:
         Attempt([broken])
 
 
-def test_a_second_request_that_starts_as_the_first_ends_gives_back_its_place() -> None:
-    for seconds in (20.0, 20.000001, 20.001):
-        attempt = Attempt([seconds, 9999.0], hedges=2)
-        assert (attempt.error, attempt.in_flight) == (None, 0)
-
-
-def after(seconds: float, error: ShotError) -> Reply:
-    async def reply() -> RawImage:
-        await asyncio.sleep(seconds)
-        raise error
-
-    return reply
-
-
 def told(attempt: Attempt) -> list[tuple[str, str, float, int | None, bool]]:
     return [(e.kind, e.outcome, e.milliseconds / 1000, e.number, e.hedge) for e in attempt.events]
 
@@ -401,13 +229,6 @@ def test_every_try_and_every_wait_is_told_with_its_duration_and_price() -> None:
         ("try", "refused", 5.0, 2, False),
     ]
     assert {event.shot_id for event in attempt.events} == {SHOT.id}
-
-
-def test_a_second_request_that_loses_is_told_as_cancelled_and_paid() -> None:
-    attempt = Attempt([100.0, 2.0], hedges=1)
-    first, second = sorted(attempt.events, key=lambda event: event.number or 0)
-    assert (second.outcome, second.hedge, first.outcome, first.hedge) == ("made", True, "cancelled", False)
-    assert (first.cost_micro_usd, second.cost_micro_usd) == (PRICE, PRICE)
 
 
 def test_a_wait_for_the_quota_is_told() -> None:

@@ -12,6 +12,7 @@ from darkroom.domain.quota import LONGEST_PAUSE_MS
 from darkroom.ports import Developer, Jitter, RawImage
 from darkroom.usecases.admit import Admission, Postponed
 from darkroom.usecases.hedge import Hedger
+from darkroom.usecases.ledger import OPERATORS
 
 type Billed = Callable[[int, bool], None]
 """Told of every request that costs something: its price in micro-USD, and whether it was of use."""
@@ -70,6 +71,8 @@ class Race:
     _running: set[asyncio.Task[Picture]] = field(default_factory=set)
     _decided: bool = False
     """A picture has won, or the race has ended without one: whatever still comes is of no use."""
+    _fault: ShotError | None = None
+    """What the operator must mend before another request can be made."""
     _late: asyncio.Future[None] | None = None
     _deadline: float = 0.0
     _began: float = 0.0
@@ -188,10 +191,21 @@ class Race:
         return pictures, errors
 
     async def _failure(self, error: ShotError) -> None:
-        """Wait before the next try; raises `error` when there is none, or another request may yet win."""
+        """Wait before the next try; raises `error` when there is none.
+
+        While another request runs, there is nothing to wait for. It ends with an error that it will have
+        too; a fault of the account came after it, and only keeps further requests from being made.
+        """
         self._failed += 1
+        if not self._running:
+            error = self._fault or error
         if not error.retryable:
-            raise error
+            if not self._running or error.code not in OPERATORS:
+                raise error
+            self._fault = error
+            self.hedger.rest(self.shot.id)
+            self._late = asyncio.get_running_loop().create_future()  # never done
+            return
         wait = self.policy.wait(self._failed, self.jitter())
         if isinstance(error, Throttled):
             pause = wait if error.retry_after is None else error.retry_after
@@ -200,7 +214,8 @@ class Race:
         elif error.retry_after is not None and error.retry_after <= _LONGEST_WAIT_S:
             wait = max(wait, error.retry_after)
         if self._running:
-            self._watch(self.policy.hedge_again)
+            if self._fault is None:
+                self._watch(self.policy.hedge_again)
             return
         if self._failed >= error.max_tries or not self._fits(wait):
             raise error
