@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+from http.client import IncompleteRead
 from typing import Any
 
 import pytest
@@ -142,6 +143,8 @@ def test_an_answer_that_breaks_off_may_be_whole_next_time_and_is_billed(stub: St
         urllib3_errors.DecodeError("gzip"),
         urllib3_errors.SSLError("bad record"),
         ConnectionResetError("reset"),
+        IncompleteRead(b"half"),
+        ValueError("I/O operation on closed file"),
     ],
 )
 def test_a_body_that_breaks_off_in_any_way_is_billed(stub: Stubber, error: Exception) -> None:

@@ -54,6 +54,20 @@ AMAZON: list[tuple[str, int, str, type[ShotError], str]] = [
     ),
     ("AccessDeniedException", 403, PAYMENT, AccountUnusable, "billing"),
     ("AccessDeniedException", 403, "Your account is suspended.", AccountUnusable, "suspended"),
+    (
+        "AccessDeniedException",
+        403,
+        "Access to Bedrock models is not allowed for this account. Please contact AWS Support.",
+        AccountUnusable,
+        ACCESS,
+    ),
+    (
+        "ThrottlingException",
+        429,
+        "Your request rate is too high. Reduce it, or purchase credits for a reserved tier.",
+        Throttled,
+        "rate limit",
+    ),
     ("SubscriptionRequiredException", 403, "", AccountUnusable, "signed up"),
     (
         "UnrecognizedClientException",

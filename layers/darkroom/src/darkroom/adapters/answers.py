@@ -101,7 +101,7 @@ async def _body(response: httpx.Response) -> bytes:
                 extend(received, chunk)
     except Exception as error:  # a body may break off with anything
         if response.is_success:
-            raise _hindrance(error) from error
+            raise hindrance(error) from error
     return bytes(received)
 
 
@@ -111,7 +111,7 @@ def _check_encoding(header: str) -> None:
         raise BadImage("the provider's answer has an encoding that was not asked for")
 
 
-def _hindrance(error: Exception) -> ShotError:
+def hindrance(error: Exception) -> ShotError:
     """Return what it means that the body of a success could not be read."""
     if isinstance(error, ShotError):
         return error

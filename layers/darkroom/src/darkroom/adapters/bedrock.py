@@ -23,7 +23,6 @@ from botocore.exceptions import (
     ProxyConnectionError,
     SSLError,
 )
-from urllib3.exceptions import HTTPError
 
 from darkroom.adapters import answers, faults
 from darkroom.adapters.answers import as_dict, as_list, as_object, word
@@ -124,8 +123,8 @@ def _read(stream: "StreamingBody") -> bytes:
         with closing(stream) as body:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 answers.extend(received, chunk)
-    except (BotoCoreError, HTTPError, OSError) as error:
-        raise Overloaded(f"the provider broke off: {type(error).__name__}", billed=True) from error
+    except Exception as error:  # a body may break off with anything
+        raise answers.hindrance(error) from error
     return bytes(received)
 
 
@@ -177,7 +176,7 @@ def to_error(response: Mapping[str, Any]) -> ShotError:
         return ModelRetired(f"the provider no longer has the model: {name}")
     if name == "ThrottlingException" and _PER_DAY.search(message):
         return QuotaExhausted(f"the provider's quota for the day is used up: {name}")
-    if found := faults.by_sentence(status, message) or _BY_NAME.get(name):
+    if found := faults.by_sentence(status, message, (name,)) or _BY_NAME.get(name):
         error, meaning = found
         return error(f"{meaning}: {name}", retry_after=delay)
     return faults.by_status(status, f"{status} {name}", delay)

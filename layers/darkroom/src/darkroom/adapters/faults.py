@@ -6,7 +6,7 @@ so it is searched only where an answer is about the account or the request's set
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -91,7 +91,7 @@ _RIGHTS: _Patterns = (
     (r"must be verified|not been used in project|operation not allowed", _ACCESS),
     (r"(no|not have|n.t have) access to (the |this )?(model|project)", _ACCESS),
     (r"not allowed to (use|access|invoke)|is not authorized to invoke", _ACCESS),
-    (r"not available (for|to|in) (your|this)", _ACCESS),
+    (r"not (available|allowed) (for|to|in) (your|this)", _ACCESS),
 )
 """Sentences of 401, 402 and 403."""
 
@@ -242,18 +242,20 @@ def known(status: int, problem: Problem) -> Meaning | None:
     for part, meaning in _BY_NAME:
         if any(re.search(part, name, re.IGNORECASE) for name in names):
             return meaning
-    is_rate = any(_RATE_NAME.search(name) for name in problem.names)
-    message = problem.message
-    if is_rate or re.match(r"\W{0,3}rate limit", message, re.IGNORECASE):
+    if found := by_sentence(status, problem.message, problem.names):
+        return found
+    return _RATE if _is_rate(problem.names) or "RESOURCE_EXHAUSTED" in map(str.upper, problem.names) else None
+
+
+def _is_rate(names: Iterable[str]) -> bool:
+    return any(_RATE_NAME.search(name) for name in names)
+
+
+def by_sentence(status: int, message: str, names: Iterable[str]) -> Meaning | None:
+    """Return the meaning of an error that only its sentence tells; `names` are those that it has beside."""
+    if _is_rate(names) or re.match(r"\W{0,3}rate limit", message, re.IGNORECASE):
         # Behind it follows how to be allowed more, which names money that nobody lacks.
         message = _END_OF_SENTENCE.split(message, maxsplit=1)[0]
-    if found := by_sentence(status, message):
-        return found
-    return _RATE if is_rate or "RESOURCE_EXHAUSTED" in map(str.upper, problem.names) else None
-
-
-def by_sentence(status: int, message: str) -> Meaning | None:
-    """Return the meaning of an error that only its sentence tells."""
     found: _Patterns = ()
     if status in _OF_THE_ACCOUNT:
         found += _MONEY
