@@ -72,6 +72,7 @@ class Attempt:
                     requests=requests,
                     deadline_at=LoopClock().start + 86_400_000,
                     turn=Turn.NEW,
+                    usable_s=lambda: 225.0,
                 )
                 for source in sources
             ]

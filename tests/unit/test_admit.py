@@ -26,7 +26,12 @@ class Fleet:
     ended: dict[str, float] = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
 
-    def worker(self, concurrency: int = 14, deadline_s: float = 86_400, turn: Turn = Turn.NEW) -> Admission:
+    def worker(
+        self,
+        concurrency: int = 14,
+        deadline_s: float = 86_400,
+        turn: Turn = Turn.NEW,
+    ) -> Admission:
         return Admission(
             source=a_source(ScriptedProvider(), limits=self.limits),
             store=self.quota,
@@ -36,6 +41,7 @@ class Fleet:
             requests=Requests(slots=asyncio.Semaphore(concurrency)),
             deadline_at=LoopClock().start + round(deadline_s * 1000),
             turn=turn,
+            usable_s=lambda: 225.0,
         )
 
     async def request(self, admission: Admission, seconds: float = 1.0, billed: bool = True) -> None:

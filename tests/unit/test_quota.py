@@ -66,6 +66,18 @@ def test_a_start_beyond_the_horizon_is_not_handed_out() -> None:
     assert sum(count for _, count in account.quota.starts) == 10
 
 
+def test_a_start_that_the_run_has_no_time_for_is_left_to_others() -> None:
+    """Else each run of a job wastes the starts of the next one, and none is ever used."""
+    account, [_, short, long] = after(
+        ask(10),
+        ask(4, NOW + 30_000, usable=20_000, turn=Turn.RETURNING),
+        ask(4, NOW + 30_000, turn=Turn.RETURNING),
+    )
+    assert (short.starts, short.next_at) == ((), NOW + 61_000)
+    assert long.starts == (NOW + 61_000,) * 4
+    assert account.quota.queue_until == 0
+
+
 @given(
     per_minute=st.integers(1, 30),
     asks=st.lists(

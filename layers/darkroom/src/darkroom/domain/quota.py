@@ -109,6 +109,8 @@ class Ask:
     """Only if it may start at once."""
     deadline_at: int | None = None
     """The end of the job in epoch milliseconds: a run refused until then does not come back."""
+    usable: int = HORIZON_MS
+    """Milliseconds from now in which the run has time for a start: a later one would be wasted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +197,7 @@ def _believed(quota: Quota, now: int) -> Quota:
 def _handed_out(quota: Quota, limits: Limits, ask: Ask, wanted: int) -> tuple[list[int], int]:
     """Return the starts that may be given, and when the next one comes if they are fewer than wanted."""
     given: list[int] = []
-    last = ask.now + _horizon(quota, ask)
+    last = ask.now + min(_horizon(quota, ask), ask.usable)
     for at in _upcoming(quota, limits, ask):
         tomorrow = limits.per_day is not None and at >= quota.day_until
         if at > last or tomorrow:

@@ -81,6 +81,8 @@ class Admission:
     requests: Requests
     deadline_at: int
     turn: Turn
+    usable_s: Callable[[], float]
+    """Seconds from now in which a request must start for the run to have time for it."""
     _granted: deque[int] = field(default_factory=deque)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pausing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -249,6 +251,7 @@ class Admission:
                 idle=idle,
                 hedge=hedge,
                 deadline_at=self.deadline_at,
+                usable=int(self.usable_s() * 1000),
             )
             return take(account, self.source.limits, ask)
 

@@ -118,7 +118,7 @@ class DevelopCase:
             reporter=reporter,
             make_shot=self.make_shot,
             clock=self.clock,
-            admissions=self._admissions(order),
+            admissions=self._admissions(order, remaining_s),
             hedger=Hedger(self.hedge_share, len(todo)),
             left_s=lambda: remaining_s() - self.reserve_s,
         )
@@ -129,9 +129,10 @@ class DevelopCase:
                 ledger.throttles += admission.throttles
                 await admission.close()
 
-    def _admissions(self, order: WorkOrder) -> list[Admission]:
+    def _admissions(self, order: WorkOrder, remaining_s: Remaining) -> list[Admission]:
         purses = self._purses(order)
         requests = Requests(slots=asyncio.Semaphore(self.concurrency))
+        not_for_starts = self.reserve_s + self.make_shot.policy.request_timeout
         return [
             Admission(
                 source=source,
@@ -142,6 +143,7 @@ class DevelopCase:
                 requests=requests,
                 deadline_at=order.deadline_at,
                 turn=Turn.RETURNING if order.returning else Turn.NEW,
+                usable_s=lambda: remaining_s() - not_for_starts,
             )
             for source in self.sources
         ]
