@@ -2,10 +2,12 @@
 
 import asyncio
 
+import boto3
 import pytest
-from darkroom.adapters import answers
-from darkroom.adapters.secrets import key_in
-from darkroom.domain.errors import Unauthorized
+from botocore.stub import Stubber
+from darkroom.adapters import answers, aws
+from darkroom.adapters.secrets import api_key, key_in
+from darkroom.domain.errors import Overloaded, ShotError, Unauthorized
 
 
 @pytest.mark.parametrize("stored", ["the-key", '{"apiKey": "the-key"}', '{"other": 1, "apiKey": "the-key"}'])
@@ -26,3 +28,29 @@ def test_json_without_that_field_says_so_and_is_not_quoted(stored: str) -> None:
 def test_a_secret_that_holds_no_key_is_for_the_operator_to_mend() -> None:
     with pytest.raises(Unauthorized, match="in the field apiKey"):
         asyncio.run(answers.usable(lambda: key_in("{}")))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("AccessDeniedException", 400, Unauthorized),
+        ("ResourceNotFoundException", 400, Unauthorized),
+        ("DecryptionFailure", 400, Unauthorized),
+        ("ThrottlingException", 400, Overloaded),
+        ("InternalServiceError", 500, Overloaded),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_no_defect_and_nothing_is_billed(
+    monkeypatch: pytest.MonkeyPatch, code: str, status: int, error: type[ShotError]
+) -> None:
+    client = boto3.Session("id", "key", region_name="us-east-1").client("secretsmanager")
+    stub = Stubber(client)
+    stub.add_client_error(
+        "get_secret_value", code, "of arn:aws:iam::1:user/somebody", http_status_code=status
+    )
+    stub.activate()
+    monkeypatch.setattr(aws, "secretsmanager", lambda: client)
+    with pytest.raises(error) as raised:
+        asyncio.run(answers.usable(api_key("the-secret")))
+    assert not raised.value.billed
+    assert "somebody" not in str(raised.value)

@@ -143,14 +143,17 @@ def extend(received: bytearray, chunk: bytes) -> None:
 
 
 async def usable(key: Callable[[], str]) -> str:
-    """The API key, read in a thread; raises Unauthorized when there is none or it fits no header.
+    """Return the API key, read in a thread.
 
-    HTTP libraries quote a header that they cannot send, so such a key must not get that far.
+    Raises Unauthorized when there is none or it fits no header, and Overloaded, unbilled, when it cannot be
+    read now. HTTP libraries quote a header that they cannot send, so such a key must not get that far.
     """
     try:
         value = (await asyncio.to_thread(key)).strip()
     except ValueError as error:
         raise Unauthorized(str(error)) from error
+    except Exception as error:  # whatever keeps it raises; nothing was sent
+        raise Overloaded(f"the API key cannot be read now: {type(error).__name__}") from error
     if not value or value == UNSET_KEY:
         raise Unauthorized("no API key is configured for the image provider")
     if not re.fullmatch(r"[!-~]+", value):

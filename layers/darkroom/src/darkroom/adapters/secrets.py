@@ -5,10 +5,17 @@ import json
 from collections.abc import Callable
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
 
 from darkroom.adapters import aws
 
 MAX_AGE_S = 300
+
+_FINAL = frozenset(
+    {"AccessDeniedException", "ResourceNotFoundException", "DecryptionFailure", "InvalidRequestException"}
+)
+"""Codes of Secrets Manager that no other try changes: no permission, no such secret, no key, deleted."""
 
 type Secret = Callable[[], str]
 """The current value; reads again when the kept one is too old."""
@@ -26,9 +33,24 @@ def secret(name: str) -> Secret:
 
 
 def api_key(name: str) -> Secret:
-    """Return the provider's key in the secret with this name or ARN; reading it may raise ValueError."""
+    """Return the provider's key in the secret with this name or ARN.
+
+    Reading it raises ValueError when an operator must mend the secret, and anything else when it cannot
+    be read now.
+    """
     read = secret(name)
-    return lambda: key_in(read())
+
+    def value() -> str:
+        try:
+            return key_in(read())
+        except GetParameterError as error:
+            cause = error.__context__  # Powertools keeps only its text, which may quote names
+            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else ""
+            if code in _FINAL:
+                raise ValueError(f"the secret of the provider's key cannot be read: {code}") from None
+            raise
+
+    return value
 
 
 def key_in(stored: str) -> str:
