@@ -59,7 +59,7 @@ class JobStore(Protocol):
 
 
 class CaseAllowance(Protocol):
-    """How many cases each caller may submit, or retry at a price, on one day."""
+    """Number of cases that each caller may submit, or retry at a price, on one day."""
 
     def take(self, caller: str, now: int) -> None:
         """Count one more case of `caller`; raises DailyLimit when that would be too many."""

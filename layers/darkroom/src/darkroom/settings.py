@@ -52,7 +52,7 @@ class _Timed(Settings):
     max_retries: int = Timing.max_retries
     max_hops: int = Timing.max_hops
     keep_days: int = 30
-    """How long a job that has ended is kept."""
+    """Days that a job is kept after its end."""
 
     @property
     def timing(self) -> Timing:
@@ -222,7 +222,7 @@ class WorkerSettings(Settings):
     image_price_usd: float = 0.0
     """Of one picture; 0: what adapters/prices.py knows of the model."""
     keep_days: int = 30
-    """How long a job that has ended is kept, and its budget with it."""
+    """Days that a job is kept after its end, and its budget with it."""
     daily_budget_usd: float = 0.0
     """What all jobs together may cost in a day (UTC); 0: no limit."""
     requests_per_minute: int = 0

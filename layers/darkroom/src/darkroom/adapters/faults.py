@@ -53,7 +53,7 @@ _INVALID: Meaning = (InvalidPrompt, "the provider does not accept the request")
 _WHO = "account|access|organi[sz]ation|project|consumer|customer|user|subscription|key"
 
 type _Patterns = tuple[tuple[str, Meaning], ...]
-"""What is looked for → its meaning; of several that are found the first."""
+"""Regular expressions and their meanings; the first that matches counts."""
 
 _BY_NAME: _Patterns = (
     (r"credit\w*_(exhausted|depleted)|insufficient_(credit|balance|fund|user_quota)", _CREDITS),
@@ -155,7 +155,7 @@ _WAIT = re.compile(rf"(?:retry|try again) (?:in|after) ((?:{_AMOUNT} ?){{1,3}})"
 
 @dataclass(frozen=True)
 class Problem:
-    """What the body of an error says, in whatever shape it came."""
+    """Content of an error's body, in whatever shape it came."""
 
     objects: tuple[dict[str, Any], ...]
     """All objects in it, outer ones first."""

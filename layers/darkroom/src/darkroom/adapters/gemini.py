@@ -40,7 +40,7 @@ _THINKS = ("gemini-nano-banana-2.1", "gemini-3.1-flash-image", "gemini-3.1-flash
 """How the names of models begin that are documented to take a level; others answer 400 to any."""
 
 _UNCHARGED = re.compile(r"\bnot be charged\b", re.IGNORECASE)
-"""What some answers without a picture say of themselves (IMAGE_OTHER does); of no others is it documented."""
+"""Words with which an answer without a picture says that it is free: IMAGE_OTHER is documented to do so."""
 
 _PICTURES = ("image/", "application/octet-stream")
 """How media types begin that a picture may have; its bytes say what it is."""

@@ -28,7 +28,7 @@ _TRANSPARENCY_BYTES = {0: 2, 2: 6}
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFile:
-    """What a decoder is given, and what was taken out of it."""
+    """A file for the decoder, and what was taken out of it."""
 
     data: bytes
     exif: bytes = b""

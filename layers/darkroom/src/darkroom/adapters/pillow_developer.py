@@ -17,7 +17,7 @@ MAX_PIXELS = 64_000_000
 """Four times 4K by 4K; more is an attack on memory, not a picture. Decoders need up to ten bytes a pixel."""
 
 FORMATS = {"JPEG": MAX_PIXELS, "PNG": MAX_PIXELS, "GIF": MAX_PIXELS, "WEBP": 40_000_000}
-"""What image models send → the most pixels. No other decoder is ever run on bytes from outside.
+"""Formats that image models send → most pixels of a picture. No other decoder is ever run on foreign bytes.
 
 Pillow holds a WebP four times while it decodes: sixteen bytes a pixel.
 """

@@ -33,7 +33,7 @@ class Access:
 
     @property
     def is_guest(self) -> bool:
-        """Whether somebody else pays: a guest may retry what failed, and submit nothing."""
+        """True for who may retry what failed and submit nothing: somebody else pays."""
         return Scope.SUBMIT not in self.scopes
 
     def check(self, scope: Scope, case_id: str | None = None) -> None:

@@ -115,15 +115,15 @@ class Job:
     losses: int = 0
     """How many of its runs were claimed and lost, or ended no shot: only these count to the maximum."""
     revision: int = 0
-    """Which version of the case the current run is made from: a retry that changes it stores another."""
+    """Number of the case's version that the current run is made from; a retry that changes it adds one."""
     revision_until: int = 0
     """The latest deadline that version is kept for, in epoch milliseconds; later ones need another."""
     retries: int = 0
-    """How often somebody has asked for another run."""
+    """Number of retries, whoever asked for them."""
     guest_retries: int = 0
-    """How many of them guests have asked for since the owner's last one."""
+    """Number of retries by guests since the owner's last one."""
     wasted_at_retry: int = 0
-    """What requests without a picture had cost at the last of them, in micro-USD."""
+    """Cost of requests without a picture up to the last retry, in micro-USD."""
     last_error: str | None = None
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0

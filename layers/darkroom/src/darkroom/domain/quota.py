@@ -78,7 +78,7 @@ class Account:
 
 
 class Turn(StrEnum):
-    """Where a run stands among those that want the quota.
+    """Place of a run among those that want the quota.
 
     Who was sent away goes before who is new, as far as `QUEUE_MS` reaches: no run has a place of its own.
     """
@@ -120,9 +120,9 @@ class Grant:
     starts: tuple[int, ...] = ()
     """When each request may start; ascending."""
     next_at: int = 0
-    """When the quota has another, whoever gets it, if fewer were given than wanted."""
+    """Time of the quota's next start, whoever gets it, if fewer were given than wanted."""
     ask_at: int = 0
-    """When to ask for it: not before `next_at`, and later for those that others go before."""
+    """Time to ask for it: `next_at`, or later for those that others go before."""
     broke: bool = False
     """Fewer were given because a purse is empty."""
 
@@ -209,7 +209,7 @@ def _handed_out(quota: Quota, limits: Limits, ask: Ask, wanted: int) -> tuple[li
 
 
 def _starts_a_queue(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> bool:
-    """Whether a run that got nothing makes new ones wait until it has come back.
+    """Return whether a run that got nothing makes new ones wait until it has come back.
 
     Only where the minute is the limit, and only if the quota has no start for a while: a run that is
     sent away because others go first leaves no trace, nor does one that does not come back.
@@ -226,7 +226,7 @@ def _waits_for_others(quota: Quota, ask: Ask) -> bool:
 
 
 def _ask_at(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> int:
-    """When to ask again: whoever was sent away before goes first, and whoever has had a turn goes last."""
+    """Return when to ask again: who was sent away before goes first, and who has had a turn goes last."""
     if limits.per_minute is None or ask.turn is Turn.RETURNING:
         return next_at
     if ask.turn is Turn.NEW:

@@ -17,7 +17,7 @@ from darkroom.domain.job import REVISION_SPARE, Job, Status, job_shot, open_job,
 from darkroom.domain.timing import Timing
 
 GUEST_RETRIES = 3
-"""So many retries guests have of a job, until its owner retries it."""
+"""Retries of a job that its guests have, until its owner retries it."""
 
 
 def check_state(job: Job | None, seen: Container[str] | None) -> None:
@@ -103,7 +103,7 @@ def retry(
 
 
 def counts_as_a_case(job: Job, *, guest: bool) -> bool:
-    """Whether a retry of `job` counts to the daily limit like a new case.
+    """Return whether a retry of `job` counts to the daily limit like a new case.
 
     One does that spends again what was spent before: of a job that was cancelled, or that has paid for
     requests without a picture since it was last retried. So does a guest's, who has no limit of an own.

@@ -61,7 +61,7 @@ class Ledger:
     reasons: Counter[str] = field(default_factory=Counter)
     """Why requests failed, with the provider's name: how often each."""
     faults: int = 0
-    """How many requests ended in a fault that an operator must mend, whoever then made the picture."""
+    """Number of requests that ended in a fault of `OPERATORS`, whoever then made the picture."""
 
     def note(self, event: Event) -> None:
         """Remember it, unless that would be too much to tell."""

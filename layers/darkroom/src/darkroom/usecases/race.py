@@ -72,7 +72,7 @@ class Race:
     _decided: bool = False
     """A picture has won, or the race has ended without one: whatever still comes is of no use."""
     _fault: ShotError | None = None
-    """What the operator must mend before another request can be made."""
+    """Fault that the operator must mend before another request can be made."""
     _late: asyncio.Future[None] | None = None
     _deadline: float = 0.0
     _began: float = 0.0
