@@ -81,7 +81,7 @@ class Admission:
     requests: Requests
     deadline_at: int
     turn: Turn
-    usable_s: Callable[[], float]
+    usable_s: Callable[[], float] = lambda: HORIZON_MS / 1000
     """Seconds from now in which a request must start for the run to have time for it."""
     _granted: deque[int] = field(default_factory=deque)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
