@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from darkroom.domain.errors import ShotError
 from darkroom.domain.history import Event
-from darkroom.domain.quota import Limits, Purse, Turn
+from darkroom.domain.quota import Limits, Turn
 from darkroom.ports import RawImage
 from darkroom.settings import WorkerSettings
 from darkroom.usecases.admit import Admission, Postponed, Requests
@@ -68,7 +68,7 @@ class Attempt:
                     store=self.quota,
                     clock=LoopClock(),
                     jitter=lambda: 0.5,
-                    purses=[Purse(name=name, limit=limit) for name, limit in (purses or {}).items()],
+                    purses=purses or {},
                     requests=requests,
                     deadline_at=LoopClock().start + 86_400_000,
                     turn=Turn.NEW,

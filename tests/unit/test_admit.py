@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, ShotError, StorageFailed
-from darkroom.domain.quota import LONGEST_PAUSE_MS, QUEUE_MS, Limits, Purse, Quota, Turn
+from darkroom.domain.quota import LONGEST_PAUSE_MS, QUEUE_MS, Limits, Quota, Turn
 from darkroom.usecases.admit import CONTENTION_TRIES, Admission, Postponed, Requests
 
 from tests.builders import PRICE, a_source
@@ -37,7 +37,7 @@ class Fleet:
             store=self.quota,
             clock=LoopClock(),
             jitter=lambda: 0.5,
-            purses=[Purse(name=name, limit=limit) for name, limit in self.purses.items()],
+            purses=self.purses,
             requests=Requests(slots=asyncio.Semaphore(concurrency)),
             deadline_at=LoopClock().start + round(deadline_s * 1000),
             turn=turn,

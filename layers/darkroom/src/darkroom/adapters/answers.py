@@ -19,7 +19,18 @@ import httpx
 import pybase64
 from pydantic_core import from_json
 
-from darkroom.domain.errors import BadImage, Overloaded, ShotError, Unauthorized
+from darkroom.domain.errors import (
+    AccountUnusable,
+    BadImage,
+    InvalidPrompt,
+    Misconfigured,
+    ModelRetired,
+    Overloaded,
+    QuotaExhausted,
+    ShotError,
+    Throttled,
+    Unauthorized,
+)
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """Eight times what was ever seen; a body that never ends stops here."""
@@ -53,6 +64,32 @@ _NOT_SENT = (
 
 LONGEST_DELAY_S = 86_400.0
 """A longer delay counts as this one: a proxy's slip may be a number that no clock can add."""
+
+
+type Meaning = tuple[type[ShotError], str]
+"""The error, and what an operator reads of it; the status and a name follow."""
+
+RATE: Meaning = (Throttled, "the provider's rate limit")
+BUSY: Meaning = (Overloaded, "the provider failed")
+INVALID: Meaning = (InvalidPrompt, "the provider does not accept the request")
+KEY: Meaning = (Unauthorized, "the provider does not accept the key")
+RETIRED: Meaning = (ModelRetired, "the provider no longer has the model, or not for this account")
+ADDRESS: Meaning = (Misconfigured, "the provider is not reached at this address or in this way")
+CREDITS: Meaning = (QuotaExhausted, "the credits of the provider's account are used up")
+REGION: Meaning = (AccountUnusable, "the provider does not serve this region")
+
+_BY_STATUS: Mapping[int, Meaning] = {
+    **dict.fromkeys((*range(300, 400), 405, 406, 407, 411, 415, 426, 431, 501, 505), ADDRESS),
+    **dict.fromkeys((408, 409, 421, 423, 424, 425, 444, 449, 460, 499), BUSY),
+    401: KEY,
+    402: CREDITS,
+    403: KEY,
+    404: RETIRED,
+    410: RETIRED,
+    429: RATE,
+    451: REGION,
+}
+"""Those of other errors below 500 are the request's fault, and from 500 on the provider's."""
 
 
 @dataclass(frozen=True)
@@ -286,3 +323,9 @@ def _moment(date: str) -> datetime | None:
     except (OverflowError, ValueError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def by_status(status: int, said: str, delay: float | None) -> ShotError:
+    """Return what an HTTP status means when the answer says nothing more exact; `said` is from `word`."""
+    error, meaning = _BY_STATUS.get(status, BUSY if status >= 500 else INVALID)
+    return error(f"{meaning}: {said}", retry_after=delay)

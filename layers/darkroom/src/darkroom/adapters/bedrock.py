@@ -179,4 +179,4 @@ def to_error(response: Mapping[str, Any]) -> ShotError:
     if found := faults.by_sentence(status, message, (name,)) or _BY_NAME.get(name):
         error, meaning = found
         return error(f"{meaning}: {name}", retry_after=delay)
-    return faults.by_status(status, f"{status} {name}", delay)
+    return answers.by_status(status, f"{status} {name}", delay)

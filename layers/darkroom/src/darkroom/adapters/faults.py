@@ -12,43 +12,38 @@ from itertools import islice
 from typing import Any
 
 from darkroom.adapters import answers
-from darkroom.adapters.answers import word
+from darkroom.adapters.answers import (
+    BUSY,
+    CREDITS,
+    KEY,
+    RATE,
+    REGION,
+    RETIRED,
+    Meaning,
+    by_status,
+    word,
+)
 from darkroom.domain.errors import (
     AccountUnusable,
-    InvalidPrompt,
     Misconfigured,
-    ModelRetired,
-    Overloaded,
     QuotaExhausted,
     Refused,
     ShotError,
-    Throttled,
     Unauthorized,
 )
 
-type Meaning = tuple[type[ShotError], str]
-"""The error, and what an operator reads of it; the status and a name follow."""
-
 _LEAKED: Meaning = (Unauthorized, "the provider has blocked the key, which was reported as leaked")
-_KEY: Meaning = (Unauthorized, "the provider does not accept the key")
 _SUSPENDED: Meaning = (AccountUnusable, "the provider's account is suspended")
-_CREDITS: Meaning = (QuotaExhausted, "the credits of the provider's account are used up")
 _CAP: Meaning = (QuotaExhausted, "the spending cap of the provider's account is reached")
 _QUOTA: Meaning = (QuotaExhausted, "the provider's quota is used up or zero")
 _BILLING: Meaning = (AccountUnusable, "billing is not active for the provider's account")
-_REGION: Meaning = (AccountUnusable, "the provider does not serve this region")
 _PRECONDITION: Meaning = (AccountUnusable, "the provider needs billing or another region")
 _ACCESS: Meaning = (AccountUnusable, "the provider's account may not use the model")
 _MARKETPLACE: Meaning = (AccountUnusable, "the AWS account is not subscribed to the model (Marketplace)")
-_RETIRED: Meaning = (ModelRetired, "the provider no longer has the model, or not for this account")
 _REFUSED: Meaning = (Refused, "the provider refused")
 _THINKING: Meaning = (Misconfigured, "the model does not take the thinking level (GeminiThinking)")
 _PROFILE: Meaning = (Misconfigured, "the model needs the id of an inference profile (BedrockModel)")
 _SETTING: Meaning = (Misconfigured, "the provider does not accept a setting")
-_RATE: Meaning = (Throttled, "the provider's rate limit")
-_ADDRESS: Meaning = (Misconfigured, "the provider is not reached at this address or in this way")
-_BUSY: Meaning = (Overloaded, "the provider failed")
-_INVALID: Meaning = (InvalidPrompt, "the provider does not accept the request")
 
 _WHO = "account|access|organi[sz]ation|project|consumer|customer|user|subscription|key"
 
@@ -56,27 +51,27 @@ type _Patterns = tuple[tuple[str, Meaning], ...]
 """Regular expressions and their meanings; the first that matches counts."""
 
 _BY_NAME: _Patterns = (
-    (r"credit\w*_(exhausted|depleted)|insufficient_(credit|balance|fund|user_quota)", _CREDITS),
+    (r"credit\w*_(exhausted|depleted)|insufficient_(credit|balance|fund|user_quota)", CREDITS),
     (r"(spend(ing)?|usage|budget|billing_hard)_(limit|cap)|budget_exceeded", _CAP),
     (r"insufficient_quota|daily_?limit", _QUOTA),
     (r"billing_(not_active|not_enabled|inactive|disabled)", _BILLING),
     (r"suspended|deactivated|terminated|(account|organization)_disabled|account_state_invalid", _SUSPENDED),
-    (r"unsupported_(country|region)|location_policy", _REGION),
+    (r"unsupported_(country|region)|location_policy", REGION),
     (r"service_disabled|consumer_invalid|project_(denied|invalid)|not_verified", _ACCESS),
     (r"moderation_blocked|content_?(policy|filter)|responsibleaipolicy", _REFUSED),
-    (r"model_not_found|model_(retired|deprecated)|deploymentnotfound", _RETIRED),
-    (r"api_key_|invalid_api_key|(invalid|mismatched)_organization|^unauthenticated$", _KEY),
+    (r"model_not_found|model_(retired|deprecated)|deploymentnotfound", RETIRED),
+    (r"api_key_|invalid_api_key|(invalid|mismatched)_organization|^unauthenticated$", KEY),
     (r"^failed_precondition$", _PRECONDITION),
-    (r"^(cancelled|aborted|unavailable|internal|deadline_exceeded|server_error)$", _BUSY),
+    (r"^(cancelled|aborted|unavailable|internal|deadline_exceeded|server_error)$", BUSY),
 )
 
 _MONEY: _Patterns = (
     (r"leaked|compromised", _LEAKED),
-    (r"\bkey\b.{0,40}\b(disabled|revoked|expired|deleted)\b", _KEY),
+    (r"\bkey\b.{0,40}\b(disabled|revoked|expired|deleted)\b", KEY),
     (rf"\b({_WHO})\b.{{0,80}}\b(suspended|deactivated|terminated|banned)", _SUSPENDED),
-    (r"prepa(id|y\w*) (credit|balance)|credit balance|top up|(add|purchase) (more )?(credit|fund)", _CREDITS),
-    (r"\bcredits?\b.{0,40}\b(deplet|exhaust|used up|insufficient)", _CREDITS),
-    (r"(insufficient|not enough|no|no more|no remaining|out of) (\w+ )?(credit|balance|fund)", _CREDITS),
+    (r"prepa(id|y\w*) (credit|balance)|credit balance|top up|(add|purchase) (more )?(credit|fund)", CREDITS),
+    (r"\bcredits?\b.{0,40}\b(deplet|exhaust|used up|insufficient)", CREDITS),
+    (r"(insufficient|not enough|no|no more|no remaining|out of) (\w+ )?(credit|balance|fund)", CREDITS),
     (r"spend(ing)?[ -](cap|limit)|monthly (\w+ )?(cap|limit)|hard limit|billing limit|budget", _CAP),
     (r"payment[ _](method|instrument)|account is not active|past due", _BILLING),
     (r"\bbilling\b.{0,60}\b(not (been )?(active|enabled|set up)|disabled|inactive|closed)\b", _BILLING),
@@ -85,7 +80,7 @@ _MONEY: _Patterns = (
 """Sentences of 401, 402, 403 and 429."""
 
 _RIGHTS: _Patterns = (
-    (r"(country|region|territory|location)\b.{0,40}\bnot (supported|available|allowed)", _REGION),
+    (r"(country|region|territory|location)\b.{0,40}\bnot (supported|available|allowed)", REGION),
     (r"marketplace", _MARKETPLACE),
     (r"denied access|has been (blocked|disabled|restricted)", _SUSPENDED),
     (r"must be verified|not been used in project|operation not allowed", _ACCESS),
@@ -96,14 +91,14 @@ _RIGHTS: _Patterns = (
 """Sentences of 401, 402 and 403."""
 
 _OPENINGS: _Patterns = (
-    (r"(incorrect )?api key ", _KEY),
+    (r"(incorrect )?api key ", KEY),
     (r"billing hard limit", _CAP),
-    (r"(your )?credit balance|(insufficient|not enough) (credit|balance|fund)", _CREDITS),
+    (r"(your )?credit balance|(insufficient|not enough) (credit|balance|fund)", CREDITS),
     (
         r"(this|your) (account|organi[sz]ation|project) (is|has been) (suspended|disabled|deactivated)",
         _SUSPENDED,
     ),
-    (r"user location is not supported|.{0,40}free tier is not available", _REGION),
+    (r"user location is not supported|.{0,40}free tier is not available", REGION),
     (r"operation not allowed|your account is not authorized|access to this model", _ACCESS),
     (r"you don.t have access to the model|model (access is denied|use case details)", _ACCESS),
     (r"(invocation of model id .{1,200} with )?on-demand throughput isn.t supported", _PROFILE),
@@ -120,19 +115,6 @@ _REQUEST: _Patterns = (
     (r"response_? ?modalit|invalid json payload|not supported (by|for) (this|the) model", _SETTING),
 )
 """Sentences of 400 and 422 about what is sent beside the prompt."""
-
-_BY_STATUS: Mapping[int, Meaning] = {
-    **dict.fromkeys((*range(300, 400), 405, 406, 407, 411, 415, 426, 431, 501, 505), _ADDRESS),
-    **dict.fromkeys((408, 409, 421, 423, 424, 425, 444, 449, 460, 499), _BUSY),
-    401: _KEY,
-    402: _CREDITS,
-    403: _KEY,
-    404: _RETIRED,
-    410: _RETIRED,
-    429: _RATE,
-    451: _REGION,
-}
-"""Those of other errors below 500 are the request's fault, and from 500 on the provider's."""
 
 _OF_THE_ACCOUNT = frozenset({401, 402, 403, 429})
 _NAME_INSIDE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.IGNORECASE)
@@ -244,7 +226,7 @@ def known(status: int, problem: Problem) -> Meaning | None:
             return meaning
     if found := by_sentence(status, problem.message, problem.names):
         return found
-    return _RATE if _is_rate(problem.names) or "RESOURCE_EXHAUSTED" in map(str.upper, problem.names) else None
+    return RATE if _is_rate(problem.names) or "RESOURCE_EXHAUSTED" in map(str.upper, problem.names) else None
 
 
 def _is_rate(names: Iterable[str]) -> bool:
@@ -313,9 +295,3 @@ def _duration(value: object) -> float | None:
         whole, part = answers.seconds(value.get("seconds", 0)), answers.seconds(nanos)
         return None if whole is None or part is None else answers.seconds(whole + part)
     return answers.seconds(str(value).removesuffix("s"))
-
-
-def by_status(status: int, said: str, delay: float | None) -> ShotError:
-    """Return what an HTTP status means when the answer says nothing more exact; `said` is from `word`."""
-    error, meaning = _BY_STATUS.get(status, _BUSY if status >= 500 else _INVALID)
-    return error(f"{meaning}: {said}", retry_after=delay)

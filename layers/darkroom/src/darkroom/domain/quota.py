@@ -169,19 +169,18 @@ def paused_until(account: Account, *, now: int) -> int:
 
 
 def at_least(account: Account, purses: Sequence[Purse]) -> Account:
-    """Return the account with purses that hold no less than `purses`, which are its own in their order.
+    """Return the account with purses that hold no less than those of the same name in `purses`.
 
     A purse that was forgotten, or that its job did not have before, begins with what the job has cost.
     """
-    raised = (
-        replace(
-            kept,
-            spent=max(kept.spent, known.spent),
-            needed_until=max(kept.needed_until, known.needed_until),
-        )
-        for kept, known in zip(account.purses, purses, strict=True)
-    )
+    known = {purse.name: purse for purse in purses}
+    raised = (_at_least(purse, known.get(purse.name, purse)) for purse in account.purses)
     return replace(account, purses=tuple(raised))
+
+
+def _at_least(purse: Purse, known: Purse) -> Purse:
+    spent, until = max(purse.spent, known.spent), max(purse.needed_until, known.needed_until)
+    return replace(purse, spent=spent, needed_until=until)
 
 
 def _believed(quota: Quota, now: int) -> Quota:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -76,13 +76,15 @@ class Admission:
     store: QuotaStore
     clock: Clock
     jitter: Jitter
-    purses: Sequence[Purse]
-    """All that the run spends from, with what is known to have been spent from each before."""
+    purses: Mapping[str, int]
+    """Limit in micro-USD, by name, of each purse that the run spends from."""
     requests: Requests
     deadline_at: int
     turn: Turn
     usable_s: Callable[[], float] = lambda: HORIZON_MS / 1000
     """Seconds from now in which a request must start for the run to have time for it."""
+    known: Sequence[Purse] = ()
+    """The same purses with what the run knows to have been spent from them, if it knows."""
     _granted: deque[int] = field(default_factory=deque)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pausing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -262,8 +264,8 @@ class Admission:
         wait = _CONTENTION_BASE_S
         for _ in range(CONTENTION_TRIES):
             with suppress(Contention):
-                kept = await self.store.load(self.source.name, {p.name: p.limit for p in self.purses})
-                account, answer = decide(at_least(kept.account, self.purses))
+                kept = await self.store.load(self.source.name, self.purses)
+                account, answer = decide(at_least(kept.account, self.known))
                 if account != kept.account:
                     await self.store.save(kept, account)
                 return answer
