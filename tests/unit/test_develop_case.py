@@ -435,15 +435,27 @@ def test_a_quiet_worker_asks_every_ten_seconds_whether_to_go_on() -> None:
     assert kinds[-1] is SnapshotKind.END
 
 
-def test_a_cancelled_worker_stops_within_a_heartbeat_and_says_what_it_has_made() -> None:
+def test_a_cancelled_worker_starts_nothing_more_and_waits_for_what_is_paid_and_soon_there() -> None:
+    """The heartbeat after ten seconds is answered; a request may then take twenty seconds more."""
     room = Darkroom()
-    room.provider.replies = {"Evidence no 1.": [1.0], "": [50.0]}
+    room.concurrency = 3
+    room.provider.replies = {"Evidence no 1.": [1.0], "Evidence no 2.": [25.0], "": [50.0]}
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
     report = room.develop(an_order())
     assert report.ending is Ending.CANCELLED
-    assert (room.last.kind, set(room.last.images)) == (SnapshotKind.STOPPED, {"evidence-1"})
-    assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (14 * PRICE, 13 * PRICE)
-    assert len(room.provider.cancelled) == 13
+    assert (room.last.kind, set(room.last.images)) == (SnapshotKind.STOPPED, {"evidence-1", "evidence-2"})
+    assert len(room.provider.asked) == 4
+    assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (4 * PRICE, 2 * PRICE)
+    assert len(room.provider.cancelled) == 2
+    assert 30 < room.seconds < 33
+
+
+def test_a_cancelled_worker_that_is_waiting_between_two_tries_stops_at_once() -> None:
+    room = Darkroom()
+    room.provider.replies = {"": [Overloaded("busy", retry_after=45.0)]}
+    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
+    report = room.develop(an_order())
+    assert (report.ending, room.last.kind) == (Ending.CANCELLED, SnapshotKind.STOPPED)
     assert room.seconds < 12
 
 

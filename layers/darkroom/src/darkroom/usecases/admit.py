@@ -66,6 +66,8 @@ class Requests:
     slots: asyncio.Semaphore
     now: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    finishing: bool = False
+    """The job is cancelled: what is in flight may end, and nothing else starts."""
 
 
 @dataclass(kw_only=True)

@@ -223,17 +223,26 @@ class _Making:
         told_to_stop: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as everything:
-                everything.create_task(self.reporter.run())
+                everything.create_task(self._report())
                 async with asyncio.TaskGroup() as making:
                     for number, group in enumerate(groups, start=1):
                         task = making.create_task(self._batch(number, group))
                         if strict:
                             await task
                 self.reporter.close()
-        except* (Superseded, Cancelled) as group:  # what was in flight has been cancelled
+        except* (Superseded, Cancelled) as group:  # what was in flight has ended
             told_to_stop.extend(group.exceptions)
         if told_to_stop:
             raise told_to_stop[0]
+
+    async def _report(self) -> None:
+        """Report until closed. A cancelled job's pictures on their way are waited for: they are paid."""
+        try:
+            await self.reporter.run()
+        except Cancelled:
+            for admission in self.admissions:
+                admission.requests.finishing = True
+            raise
 
     async def _batch(self, number: int, batch: Sequence[Shot]) -> None:
         began = self.clock()

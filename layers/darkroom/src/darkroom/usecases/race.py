@@ -37,6 +37,8 @@ class RacePolicy:
     """All requests and waits of a shot together; waiting for the quota does not count."""
     hedge_again: float = 1.0
     """The wait before another extra request when one failed or could not start."""
+    last_wait: float = 20.0
+    """When the job is cancelled, a request in flight may take this long to end: it is billed either way."""
     base: float = 0.5
     cap: float = 20.0
 
@@ -88,6 +90,11 @@ class Race:
                     await self._enter()
                 if picture := await self._next():
                     return picture
+        except asyncio.CancelledError:
+            picture = await self._last() if self.admission.requests.finishing else None
+            if picture is None:
+                raise
+            return picture
         finally:
             self._decided = True
             self.hedger.rest(self.shot.id)
@@ -178,6 +185,16 @@ class Race:
             await self._failure(error)
         if self._running and self._late.done():
             await self._hedge()
+        return None
+
+    async def _last(self) -> Picture | None:
+        """Return the picture of a request in flight, if one comes in time; None otherwise."""
+        end = _now() + min(self.policy.last_wait, self.left_s())
+        while self._running and (left := end - _now()) > 0:
+            await asyncio.wait(self._running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            pictures, _ = self._ended()
+            if pictures:
+                return pictures[0]
         return None
 
     def _ended(self) -> tuple[list[Picture], list[ShotError]]:
