@@ -190,6 +190,15 @@ def test_a_jpeg_of_which_much_is_missing_is_refused(
         developed(data[: -int(len(data) * share)] + bytes(filled))
 
 
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"])
+def test_a_jpeg_that_would_keep_the_decoder_busy_is_refused(end: bytes) -> None:
+    data = encoded(a_landscape(), "JPEG", quality=90, **PROGRESSIVE)[:-2]
+    last_scan = data[data.rindex(b"\xff\xda") :]
+    with pytest.raises(BadImage, match="too many scans"):
+        developed(data + last_scan * 200 + end)
+    assert near(developed(data + b"\xff\xd9" + last_scan * 200), (5, 505), pixel(developed(data), (5, 505)))
+
+
 def test_a_progressive_jpeg_without_its_last_bytes_lacks_no_row() -> None:
     data = encoded(a_landscape(), "JPEG", quality=90, progressive=True)
     image, whole = (developed(each, quality=95) for each in (data[: -len(data) // 20], data))

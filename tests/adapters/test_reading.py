@@ -70,6 +70,11 @@ def test_base64_is_read_in_every_form_that_gateways_write(data: str) -> None:
     assert answers.decoded(data) == PICTURE
 
 
+@pytest.mark.parametrize("data", [f"QUJD{' ' * 200_000}", f"{' ' * 200_000}QUJD", "QUJD\\n" + "\n" * 200_000])
+def test_white_space_without_end_takes_no_time(data: str) -> None:
+    assert answers.decoded(data) == b"ABC"
+
+
 TEXT = '{"Inner": {"someKey": ["é", {"otherKEY": 1}]}, "b64_json": "QUJD"}'
 READ = {"inner": {"some_key": ["é", {"other_key": 1}]}, "b64_json": "QUJD"}
 

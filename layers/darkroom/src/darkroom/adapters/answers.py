@@ -276,7 +276,8 @@ def decoded(data: object) -> bytes:
         return pybase64.b64decode(data, validate=True)
     except ValueError:
         pass  # not in the plain form
-    plain = _BETWEEN.sub("", unquote(_DATA_URL.sub("", data, count=1)))
+    before = _DATA_URL.match(data)
+    plain = _BETWEEN.sub("", unquote(data[before.end() :] if before else data))
     plain = plain.translate(_FROM_URL_ALPHABET).rstrip("=")
     if not plain:
         raise BadImage("the answer has no picture where one belongs")

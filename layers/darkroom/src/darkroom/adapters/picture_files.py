@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from darkroom.domain.errors import BadImage
+
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -20,6 +22,9 @@ _JPEG_KEPT_MIN = 12
 """Bytes that such a segment has at least."""
 _ICC, _EXIF = b"ICC_PROFILE\0", b"Exif\0\0"
 _SCAN = 0xDA
+_SCAN_START = b"\xff\xda"
+MAX_SCANS = 200
+"""Scans of a JPEG: an encoder makes a dozen. A decoder goes over all pixels for each, however small it is."""
 _PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _PNG_READ = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"tRNS"})
 _TRANSPARENCY_BYTES = {0: 2, 2: 6}
@@ -41,7 +46,10 @@ class PictureFile:
 
 
 def reduced(data: bytes) -> PictureFile:
-    """Return the file with nothing left in it but its picture. A JPEG that breaks off gets its end."""
+    """Return the file with nothing left in it but its picture. A JPEG that breaks off gets its end.
+
+    Raises BadImage for one that would keep a decoder busy without end.
+    """
     if data.startswith(JPEG_START):
         return _reduced_jpeg(data)
     if data.startswith(PNG_START):
@@ -74,7 +82,7 @@ def what_is_missing(scans: bytes, components: int) -> Literal["detail", "rows", 
     """
     known: dict[tuple[int, int], int] = {}
     before: dict[tuple[int, int], int] = {}
-    for marker in re.finditer(b"\xff\xda", scans):
+    for marker in re.finditer(_SCAN_START, scans):
         header = scans[marker.end() + 2 : marker.end() + 14]
         count = header[0] if header else 0
         before = dict(known)
@@ -102,6 +110,8 @@ def _reduced_jpeg(data: bytes) -> PictureFile:
             exif = exif or body
         elif marker == 0xE2 and body.startswith(_ICC):
             parts.append(body[len(_ICC) :])  # each behind its number and their count
+    if data.count(_SCAN_START, start, data.find(JPEG_END, start)) > MAX_SCANS:
+        raise BadImage("the picture has too many scans")
     profile = b"".join(part[2:] for part in sorted(parts))
     if data.rfind(JPEG_END, start) >= 0:
         return PictureFile(data=b"".join((kept, memoryview(data)[start:])), exif=exif, profile=profile)
