@@ -45,8 +45,10 @@ darkroom.startup.done()
 @api.with_query(app)
 @api.with_body(app, SETTINGS.max_body_bytes)
 def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") -> Response[str]:
-    rights, caller = api.choice("share", share, RIGHTS), api.access(app.current_event).caller
-    seen, case = api.seen(app.current_event), body.to_case(SETTINGS.receivers)
+    rights = api.choice("share", share, RIGHTS)
+    caller = api.access(app.current_event).caller
+    seen = api.seen(app.current_event)
+    case = body.to_case(SETTINGS.receivers)
     webhook_url = base_url() + api.WEBHOOK_PATH
     job, created = SUBMIT(case, caller=caller, webhook_url=webhook_url, replace=replace, seen=seen)
     link = SHARES.link(job.case_id, rights, base_url=base_url(), now=clock(), days=SETTINGS.share_days)
@@ -57,9 +59,11 @@ def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") ->
 @api.needs(app, Scope.RETRY)
 @api.with_body(app, SETTINGS.max_body_bytes)
 def retry(caseId: str, body: RetryRequest = RETRY_ALL) -> Response[str]:  # noqa: N803 - a name of the wire
-    seen, webhook_url = api.seen(app.current_event), base_url() + api.WEBHOOK_PATH
-    more, changed = api.budget(app.current_event, body.max_cost_micro_usd), body.descriptions()
     by = api.access(app.current_event)
+    seen = api.seen(app.current_event)
+    more = api.budget(app.current_event, body.max_cost_micro_usd)
+    changed = body.descriptions()
+    webhook_url = base_url() + api.WEBHOOK_PATH
     job = RETRY(caseId, changed, by=by, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=more)
     return answer("job_retried", job, HTTPStatus.ACCEPTED)
 

@@ -59,7 +59,8 @@ darkroom.startup.done()
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = asdict(SWEEP(lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_S))
-    jobs, redelivered = report.pop("jobs"), REDELIVER()
+    jobs = report.pop("jobs")
+    redelivered = REDELIVER()
     LOGGER.info("swept", extra={name: len(found) for name, found in report.items()}, redelivered=redelivered)
     for case_id, job_id in jobs.items():
         LOGGER.info("job_swept", case_id=case_id, correlation_id=job_id, ended=case_id in report["ended"])
