@@ -355,3 +355,50 @@ def test_starts_that_are_held_already_are_not_asked_for_again() -> None:
 
     assert run(one_more()) == 3, "of five starts the last three are remembered"
     assert len(fleet.starts) == 5
+
+
+def test_an_extra_request_starts_only_when_nobody_else_wants_its_place() -> None:
+    async def full() -> bool:
+        admission = Fleet(Limits()).worker(concurrency=1)
+        await admission.enter()
+        return await admission.enter_now()
+
+    async def others_wait() -> bool:
+        admission = Fleet(Limits()).worker()
+        await admission.throttled(20)
+        waiting = asyncio.create_task(admission.enter())
+        await asyncio.sleep(1)
+        started = await admission.enter_now()
+        waiting.cancel()
+        return started
+
+    async def had_to_wait() -> bool:
+        admission = Fleet(Limits(per_minute=1)).worker()
+        requests = [asyncio.create_task(admission.enter()) for _ in range(2)]
+        await asyncio.sleep(300)
+        for request in requests:
+            request.cancel()
+        return await admission.enter_now()
+
+    async def free() -> bool:
+        return await Fleet(Limits(per_minute=9)).worker().enter_now()
+
+    assert [run(case()) for case in (full, others_wait, had_to_wait, free)] == [False, False, False, True]
+
+
+def test_a_start_that_is_thrown_away_costs_nothing() -> None:
+    fleet = Fleet(Limits(), purses={"job:1": 5 * PRICE})
+
+    async def paused_again() -> int:
+        admission = fleet.worker()
+        await admission.throttled(20)
+        request = asyncio.create_task(admission.enter())
+        await asyncio.sleep(10)
+        await admission.throttled(30)
+        assert await request == 40_000
+        admission.leave(billed=True)
+        await admission.close()
+        return admission.requests.now
+
+    assert run(paused_again()) == 0
+    assert fleet.quota.purses["job:1"][1] == PRICE

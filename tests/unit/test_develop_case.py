@@ -13,8 +13,10 @@ from darkroom.domain.errors import (
     Refused,
     StorageFailed,
     Superseded,
+    Throttled,
     Undeliverable,
 )
+from darkroom.domain.history import EventKind
 from darkroom.domain.job import Failure
 from darkroom.domain.progress import Snapshot, SnapshotKind
 from darkroom.domain.quota import Limits
@@ -510,3 +512,15 @@ def test_a_run_that_cannot_see_what_is_stored_spends_nothing() -> None:
     room.images.error = StorageFailed("no")
     report = room.develop(replace(an_order(), run=2))
     assert (report.ending, room.provider.asked) == (Ending.UNREPORTED, [])
+
+
+def test_a_run_reports_its_throttles_and_how_long_batches_and_requests_took() -> None:
+    room = Darkroom(concurrency=2)
+    room.provider.replies = {"Evidence no 1.": [Throttled("429", retry_after=2.0), 1.0]}
+    room.provider.seconds = 3.0
+    report = room.develop(an_order(a_case(4, 0)))
+    batches = [event for event in report.ledger.events if event.kind is EventKind.BATCH]
+    assert report.ledger.throttles == 1
+    assert [5_000 < batch.milliseconds < 20_000 for batch in batches] == [True]
+    tries = [event.milliseconds for event in report.ledger.events if event.kind is EventKind.TRY]
+    assert max(tries) < 4_000
