@@ -524,3 +524,15 @@ def test_a_run_reports_its_throttles_and_how_long_batches_and_requests_took() ->
     assert [5_000 < batch.milliseconds < 20_000 for batch in batches] == [True]
     tries = [event.milliseconds for event in report.ledger.events if event.kind is EventKind.TRY]
     assert max(tries) < 4_000
+
+
+def test_a_worker_learns_how_long_requests_take_whenever_they_start() -> None:
+    room = Darkroom(concurrency=2)
+    room.provider.seconds = 3.0
+
+    async def learned() -> list[float]:
+        worker = room._worker()
+        await worker(an_order(a_case(6, 0)), lambda: 300.0)
+        return list(worker.sources[0].latencies.seen)
+
+    assert run(learned()) == [3.0] * 6
