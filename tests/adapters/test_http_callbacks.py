@@ -176,6 +176,11 @@ async def not_gzip() -> AsyncIterator[bytes]:
 class Endless(httpx.AsyncByteStream):
     """A body that never ends."""
 
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
             yield b"x" * 1000
@@ -210,6 +215,12 @@ def test_whatever_a_receiver_does_it_is_an_answer(
     assert len(asked) == 1
 
 
+def test_an_answer_is_closed_without_its_body() -> None:
+    body = Endless()
+    sent(lambda _: httpx.Response(200, stream=body))
+    assert body.closed == 1
+
+
 def test_a_host_without_an_address_is_an_answer_too() -> None:
     answer, asked = sent(lambda _: httpx.Response(200), addresses=[])
     assert (answer, asked) == (Answer(error="the host has no address"), [])
@@ -223,11 +234,14 @@ def test_a_host_without_an_address_is_an_answer_too() -> None:
         ("Fri Jan 15 08:01:00 2027", 60),
         ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
         ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Fri, 15 Jan 2027 08:00:00 -0000", 0),
+        ("9" * 20, int("9" * 20)),
+        ("9" * 5000, None),
         ("soon", None),
         ("-5", None),
     ],
 )
-def test_a_receiver_may_say_when_by_a_date(asked: str, waited: int | None) -> None:
+def test_a_receiver_may_say_when_by_a_number_or_a_date(asked: str, waited: int | None) -> None:
     answer, _ = sent(lambda _: httpx.Response(503, headers={"retry-after": asked}))
     assert answer == Answer(status=503, retry_after_s=waited)
 

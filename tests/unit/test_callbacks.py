@@ -277,6 +277,7 @@ def test_a_receiver_at_an_allowed_host_is_taken(url: str) -> None:
         "https://game.example.evil.example/",
         "https://game.example@evil.example/",
         "https://user:pw@game.example/",
+        "https://:pw@game.example/",
         "https://game.example/#x",
         "https://127.0.0.1/",
         "https://[::1]/",

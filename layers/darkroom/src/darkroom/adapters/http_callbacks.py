@@ -165,9 +165,9 @@ class HttpCallbacks:
 def _retry_after_s(headers: Mapping[str, str], now: int) -> int | None:
     """Return the seconds that a receiver asks to wait, as a number or a date; None when it does not."""
     given = headers.get("retry-after", "").strip()
-    if given.isascii() and given.isdigit() and len(given) < 9:
-        return int(given)
     try:
+        if given.isascii() and given.isdigit():
+            return int(given)
         date = parsedate_to_datetime(given)
         until = date if date.tzinfo else date.replace(tzinfo=UTC)
         return max(0, math.ceil(until.timestamp() - now / 1000))
