@@ -56,7 +56,7 @@ test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
 .PHONY: browser
 browser: setup .tools/browser/.ready ## drive the page in Chromium on the local stack; pictures of it in out/screenshots/
 	@command -v chromium >/dev/null || { echo "The tests of the page need Chromium: apt-get install chromium, or the like."; exit 1; }
-	.tools/browser/bin/python -m pytest browser $(ARGS)
+	.tools/browser/bin/python -m pytest tests/browser $(ARGS)
 
 .PHONY: simulate
 simulate: .venv/.ready ## run SEEDS=n random worlds of faults, or SEED=k with its trace
@@ -70,11 +70,11 @@ mutants: .venv/.ready ## break the package in one small place at a time: a test 
 bench: .venv/.ready .tools/bench/.ready ## measure the worker against the algorithm it replaces, and the picture path
 	@$(PY) -m bench.speed $(ARGS)
 	@echo
-	@.tools/bench/bin/python -m bench.encode
+	@.tools/bench/bin/python -m bench.images
 
 .PHONY: cold
 cold: .venv/.ready .local/build/template.yaml ## measure what each function's cold start costs
-	@$(PY) -m bench.cold
+	@$(PY) -m bench.cold_start
 
 .PHONY: load
 load: setup ## send CASES=10 to the local stack, with the provider's quota on (QUOTA=requests a minute)
@@ -82,15 +82,15 @@ load: setup ## send CASES=10 to the local stack, with the provider's quota on (Q
 
 .PHONY: soak
 soak: setup ## MINUTES=30 of random cases, faults, kills, cancels and retries on the local stack
-	@$(PY) -m bench.soak --minutes $(or $(MINUTES),30)
+	@$(PY) -m bench.load.soak --minutes $(or $(MINUTES),30)
 
 .PHONY: growth
 growth: .venv/.ready ## count what a case of 1 to 100 pictures asks of AWS, how large it becomes, and what a sweep costs
-	@$(PY) -m bench.growth
+	@$(PY) -m bench.usage.growth
 
 .PHONY: cost
-cost: .venv/.ready ## write docs/cost.md from counted requests and dated prices
-	@$(PY) -m bench.cost
+cost: .venv/.ready ## write docs/measurements/cost.md from counted requests and dated prices
+	@$(PY) -m bench.usage.cost
 
 .PHONY: fleet
 fleet: .venv/.ready ## simulate thousands of cases a minute: throughput, delay, fairness, what breaks; ARGS="--only TEXT"
@@ -130,12 +130,12 @@ openapi: .venv/.ready ## write the API description from the handlers
 .PHONY: lock
 lock: $(UV_FILE) ## pin the dependencies again; UPGRADE=1 takes the newest
 	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml -o $(LAYER)
-	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml client/pyproject.toml --group dev -c $(LAYER) -o requirements-dev.txt
-	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml client/pyproject.toml --group dev --group bench -c requirements-dev.txt -o requirements-bench.txt
-	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml client/pyproject.toml --group dev --group browser -c requirements-dev.txt -o requirements-browser.txt
-	$(UV) pip compile $(LOCK_FLAGS) --group emulator -o requirements-emulator.txt
-	$(UV) pip compile $(LOCK_FLAGS) --group sam -o requirements-sam.txt
-	$(UV) pip compile $(LOCK_FLAGS) --group lint -o requirements-lint.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml clients/python/pyproject.toml --group dev -c $(LAYER) -o requirements/dev.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml clients/python/pyproject.toml --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(UV) pip compile $(LOCK_FLAGS) layers/darkroom/pyproject.toml clients/python/pyproject.toml --group dev --group browser -c requirements/dev.txt -o requirements/browser.txt
+	$(UV) pip compile $(LOCK_FLAGS) --group emulator -o requirements/emulator.txt
+	$(UV) pip compile $(LOCK_FLAGS) --group sam -o requirements/sam.txt
+	$(UV) pip compile $(LOCK_FLAGS) --group lint -o requirements/lint.txt
 LOCK_FLAGS := -q --universal --generate-hashes --python-version 3.13 --custom-compile-command "make lock" --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
@@ -146,37 +146,37 @@ clean: ## remove everything made here
 	python3 -m venv .tools/uv
 	.tools/uv/bin/python -m pip install -q --disable-pip-version-check uv
 
-.venv/.ready: requirements-dev.txt layers/darkroom/pyproject.toml client/pyproject.toml .python-version $(UV_FILE)
+.venv/.ready: requirements/dev.txt layers/darkroom/pyproject.toml clients/python/pyproject.toml .python-version $(UV_FILE)
 	$(UV) venv -q --clear .venv
-	$(UV) pip install -q --python $(PY) --require-hashes -r requirements-dev.txt
-	$(UV) pip install -q --python $(PY) --no-deps -e layers/darkroom -e client
+	$(UV) pip install -q --python $(PY) --require-hashes -r requirements/dev.txt
+	$(UV) pip install -q --python $(PY) --no-deps -e layers/darkroom -e clients/python
 	touch $@
 
-.tools/emulator/.ready: requirements-emulator.txt .python-version $(UV_FILE)
+.tools/emulator/.ready: requirements/emulator.txt .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/emulator
-	$(UV) pip install -q --python .tools/emulator/bin/python --require-hashes -r requirements-emulator.txt
+	$(UV) pip install -q --python .tools/emulator/bin/python --require-hashes -r requirements/emulator.txt
 	touch $@
 
-.tools/browser/.ready: requirements-browser.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
+.tools/browser/.ready: requirements/browser.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/browser
-	$(UV) pip install -q --python .tools/browser/bin/python --require-hashes -r requirements-browser.txt
-	$(UV) pip install -q --python .tools/browser/bin/python --no-deps -e layers/darkroom -e client
+	$(UV) pip install -q --python .tools/browser/bin/python --require-hashes -r requirements/browser.txt
+	$(UV) pip install -q --python .tools/browser/bin/python --no-deps -e layers/darkroom -e clients/python
 	touch $@
 
-.tools/bench/.ready: requirements-bench.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
+.tools/bench/.ready: requirements/bench.txt layers/darkroom/pyproject.toml .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/bench
-	$(UV) pip install -q --python .tools/bench/bin/python --require-hashes -r requirements-bench.txt
-	$(UV) pip install -q --python .tools/bench/bin/python --no-deps -e layers/darkroom -e client
+	$(UV) pip install -q --python .tools/bench/bin/python --require-hashes -r requirements/bench.txt
+	$(UV) pip install -q --python .tools/bench/bin/python --no-deps -e layers/darkroom -e clients/python
 	touch $@
 
-.tools/sam/.ready: requirements-sam.txt .python-version $(UV_FILE)
+.tools/sam/.ready: requirements/sam.txt .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/sam
-	$(UV) pip install -q --python .tools/sam/bin/python --require-hashes -r requirements-sam.txt
+	$(UV) pip install -q --python .tools/sam/bin/python --require-hashes -r requirements/sam.txt
 	touch $@
 
-.tools/lint/.ready: requirements-lint.txt .python-version $(UV_FILE)
+.tools/lint/.ready: requirements/lint.txt .python-version $(UV_FILE)
 	$(UV) venv -q --clear .tools/lint
-	$(UV) pip install -q --python .tools/lint/bin/python --require-hashes -r requirements-lint.txt
+	$(UV) pip install -q --python .tools/lint/bin/python --require-hashes -r requirements/lint.txt
 	touch $@
 
 # What the layer holds besides our own code, for the interpreter of this machine (`sam build` makes the one for Lambda).

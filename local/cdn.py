@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from botocore.exceptions import ClientError
-from darkroom.adapters.image_links import STATUS_PREFIX
+from darkroom.adapters.signing.image_links import STATUS_PREFIX
 
 
 class Server(ThreadingHTTPServer):

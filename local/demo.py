@@ -10,9 +10,9 @@ from darkroom_client import DarkroomError
 from darkroom_client.files import BadFile
 from rich.console import Console
 
-from local import package, stack, studio
-from local.develop import develop
-from local.terminal import ended_by_signal
+from local import fake_gemini, package, stack
+from local.run_case import develop
+from local.signals import ended_by_signal
 
 GEMINI = "https://generativelanguage.googleapis.com"
 
@@ -28,7 +28,7 @@ def main() -> int:
     key = os.environ.get("GEMINI_API_KEY")
     provider = stack.Provider(url=GEMINI, key=key) if key else None
     console.print("Starting the emulator and deploying template.yaml to it ...")
-    config = studio.Config(**arguments.studio)
+    config = fake_gemini.Config(**arguments.studio)
     log = package.ROOT / ".local" / "demo.log"
     try:
         with ended_by_signal(), stack.running(provider=provider, studio_config=config, log=log) as running:

@@ -10,10 +10,10 @@ from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 from darkroom import descriptions
 
 from local import cloudformation, package
-from local.reference import reference
+from local.api_docs import reference
 
 TARGET = package.FUNCTIONS / "reader" / "openapi.json"
-REFERENCE = package.ROOT / "docs" / "api.md"
+REFERENCE = package.ROOT / "docs/reference/api.md"
 HANDLERS = ("initiator", "reader", "callbacks", "webhook")
 # Powertools lists them for its own validation, which is not used.
 _UNUSED = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
-from darkroom.adapters import standard_webhooks
+from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.errors import BadSignature
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 
 from local import openapi, package
-from local.engine import architecture
+from local.container_engine import architecture
 
 BUILD = package.ROOT / ".local" / "build"
 """The build that `make` makes."""

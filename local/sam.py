@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from local import cloudformation, package, stack
-from local.engine import BUILD, architecture
+from local.container_engine import BUILD, architecture
 from local.stack import Stack
 
 type Event = dict[str, Any]

@@ -19,13 +19,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from darkroom_client import DarkroomError
 from rich.console import Console
 
-from local import package, stack, studio
-from local.develop import develop
-from local.engine import Missing, address_for_containers, check_reachable, find_engine, image
+from local import fake_gemini, package, stack
+from local.container_engine import Missing, address_for_containers, check_reachable, find_engine, image
 from local.forward import forwarding
+from local.run_case import develop
 from local.sam import TEMPORARY, WORK, Failed, Place, sam_serving, write_template
 from local.sam_steps import EVENTS, invoke_all
-from local.terminal import ended_by_signal
+from local.signals import ended_by_signal
 
 PASSED = WORK / "passed"
 """The file with the commit whose functions all passed."""
@@ -61,7 +61,7 @@ def run(console: Console) -> None:
     shutil.rmtree(TEMPORARY, ignore_errors=True)
     TEMPORARY.mkdir(parents=True)
     with ExitStack() as open_things:
-        config = studio.Config(latency_median=2, latency_p95=4)
+        config = fake_gemini.Config(latency_median=2, latency_p95=4)
         parameters = {"CallbackHosts": address, "CallbackPrivate": "true"}
         log = WORK / "stack.log"
         running = open_things.enter_context(

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from darkroom.adapters import standard_webhooks
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.signing import standard_webhooks
 from darkroom.api import WEBHOOK_PATH
 from darkroom_client import Case
 
 from local import cloudformation, package
-from local.develop import client
+from local.run_case import client
 from local.sam import Event, Failed, Invoked, Place, deployed_functions, functions, sam_invoke
 
 EVENTS = package.ROOT / "events"

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
-from local import package, receiver, stack, studio
-from local.terminal import ended_by_signal
+from local import fake_gemini, package, receiver, stack
+from local.signals import ended_by_signal
 
 STACK_FILE = package.ROOT / ".local" / "stack.json"
 RECEIVERS_ON_LOOPBACK = {"CallbackHosts": "127.0.0.1,localhost", "CallbackPrivate": "true"}
@@ -24,7 +24,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     log = package.ROOT / ".local" / "stack.log"
-    config = studio.Config(**arguments.studio)
+    config = fake_gemini.Config(**arguments.studio)
     try:
         with ended_by_signal(), ExitStack() as open_:
             running = open_.enter_context(

@@ -26,7 +26,7 @@ from typing import Any
 import boto3
 from botocore.config import Config as BotoConfig
 
-from local import cdn, cloudformation, package, studio
+from local import cdn, cloudformation, fake_gemini, package
 from local.localize import LAYER, Local, localize
 
 TEMPLATE = package.ROOT / "template.yaml"
@@ -78,7 +78,7 @@ class Stack:
 def running(
     *,
     parameters: Mapping[str, str] | None = None,
-    studio_config: studio.Config | None = None,
+    studio_config: fake_gemini.Config | None = None,
     provider: Provider | None = None,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
@@ -92,7 +92,7 @@ def running(
     with ExitStack() as stack:
         studio_url = None
         if provider is None:
-            server = stack.enter_context(serving(studio.Server(studio_config or studio.Config())))
+            server = stack.enter_context(serving(fake_gemini.Server(studio_config or fake_gemini.Config())))
             studio_url = server.url
             provider = Provider(url=studio_url, key="studio")
         documents = stack.enter_context(serving(cdn.Server()))

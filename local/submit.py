@@ -9,7 +9,7 @@ from darkroom_client import DarkroomError
 from darkroom_client.files import BadFile
 from rich.console import Console
 
-from local.develop import develop
+from local.run_case import develop
 from local.serve import STACK_FILE
 
 

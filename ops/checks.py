@@ -10,9 +10,9 @@ from enum import StrEnum
 
 import httpx
 from botocore.exceptions import ClientError
-from darkroom.adapters import standard_webhooks
-from darkroom.adapters.api_tokens import faults
 from darkroom.adapters.secrets import key_in
+from darkroom.adapters.signing import standard_webhooks
+from darkroom.adapters.signing.api_tokens import faults
 from darkroom.api import WEBHOOK_PATH
 
 from ops.deployment import Deployment
@@ -64,7 +64,7 @@ def secrets(deployment: Deployment) -> Iterator[Finding]:
             problem = f"cannot be read: {error.response['Error']['Code']}"
         except ValueError as error:
             problem = str(error)
-        mend = f"store a valid value in {deployment.resources[name][1]} (docs/operations.md)"
+        mend = f"store a valid value in {deployment.resources[name][1]} (docs/guides/operations.md)"
         level = Level.FAIL if problem else Level.OK
         yield Finding(level, f"secret {name}", problem or "can be read and has the right form", mend)
 
@@ -154,7 +154,7 @@ def _bedrock(deployment: Deployment, region: str, model: str) -> Iterator[Findin
         if given != right
     ]
     if lacks:
-        mend = f"an administrator must call the model once in {region} (docs/operations.md, Bedrock)"
+        mend = f"an administrator must call the model once in {region} (docs/guides/operations.md, Bedrock)"
         yield Finding(
             Level.FAIL, "provider", f"{model} is not open to this account: {', '.join(lacks)}", mend
         )
@@ -298,7 +298,7 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
             Level.WARN,
             "alarms",
             f"in alarm now: {', '.join(raised)}",
-            "docs/operations.md says what to do about each",
+            "docs/guides/operations.md says what to do about each",
         )
     topic = deployment.outputs["AlarmTopicArn"]
     told = list(deployment.all_pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic))

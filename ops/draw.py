@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import httpx
-from darkroom.adapters import http
-from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters import http_client
+from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
 from darkroom.adapters.secrets import key_in
 from darkroom.domain.case import Shot, ShotKind
 from darkroom.domain.errors import ShotError, TimedOut
+from darkroom.image_models import sources
 from darkroom.settings import WorkerSettings
-from darkroom.sources import sources
-from darkroom.usecases.admit import Source
+from darkroom.worker.rate_limiter import Source
 
 from ops.checks import Finding, Level
 from ops.deployment import Deployment
@@ -46,7 +46,7 @@ def draw(
     settings = WorkerSettings.load(deployment.worker)
     developer = PillowDeveloper(size=settings.image_size, quality=settings.image_quality)
     with asyncio.Runner() as runner:
-        client = http.client(1, transport)
+        client = http_client.client(1, transport)
         for source in sources(settings, client, lambda name: lambda: key_in(deployment.secret_of(name))):
             price = source.price_micro_usd / 1_000_000
             answer = confirm(f"Make one picture with {source.name}, which counts as ${price:.4f}?")
@@ -68,7 +68,7 @@ async def _picture(source: Source, developer: PillowDeveloper, timeout_s: float)
     except (ShotError, TimeoutError) as error:
         failure = error if isinstance(error, ShotError) else TimedOut(f"no picture within {timeout_s:.0f} s")
         charge = "; the provider may charge for it" if failure.billed else ""
-        mend = 'docs/operations.md, "What a provider says"'
+        mend = 'docs/guides/operations.md, "What a provider says"'
         return Finding(
             Level.FAIL, "picture", f"{source.name} made none: {failure.code}: {failure}{charge}", mend
         )

@@ -4,7 +4,7 @@ import argparse
 import json
 import secrets
 
-from darkroom.adapters.api_tokens import digest, entry_faults
+from darkroom.adapters.signing.api_tokens import digest, entry_faults
 
 
 def main() -> None:

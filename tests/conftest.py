@@ -2,10 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
+
+collect_ignore = [] if find_spec("playwright") else ["browser"]
+"""The tests of the page need the environment that `make browser` installs."""
 
 
 @pytest.fixture(autouse=True)

@@ -36,36 +36,22 @@ AREAS = {
     "rules": Area(
         ("domain/*.py",),
         (
-            "tests/unit",
+            *("tests/domain", "tests/usecases", "tests/worker", "tests/wire"),
             *(f"tests/contract/test_{name}_store.py" for name in ("job", "quota", "counter")),
-            "tests/contract/test_case_allowance.py",
+            "tests/contract/test_daily_limit.py",
             "tests/simulation",
         ),
     ),
-    "engine": Area(
-        tuple(
-            f"usecases/{name}.py"
-            for name in ("race", "admit", "make_shot", "report_run", "hedge", "ledger", "develop_case")
-        ),
-        ("tests/unit", "tests/functions/test_worker.py", "tests/simulation"),
-    ),
-    "requests": Area(
-        tuple(
-            f"usecases/{name}.py"
-            for name in (
-                *("submit_case", "retry_job", "cancel_job", "change_job", "record_progress", "sweep_jobs"),
-                *("start_worker", "announce", "deliver", "replay", "count_change", "count_once", "measure"),
-            )
-        ),
-        ("tests/unit", "tests/functions"),
-    ),
+    "engine": Area(("worker/*.py",), ("tests/worker", "tests/functions/test_worker.py", "tests/simulation")),
+    "requests": Area(("usecases/*.py",), ("tests/usecases", "tests/functions")),
     "edge": Area(
-        ("api.py", "wire/*.py"), ("tests/unit", "tests/functions", "tests/adapters", "tests/contract")
+        ("api.py", "wire/*.py"),
+        ("tests/domain", "tests/wire", "tests/functions", "tests/adapters", "tests/contract"),
     ),
-    "adapters": Area(("adapters/*.py",), ("tests/adapters", "tests/contract", "tests/functions")),
+    "adapters": Area(("adapters/**/*.py",), ("tests/adapters", "tests/contract", "tests/functions")),
 }
 CONDITIONS = tuple(
-    f"adapters/dynamodb_{name}.py" for name in ("jobs", "quota", "allowance", "counters", "outbox")
+    f"adapters/dynamodb/{name}.py" for name in ("jobs", "quota", "daily_limit", "counters", "outbox")
 )
 ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
 FLIPPED: dict[type[ast.AST], type[ast.AST]] = {

@@ -5,12 +5,12 @@ from typing import Any
 import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import observability
-from darkroom.adapters.api_tokens import ApiTokens
 from darkroom.adapters.secrets import secret
-from darkroom.adapters.share_links import ShareLinks, is_share_token
+from darkroom.adapters.signing.api_tokens import ApiTokens
+from darkroom.adapters.signing.share_links import ShareLinks, is_share_token
+from darkroom.clock import clock
 from darkroom.domain.access import Access
 from darkroom.settings import AuthorizerSettings
-from darkroom.system import clock
 
 SETTINGS = AuthorizerSettings.load()
 LOGGER = observability.logger("authorizer")

@@ -8,15 +8,15 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import api, descriptions, observability
 from darkroom.adapters import aws
-from darkroom.adapters.callback_secrets import CallbackSecrets
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
-from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.secrets import secret
+from darkroom.adapters.signing.callback_secrets import CallbackSecrets
+from darkroom.clock import clock
 from darkroom.domain.access import Scope
 from darkroom.settings import CallbacksSettings
-from darkroom.system import clock
-from darkroom.usecases.replay import Replay
+from darkroom.usecases.replay_callback import Replay
 from darkroom.wire.callbacks import CallbackSecretView, DeliveriesView, DeliveryView
 
 SETTINGS = CallbacksSettings.load()

@@ -6,13 +6,13 @@ import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import observability
 from darkroom.adapters import aws
-from darkroom.adapters.callback_secrets import CallbackSecrets
-from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.http_callbacks import HttpCallbacks
 from darkroom.adapters.secrets import secret
+from darkroom.adapters.signing.callback_secrets import CallbackSecrets
+from darkroom.clock import clock
 from darkroom.settings import DelivererSettings
-from darkroom.system import clock
-from darkroom.usecases.deliver import Deliver
+from darkroom.usecases.deliver_callback import Deliver
 from darkroom.wire.callbacks import DeliveryOrder
 from darkroom.wire.model import parse
 

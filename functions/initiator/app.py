@@ -8,16 +8,16 @@ import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
 from darkroom import api, descriptions, observability
 from darkroom.adapters import aws
-from darkroom.adapters.dynamodb_allowance import DynamoDBAllowance
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
-from darkroom.adapters.image_links import ImageLinks
+from darkroom.adapters.dynamodb.daily_limit import DynamoDBAllowance
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.secrets import secret
-from darkroom.adapters.share_links import RIGHTS, ShareLinks
+from darkroom.adapters.signing.image_links import ImageLinks
+from darkroom.adapters.signing.share_links import RIGHTS, ShareLinks
+from darkroom.clock import clock, new_id
 from darkroom.domain.access import Scope
 from darkroom.domain.job import Job
 from darkroom.settings import InitiatorSettings
-from darkroom.system import clock, new_id
 from darkroom.usecases.cancel_job import CancelJob
 from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker

@@ -4,19 +4,19 @@ from typing import Any
 
 import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import metrics, observability
+from darkroom import cloudwatch, observability
 from darkroom.adapters import aws
-from darkroom.adapters.dynamodb_counters import DynamoDBCounters
-from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
-from darkroom.adapters.image_links import ImageLinks
-from darkroom.adapters.job_items import job_from_item
+from darkroom.adapters.dynamodb.counters import DynamoDBCounters
+from darkroom.adapters.dynamodb.items import job_from_item
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.secrets import secret
+from darkroom.adapters.signing.image_links import ImageLinks
 from darkroom.adapters.status_documents import StatusDocuments
+from darkroom.clock import clock
 from darkroom.settings import ObserverSettings
-from darkroom.system import clock
-from darkroom.usecases.announce import Announce
 from darkroom.usecases.count_change import CountChange
+from darkroom.usecases.enqueue_callback import Announce
 from darkroom.wire.callbacks import CallbackMessage
 
 SETTINGS = ObserverSettings.load()
@@ -42,7 +42,7 @@ def observe(record: dict[str, Any]) -> None:
     old = job_from_item(change["OldImage"]) if "OldImage" in change else None
     new = job_from_item(change["NewImage"])
     ANNOUNCE(old, new)
-    metrics.emit("observer", metrics.of_tally(COUNT(old, new, at=milliseconds(change))))
+    cloudwatch.emit("observer", cloudwatch.of_tally(COUNT(old, new, at=milliseconds(change))))
     if SETTINGS.status_url:
         DOCUMENTS.put(LINKS.document_key(new), new, LINKS.of(new, base_url=SETTINGS.api_url))
 

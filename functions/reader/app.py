@@ -8,18 +8,18 @@ import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
 from darkroom import api, descriptions, observability, pages
 from darkroom.adapters import aws
-from darkroom.adapters.dynamodb_counters import DynamoDBCounters
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
-from darkroom.adapters.image_links import ImageLinks
+from darkroom.adapters.dynamodb.counters import DynamoDBCounters
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
+from darkroom.adapters.signing.image_links import ImageLinks
+from darkroom.clock import clock
 from darkroom.domain.access import Scope
 from darkroom.domain.totals import Window
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
-from darkroom.system import clock
 from darkroom.usecases.find_image import FindImage
-from darkroom.usecases.measure import Measure
+from darkroom.usecases.read_metrics import Measure
 from darkroom.wire.calls import ImageStatusView, JobView, MetricsView, RequestView
 from darkroom.wire.inline import inline_view
 from darkroom.wire.timeline import TimelineView

@@ -9,17 +9,17 @@ from typing import Any
 
 import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import metrics, observability
+from darkroom import cloudwatch, observability
 from darkroom.adapters import aws
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
-from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.s3_images import S3Images
-from darkroom.metrics import Metric
+from darkroom.clock import clock
+from darkroom.cloudwatch import Metric
 from darkroom.settings import SweeperSettings
-from darkroom.system import clock
-from darkroom.usecases.announce import Redeliver
+from darkroom.usecases.enqueue_callback import Redeliver
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 SETTINGS = SweeperSettings.load()
@@ -64,7 +64,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     LOGGER.info("swept", extra={name: len(found) for name, found in report.items()}, redelivered=redelivered)
     for case_id, job_id in jobs.items():
         LOGGER.info("job_swept", case_id=case_id, correlation_id=job_id, ended=case_id in report["ended"])
-    metrics.emit("sweeper", {Metric.STUCK_JOBS: len(report["stuck"])})
+    cloudwatch.emit("sweeper", {Metric.STUCK_JOBS: len(report["stuck"])})
     if report["stuck"]:
         LOGGER.warning("jobs_stuck", extra={"count": len(report["stuck"]), "case_ids": report["stuck"]})
     if report["failed"]:

@@ -7,12 +7,13 @@ import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from darkroom import api, descriptions, observability
-from darkroom.adapters import aws, standard_webhooks
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters import aws
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.secrets import secret
+from darkroom.adapters.signing import standard_webhooks
+from darkroom.clock import clock
 from darkroom.settings import WebhookSettings
-from darkroom.system import clock
 from darkroom.usecases.record_progress import RecordProgress
 from darkroom.wire.calls import Received
 from darkroom.wire.messages import ImageProgressUpdate

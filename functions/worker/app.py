@@ -7,29 +7,29 @@ from typing import Any
 
 import darkroom.startup
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import metrics, observability
-from darkroom.adapters import aws, http
-from darkroom.adapters.dynamodb_quota import DynamoDBQuota
+from darkroom import cloudwatch, observability
+from darkroom.adapters import aws, http_client
+from darkroom.adapters.dynamodb.quota import DynamoDBQuota
 from darkroom.adapters.http_snapshots import HttpSnapshots
-from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
+from darkroom.clock import clock, new_id
 from darkroom.domain.timing import Timing
+from darkroom.image_models import sources
 from darkroom.settings import WorkerSettings
-from darkroom.sources import sources
-from darkroom.system import clock, new_id
-from darkroom.usecases.develop_case import DevelopCase
-from darkroom.usecases.make_shot import MakeShot
-from darkroom.usecases.race import RacePolicy
-from darkroom.usecases.report_run import ReportPolicy
 from darkroom.wire.messages import WorkerEvent, WorkerResult
 from darkroom.wire.model import parse
+from darkroom.worker.attempts import RacePolicy
+from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.reporter import ReportPolicy
+from darkroom.worker.run_job import DevelopCase
 
 SETTINGS = WorkerSettings.load()
 LOGGER = observability.logger("worker")
 # One event loop for the life of the process, so that connections stay warm between invocations.
 RUNNER = asyncio.Runner()
-CLIENT = http.client(SETTINGS.concurrency)
+CLIENT = http_client.client(SETTINGS.concurrency)
 
 DEVELOP = DevelopCase(
     make_shot=MakeShot(
@@ -68,5 +68,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     began = time.process_time()
     report = RUNNER.run(DEVELOP(order, remaining_s))
     observability.log_run(LOGGER, order, report, cpu_seconds=time.process_time() - began)
-    metrics.emit("worker", metrics.of_run(report))
+    cloudwatch.emit("worker", cloudwatch.of_run(report))
     return WorkerResult.of(order, report).model_dump(by_alias=True)

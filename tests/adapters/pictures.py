@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 
-from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
 from darkroom.ports import RawImage
 from PIL import Image
 

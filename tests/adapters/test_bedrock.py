@@ -11,8 +11,9 @@ import pytest
 from botocore import exceptions as botocore_errors
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
-from darkroom.adapters import answers, aws
-from darkroom.adapters.bedrock import Bedrock, aspect_ratio
+from darkroom.adapters import aws
+from darkroom.adapters.providers import http
+from darkroom.adapters.providers.bedrock import Bedrock, aspect_ratio
 from darkroom.domain.errors import (
     BadImage,
     InvalidPrompt,
@@ -28,7 +29,7 @@ from darkroom.domain.errors import (
 from darkroom.ports import RawImage
 from urllib3 import exceptions as urllib3_errors
 
-from tests.recorded import PROMPT, body_of
+from testing.recorded import PROMPT, body_of
 
 MODEL = "stability.stable-image-core-v1:1"
 EVENT = "before-call.bedrock-runtime.InvokeModel"
@@ -162,7 +163,7 @@ def test_a_body_that_breaks_off_in_any_way_is_billed(stub: Stubber, error: Excep
 
 
 def test_a_body_over_the_limit_is_cut_off(stub: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", 10_000)
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 10_000)
     assert isinstance(failing(stub, b" " * 10_001), BadImage)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.response import StreamingBody
-from darkroom.adapters.bedrock import Bedrock
+from darkroom.adapters.providers.bedrock import Bedrock
 from darkroom.ports import RawImage
 
-from tests.recorded import PROMPT, body_of
+from testing.recorded import PROMPT, body_of
 
 
 class Hanging:

@@ -1,7 +1,7 @@
 """What the errors of Bedrock mean: name, status and sentence → the error, and what an operator reads."""
 
 import pytest
-from darkroom.adapters import bedrock
+from darkroom.adapters.providers import bedrock
 from darkroom.domain.errors import (
     AccountUnusable,
     InvalidPrompt,

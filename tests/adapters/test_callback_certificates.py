@@ -15,12 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from darkroom.adapters.callback_secrets import CallbackSecrets
 from darkroom.adapters.http_callbacks import HttpCallbacks, connections
+from darkroom.adapters.signing.callback_secrets import CallbackSecrets
 from darkroom.domain.callbacks import Answer
 
+from testing.fakes import ManualClock
 from tests.adapters.test_http_callbacks import delivery
-from tests.fakes import ManualClock
 
 NAME = "receiver.example"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import jwt
 import pytest
-from darkroom.adapters.api_tokens import ApiTokens, digest, faults
 from darkroom.adapters.secrets import plain
-from darkroom.adapters.share_links import CALLER, RIGHTS, ShareLinks, is_share_token
+from darkroom.adapters.signing.api_tokens import ApiTokens, digest, faults
+from darkroom.adapters.signing.share_links import CALLER, RIGHTS, ShareLinks, is_share_token
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.errors import InvalidInput
 from hypothesis import given

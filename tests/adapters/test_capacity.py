@@ -8,13 +8,13 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
-from darkroom.adapters.batch_read import AT_ONCE, read_items
-from darkroom.adapters.dynamodb_allowance import DynamoDBAllowance
-from darkroom.adapters.dynamodb_counters import DynamoDBCounters
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
-from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
-from darkroom.adapters.dynamodb_quota import DynamoDBQuota
-from darkroom.aws_errors import is_passing
+from darkroom.adapters.aws_errors import is_passing
+from darkroom.adapters.dynamodb.batch_read import AT_ONCE, read_items
+from darkroom.adapters.dynamodb.counters import DynamoDBCounters
+from darkroom.adapters.dynamodb.daily_limit import DynamoDBAllowance
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb.quota import DynamoDBQuota
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Busy, Contention
 from darkroom.domain.quota import Account, Quota
@@ -23,8 +23,8 @@ from darkroom.domain.totals import Window
 from darkroom.ports import Kept
 from darkroom.usecases.change_job import change_job
 
-from tests.builders import NOW, a_case, a_job
-from tests.fakes import MemoryJobs
+from testing.builders import NOW, a_case, a_job
+from testing.fakes import MemoryJobs
 
 JOB = a_job()
 CODES = [

@@ -7,7 +7,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from darkroom.adapters import colours
+from darkroom.adapters.pictures import colours
 from PIL import Image, ImageCms
 
 from tests.adapters.pictures import (

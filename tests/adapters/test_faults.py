@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from darkroom.adapters import answers, gemini, openai
+from darkroom.adapters.providers import gemini, http, openai
 from darkroom.domain.errors import (
     AccountUnusable,
     InvalidPrompt,
@@ -101,7 +101,7 @@ def test_keys_are_understood_in_both_spellings(keys: dict[str, Any], error: type
         ({"details": [{"retry_delay": {"seconds": 48, "nanos": 500_000_000}}]}, 48.5),
         ({"details": [{"retryDelay": {"seconds": "48"}}]}, 48.0),
         ({"retry_after": 9}, 9.0),
-        ({"retry_delay": {"seconds": 99_999_999, "nanos": 5}}, answers.LONGEST_DELAY_S),
+        ({"retry_delay": {"seconds": 99_999_999, "nanos": 5}}, http.LONGEST_DELAY_S),
         ({"retry_delay": {"seconds": "x"}}, 7.0),
         ({"retry_after": "soon"}, 7.0),
         ({"message": "Please retry in 48.9s."}, 7.0),
@@ -120,7 +120,7 @@ def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], s
         ("Please try again in 250ms", 0.25),
         ("Try again in 2h", 7200.0),
         ("Please retry after 30 seconds", 30.0),
-        ("Please retry after 900000h", answers.LONGEST_DELAY_S),
+        ("Please retry after 900000h", http.LONGEST_DELAY_S),
         ("Please try again in 500 milliseconds", 0.5),
         ("Please try again in 2 minutes 5 secs", 125.0),
         ("Please try again in 10 min.", 600.0),

@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from darkroom.adapters import gemini
-from darkroom.adapters.gemini import Gemini
+from darkroom.adapters.providers import gemini
+from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.errors import BadImage, NoImage, Refused, ShotError
 from darkroom.ports import RawImage
 
-from tests import recorded
-from tests.recorded import KEY, PROMPT, body_of
+from testing import recorded
+from testing.recorded import KEY, PROMPT, body_of
 
 
 def provider(client: httpx.AsyncClient, thinking: str = "minimal") -> Gemini:

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from darkroom.adapters.gemini import Gemini
+from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.errors import (
     AccountUnusable,
     InvalidPrompt,
@@ -18,8 +18,8 @@ from darkroom.domain.errors import (
     Unauthorized,
 )
 
-from tests import recorded
-from tests.recorded import BODIES, KEY, body_of
+from testing import recorded
+from testing.recorded import BODIES, KEY, body_of
 
 
 def provider(client: httpx.AsyncClient) -> Gemini:

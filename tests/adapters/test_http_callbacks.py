@@ -6,15 +6,16 @@ from typing import Any
 
 import httpx
 import pytest
-from darkroom.adapters import http_callbacks, standard_webhooks
-from darkroom.adapters.callback_secrets import CallbackSecrets
+from darkroom.adapters import http_callbacks
 from darkroom.adapters.http_callbacks import HttpCallbacks, is_public
+from darkroom.adapters.signing import standard_webhooks
+from darkroom.adapters.signing.callback_secrets import CallbackSecrets
 from darkroom.domain.callbacks import Answer, Delivery
 from darkroom.domain.errors import BadSignature
 from darkroom.domain.receivers import CallbackEvent
 
-from tests.builders import NOW
-from tests.fakes import ManualClock
+from testing.builders import NOW
+from testing.fakes import ManualClock
 
 SECRETS = CallbackSecrets(lambda: "the-new-master the-old-master")
 URL = "https://game.example:8443/hook?x=1"

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from darkroom.adapters.openai import OpenAI
+from darkroom.adapters.providers.openai import OpenAI
 from darkroom.domain.errors import (
     AccountUnusable,
     BadImage,
@@ -23,8 +23,8 @@ from darkroom.domain.errors import (
 )
 from darkroom.ports import RawImage
 
-from tests import recorded
-from tests.recorded import BODIES, KEY, PROMPT, body_of
+from testing import recorded
+from testing.recorded import BODIES, KEY, PROMPT, body_of
 
 
 def provider(client: httpx.AsyncClient) -> OpenAI:

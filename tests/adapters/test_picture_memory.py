@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from darkroom.adapters.pillow_developer import FORMATS
+from darkroom.adapters.pictures.pillow_processor import FORMATS
 from PIL import Image
 
 from tests.adapters.pictures import encoded
@@ -16,7 +16,7 @@ LARGEST_MB = 800
 SIDE = 2800
 MEASURE = """
 import pathlib, sys, threading
-from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
 from PIL import Image
 from tests.adapters.pictures import encoded
 

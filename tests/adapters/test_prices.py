@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from darkroom.adapters.prices import PRICES, Price, price
+from darkroom.adapters.providers.prices import PRICES, Price, price
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from darkroom.adapters import gemini, openai
+from darkroom.adapters.providers import gemini, openai
 from darkroom.domain.errors import (
     AccountUnusable,
     InvalidPrompt,

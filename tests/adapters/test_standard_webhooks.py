@@ -1,7 +1,7 @@
 """Signatures by Standard Webhooks 1.0."""
 
 import pytest
-from darkroom.adapters.standard_webhooks import TOLERANCE_S, sign, verify
+from darkroom.adapters.signing.standard_webhooks import TOLERANCE_S, sign, verify
 from darkroom.domain.errors import BadSignature
 
 OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

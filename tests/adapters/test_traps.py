@@ -9,21 +9,21 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 
 import httpx
-from darkroom.adapters import http
-from darkroom.adapters.gemini import Gemini
-from darkroom.adapters.pillow_developer import PillowDeveloper
+from darkroom.adapters import http_client
+from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.case import ShotKind
 from darkroom.domain.hedging import HedgePolicy
-from darkroom.domain.work import work_order
-from darkroom.usecases.develop_case import DevelopCase
-from darkroom.usecases.ledger import RunReport
-from darkroom.usecases.make_shot import MakeShot
-from darkroom.usecases.race import RacePolicy
-from darkroom.usecases.report_run import ReportPolicy
+from darkroom.domain.run import work_order
+from darkroom.worker.attempts import RacePolicy
+from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.reporter import ReportPolicy
+from darkroom.worker.run_job import DevelopCase
+from darkroom.worker.run_state import RunReport
 from PIL import Image
 
-from tests.builders import a_case, a_job, a_source
-from tests.fakes import Ids, ManualClock, MemoryImages, MemoryQuota, RecordedSnapshots
+from testing.builders import a_case, a_job, a_source
+from testing.fakes import Ids, ManualClock, MemoryImages, MemoryQuota, RecordedSnapshots
 
 
 def picture(size: tuple[int, int], form: str) -> bytes:
@@ -78,7 +78,7 @@ def test_every_wrong_answer_is_an_error_of_its_shot_alone() -> None:
         return next(make for part, (make, _) in TRAPS.items() if part in prompt)()
 
     async def develop() -> RunReport:
-        async with http.client(14, httpx.MockTransport(respond)) as client:
+        async with http_client.client(14, httpx.MockTransport(respond)) as client:
             gemini = Gemini(client, base_url="https://g.example", model="m", thinking="", key=lambda: "k")
             images = MemoryImages()
             worker = DevelopCase(

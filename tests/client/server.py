@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import httpx
 from darkroom.domain.history import Event, EventKind, RunLog
 from darkroom.domain.job import Failure, Job, Status
-from darkroom.domain.timeline import noted
+from darkroom.domain.job_history import noted
 from darkroom.wire.calls import AcceptedView, JobView, RequestView
 from darkroom.wire.model import dump
 from darkroom.wire.timeline import TimelineView
 
-from tests.builders import NOW, a_case, a_job
+from testing.builders import NOW, a_case, a_job
 
 type Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 

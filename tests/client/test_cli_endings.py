@@ -94,7 +94,7 @@ def test_a_file_that_is_no_case_is_wrong_usage(darkroom: Command, tmp_path: Path
 
 
 def test_each_exit_code_is_in_the_readme_and_in_the_help(darkroom: Command) -> None:
-    readme = (package.ROOT / "client" / "README.md").read_text()
+    readme = (package.ROOT / "clients/python/README.md").read_text()
     shown = darkroom("--help").output
     assert set(exits.MEANING) == set(Exit)
     for code, meaning in exits.MEANING.items():

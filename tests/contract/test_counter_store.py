@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_counters import DynamoDBCounters
+from darkroom.adapters.dynamodb.counters import DynamoDBCounters
 from darkroom.domain.histogram import bucket
 from darkroom.domain.tally import Count, Tally
 from darkroom.domain.totals import HOUR, Totals, Window
 from darkroom.ports import CounterStore
 from moto import mock_aws
 
-from tests.builders import NOW, a_job
+from testing.builders import NOW, a_job
+from testing.fakes import MemoryCounters
 from tests.contract.test_job_store import TABLE, create_table
-from tests.fakes import MemoryCounters
 
 ENDED = Tally(counts={Count.COMPLETED: 14, Count.COST: 470_400}, generation=22_000, webhook=80)
 STARTED = Tally(counts={Count.CASES: 1, Count.REQUESTED: 14})

@@ -8,9 +8,9 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.domain.errors import InvokeRefused
-from darkroom.usecases.announce import hand_over
+from darkroom.usecases.enqueue_callback import hand_over
 
-from tests.fakes import ManualClock, RecordedDeliverers
+from testing.fakes import ManualClock, RecordedDeliverers
 
 KEY = ("case-1", "job-1", 4)
 

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 from botocore.awsrequest import AWSResponse
-from darkroom.adapters import aws, http
-from darkroom.adapters.bedrock import Bedrock
-from darkroom.adapters.gemini import Gemini
-from darkroom.adapters.openai import OpenAI
+from darkroom.adapters import aws, http_client
+from darkroom.adapters.providers.bedrock import Bedrock
+from darkroom.adapters.providers.gemini import Gemini
+from darkroom.adapters.providers.openai import OpenAI
 from darkroom.domain.errors import (
     AccountUnusable,
     BadImage,
@@ -32,8 +32,8 @@ from darkroom.domain.errors import (
 )
 from darkroom.ports import RawImage
 
-from tests.fakes import ScriptedProvider
-from tests.recorded import body_of
+from testing.fakes import ScriptedProvider
+from testing.recorded import body_of
 
 PROMPT = "A hand reaches out of the harbour water, holding a pocket watch."
 KEY = "sk-live-0123456789abcdef"
@@ -129,7 +129,7 @@ def over_the_wire(kind: str, status: int, body: bytes) -> RawImage:
 
 async def from_http(kind: str, status: int, body: bytes) -> RawImage:
     transport = httpx.MockTransport(lambda request: httpx.Response(status, content=body))
-    async with http.client(1, transport) as client:
+    async with http_client.client(1, transport) as client:
         base = "https://provider.example"
         provider = (
             Gemini(client, base_url=base, model="a-model", thinking="", key=lambda: KEY)

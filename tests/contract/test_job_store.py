@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
-from darkroom.adapters.job_items import job_attributes, job_from_item, to_item
+from darkroom.adapters.dynamodb.items import job_attributes, job_from_item, to_item
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound, RetriesExhausted
 from darkroom.domain.history import Event, EventKind, Move, RunLog, What
@@ -17,8 +17,8 @@ from darkroom.ports import JobStore
 from moto import mock_aws
 
 from local import cloudformation, package
-from tests.builders import NOW, TIMING, a_case, a_job, keys_of
-from tests.fakes import MemoryJobs
+from testing.builders import NOW, TIMING, a_case, a_job, keys_of
+from testing.fakes import MemoryJobs
 
 TABLE = "jobs"
 

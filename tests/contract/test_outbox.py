@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.domain.callbacks import Answer, Delivery, DeliveryState
 from darkroom.domain.errors import Contention, DeliveryNotFound
 from darkroom.domain.receivers import CallbackEvent
 from darkroom.ports import Outbox
 from moto import mock_aws
 
-from tests.builders import NOW, a_job
+from testing.builders import NOW, a_job
+from testing.fakes import MemoryOutbox
 from tests.contract.test_job_store import TABLE, create_table
-from tests.fakes import MemoryOutbox
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

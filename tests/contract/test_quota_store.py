@@ -7,14 +7,14 @@ from dataclasses import replace
 import boto3
 import pytest
 from botocore.stub import Stubber
-from darkroom.adapters.dynamodb_quota import DynamoDBQuota
+from darkroom.adapters.dynamodb.quota import DynamoDBQuota
 from darkroom.domain.errors import Contention, StorageFailed
 from darkroom.domain.quota import Account, Purse, Quota
 from darkroom.ports import Kept, QuotaStore
 from moto import mock_aws
 
-from tests.builders import NOW
-from tests.fakes import MemoryQuota
+from testing.builders import NOW
+from testing.fakes import MemoryQuota
 
 PURSES = {"job:1": 1_000, "day:7": 5_000}
 QUOTA = Quota(

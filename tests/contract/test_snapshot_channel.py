@@ -10,13 +10,14 @@ from dataclasses import replace
 import httpx
 import pytest
 from darkroom import api
-from darkroom.adapters import http, standard_webhooks
+from darkroom.adapters import http_client
 from darkroom.adapters.http_snapshots import MAX_ANSWER_BYTES, HttpSnapshots
+from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
-from darkroom.domain.progress import Snapshot, SnapshotKind
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
 
-from tests.builders import a_case, a_snapshot
-from tests.fakes import ManualClock, RecordedSnapshots
+from testing.builders import a_case, a_snapshot
+from testing.fakes import ManualClock, RecordedSnapshots
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 URL = "https://api.example/api/webhook/image-progress"
@@ -63,7 +64,7 @@ def post(
     secret: Callable[[], str] = lambda: SECRET,
 ) -> None:
     async def send() -> None:
-        async with http.client(1, httpx.MockTransport(answer)) as client:
+        async with http_client.client(1, httpx.MockTransport(answer)) as client:
             channel = HttpSnapshots(client, secret, clock or ManualClock())
             await channel.send(snapshot, URL)
 
@@ -198,7 +199,7 @@ def test_no_cookie_is_kept_and_it_is_sent_in_our_name() -> None:
         return httpx.Response(200, headers={"set-cookie": "session=1; Path=/"})
 
     async def send_twice() -> None:
-        async with http.client(1, httpx.MockTransport(answer)) as client:
+        async with http_client.client(1, httpx.MockTransport(answer)) as client:
             for _ in range(2):
                 await HttpSnapshots(client, lambda: SECRET, ManualClock()).send(SNAPSHOT, URL)
 

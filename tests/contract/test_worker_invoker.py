@@ -8,12 +8,12 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.domain.errors import InvokeRefused
-from darkroom.domain.work import work_order
+from darkroom.domain.run import work_order
 from darkroom.wire.messages import WorkerEvent
 from darkroom.wire.model import dump, parse
 
-from tests.builders import a_case, a_job
-from tests.fakes import RecordedWorkers
+from testing.builders import a_case, a_job
+from testing.fakes import RecordedWorkers
 
 ORDER = work_order(a_job(), a_case(), webhook_url="https://x/hook")
 

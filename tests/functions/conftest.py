@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.errors import Overloaded
 from darkroom.domain.job import end
 from moto import mock_aws

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.share_links import RIGHTS, ShareLinks
+from darkroom.adapters.signing.share_links import RIGHTS, ShareLinks
 
 from tests.functions.conftest import SECRETS, TOKEN, Functions, event, fail, request
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.errors import Contention
 
-from bench import bill, cost, growth, million, price_list
-from bench.growth import BOUNDS, Counted
-from bench.meter import ENTRIES, INDEX, INVOCATIONS, READ, REQUESTS, WRITE, Meter
-from tests.builders import a_case, a_job
+from bench.usage import bill, cost, growth, million_jobs, price_list
+from bench.usage.growth import BOUNDS, Counted
+from bench.usage.request_meter import ENTRIES, INDEX, INVOCATIONS, READ, REQUESTS, WRITE, Meter
+from testing.builders import a_case, a_job
 from tests.functions.conftest import deployment
 
 PAGE = cost.FILE.read_text()
@@ -48,7 +48,7 @@ OPERATIONS = (
 
 @pytest.fixture(scope="module")
 def counted() -> Counted:
-    """The case that docs/cost.md is about."""
+    """The case that docs/measurements/cost.md is about."""
     found = re.search(r"A case of 14 pictures \(seed (\d+)\)", PAGE)
     assert found
     return growth.count(14, int(found[1]))
@@ -91,9 +91,9 @@ def test_the_page_says_what_is_counted_now(counted: Counted) -> None:
 
 @pytest.mark.parametrize("jobs", [1_000, 20_000])
 def test_a_sweep_asks_as_much_of_a_large_table_as_of_a_small_one(jobs: int) -> None:
-    idle = million.sweeps(0, jobs)
+    idle = million_jobs.sweeps(0, jobs)
     assert [(m.total("Query"), m.total(ENTRIES), m.total(READ)) for m in idle] == [(12, 0, 6)]
-    busy, *_ = million.sweeps(10, jobs)
+    busy, *_ = million_jobs.sweeps(10, jobs)
     assert (busy.total("Query"), busy.total(ENTRIES), busy.total(READ)) == (12, 10, 26)
     assert (busy.total("PutItem"), busy.total("ListObjectsV2"), busy.total("Invoke")) == (10, 10, 10)
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
-from darkroom.adapters.dynamodb_outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.domain.callbacks import Delivery
 from darkroom.domain.receivers import CallbackEvent
 
-from local import studio
-from tests.builders import a_case, a_job
+from local import fake_gemini
+from testing.builders import a_case, a_job
 from tests.functions.conftest import TOKEN, Context, Functions, event, request
 from tests.functions.test_observer import a_submission, an_event
 from tests.functions.test_webhook import deliver, snapshot
@@ -199,7 +199,7 @@ def recorder(functions: Functions) -> Iterator[Recorder]:
 def go_through_everything(functions: Functions) -> None:
     """All that functions do, told by what their callers can make them do."""
     link = submit_and_authorize(functions)
-    develop(functions, studio.Config(latency_median=0), maxCostUsd=5)
+    develop(functions, fake_gemini.Config(latency_median=0), maxCostUsd=5)
     ask(functions, "GET", JOB, images="inline")
     found = ask(functions, "GET", JOB)
     ask(functions, "GET", JOB + "/timeline")
@@ -212,7 +212,7 @@ def go_through_everything(functions: Functions) -> None:
     again = submit(functions, "again")
     ask(functions, "DELETE", "/api/cases/again/image-job")
     ask(functions, "POST", "/api/cases/again/image-job/retry")
-    develop(functions, studio.Config(latency_median=0), caseId="again", jobId=again["jobId"], run=2)
+    develop(functions, fake_gemini.Config(latency_median=0), caseId="again", jobId=again["jobId"], run=2)
     for other in ("openai", "bedrock"):
         develop_elsewhere(functions, other)
     job = submit(functions, "continued")
@@ -278,14 +278,14 @@ def develop_elsewhere(functions: Functions, provider: str) -> None:
     """A worker of another provider, which is refused at once."""
     job = submit(functions, f"by-{provider}")
     with (
-        serving(studio.Server(studio.Config())) as nowhere,
+        serving(fake_gemini.Server(fake_gemini.Config())) as nowhere,
         Stubber(clients.bedrock("us-west-2", 14)) as stubber,
     ):
         functions.setenv("OPENAI_URL", nowhere)
         functions.load("worker", IMAGE_PROVIDER=provider)
         for _ in range(3):
             stubber.add_client_error("invoke_model", "AccessDeniedException", http_status_code=403)
-        develop(functions, studio.Config(latency_median=0), caseId=job["caseId"], jobId=job["jobId"])
+        develop(functions, fake_gemini.Config(latency_median=0), caseId=job["caseId"], jobId=job["jobId"])
 
 
 def ask(functions: Functions, method: str, path: str, **query: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from darkroom.adapters import aws as clients
 
-from local import studio
+from local import fake_gemini
 from tests.functions.conftest import SECRETS, TOKEN, Functions, event, request
 from tests.functions.test_observer import a_submission, an_event
 from tests.functions.test_worker import develop
@@ -21,7 +21,7 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def a_whole_case(functions: Functions, config: studio.Config) -> list[str]:
+def a_whole_case(functions: Functions, config: fake_gemini.Config) -> list[str]:
     """Everything that happens to a case; what of it must stay secret."""
     authorizer = functions.load("authorizer")
     for token in (TOKEN, f"{TOKEN}-altered"):
@@ -65,7 +65,7 @@ def test_nothing_that_must_stay_secret_is_printed(
     fault: list[str],
 ) -> None:
     script = {"Torn letter": fault} if fault else {}
-    secret = a_whole_case(functions, studio.Config(latency_median=0, script=script))
+    secret = a_whole_case(functions, fake_gemini.Config(latency_median=0, script=script))
     captured = capsys.readouterr()
     printed = captured.out + captured.err + caplog.text
     assert len(lines(captured.out)) > 12
@@ -75,7 +75,7 @@ def test_nothing_that_must_stay_secret_is_printed(
 def test_a_wrong_key_is_not_printed_by_its_refusal(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    secret = a_whole_case(functions, studio.Config(latency_median=0, key="another-key"))
+    secret = a_whole_case(functions, fake_gemini.Config(latency_median=0, key="another-key"))
     printed = "".join(capsys.readouterr())
     assert '"unauthorized"' in printed
     assert [mark for mark in secret if mark in printed] == []
@@ -95,7 +95,7 @@ def test_a_defect_prints_its_place_and_nothing_of_what_it_worked_on(
 def test_the_job_id_is_on_every_line_about_a_job_from_submission_to_sweep(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a_whole_case(functions, studio.Config(latency_median=0))
+    a_whole_case(functions, fake_gemini.Config(latency_median=0))
     printed = lines(capsys.readouterr().out)
     job_id = functions.call("reader", request("GET", JOB)).json["jobId"]
     about = [

@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from darkroom import metrics
+from darkroom import cloudwatch
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 
 from tests.functions.conftest import Functions, event, request
 
@@ -80,7 +80,7 @@ def test_the_counts_are_for_operators(functions: Functions) -> None:
 
 
 def test_every_metric_has_one_that_emits_it() -> None:
-    assert frozenset().union(*metrics.EMITTERS.values()) == frozenset(metrics.Metric)
+    assert frozenset().union(*cloudwatch.EMITTERS.values()) == frozenset(cloudwatch.Metric)
 
 
 def test_each_change_rewrites_the_status_document_that_a_submission_named(functions: Functions) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 
 from local import openapi
-from local.reference import reference
+from local.api_docs import reference
 from tests.functions.conftest import Functions
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.job import Status
 
-from tests.builders import a_case, a_job, keys_of
+from testing.builders import a_case, a_job, keys_of
 from tests.functions.conftest import Context, Functions, event
 
 REPORT: dict[str, Any] = {"rearmed": [], "ended": [], "refused": [], "stuck": [], "failed": {}, "left": []}

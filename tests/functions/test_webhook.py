@@ -5,8 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from darkroom.adapters import aws, standard_webhooks
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters import aws
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.signing import standard_webhooks
 
 from tests.functions.conftest import SECRET, Answer, Functions, event, request
 

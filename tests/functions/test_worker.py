@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from PIL import Image
 
-from local import studio
+from local import fake_gemini
 from tests.functions.conftest import VALUES, Context, Functions, event
 
-FAST = studio.Config(latency_median=0)
+FAST = fake_gemini.Config(latency_median=0)
 
 
 @contextmanager
@@ -60,12 +60,15 @@ def order_of(**known: Any) -> dict[str, Any]:
     return order
 
 
-def develop(functions: Functions, config: studio.Config, **changes: Any) -> dict[str, Any]:
+def develop(functions: Functions, config: fake_gemini.Config, **changes: Any) -> dict[str, Any]:
     """Submit the sample case and run its worker; the worker's answer."""
     job = functions.call("initiator", event("initiator")).json
     functions.load("webhook")
     handler = type("Bound", (Webhook,), {"functions": functions})
-    with serving(studio.Server(config)) as provider, serving(HTTPServer(("127.0.0.1", 0), handler)) as api:
+    with (
+        serving(fake_gemini.Server(config)) as provider,
+        serving(HTTPServer(("127.0.0.1", 0), handler)) as api,
+    ):
         worker = functions.load("worker", GEMINI_URL=provider)
         known = {"caseId": job["caseId"], "jobId": job["jobId"]}
         order = order_of(**(known | {"webhookUrl": f"{api}/api/webhook/image-progress"} | changes))
@@ -107,7 +110,7 @@ def test_a_jobs_budget_is_kept_as_long_as_the_job(
 
 
 def test_a_refused_picture_makes_the_case_partial(functions: Functions) -> None:
-    result = develop(functions, studio.Config(latency_median=0, script={"Torn letter": ["safety"]}))
+    result = develop(functions, fake_gemini.Config(latency_median=0, script={"Torn letter": ["safety"]}))
     assert (result["success"], result["status"], result["completedImages"]) == (True, "partial", 2)
     job = functions.call("reader", event("reader")).json
     assert job["errors"]["evidence-2"]["code"] == "refused"
@@ -137,7 +140,7 @@ def test_an_event_past_its_time_is_dropped(functions: Functions) -> None:
 def test_a_run_logs_why_it_failed_and_nothing_secret(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    develop(functions, studio.Config(latency_median=0, key="another-key"))
+    develop(functions, fake_gemini.Config(latency_median=0, key="another-key"))
     logged = capsys.readouterr().out
     lines = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
     [ended] = [line for line in lines if line.get("message") == "run_ended"]

@@ -32,7 +32,7 @@ print(json.dumps(found, default=str))
 """
 type Parsed = dict[str, dict[str, Any]]
 
-DOCUMENTS = ("README.md", "docs/operations.md")
+DOCUMENTS = ("README.md", "docs/guides/operations.md")
 PARAMETERS = cloudformation.load(package.ROOT / "template.yaml")["Parameters"]
 
 

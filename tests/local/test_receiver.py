@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from darkroom.adapters import standard_webhooks
+from darkroom.adapters.signing import standard_webhooks
 
 from local import receiver
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from rich.console import Console
 
-from local import cloudformation, engine, package, sam, sam_local, sam_steps
-from local.develop import Loopback
-from local.engine import Missing
+from local import cloudformation, container_engine, package, sam, sam_local, sam_steps
+from local.container_engine import Missing
 from local.forward import forwarding
+from local.run_case import Loopback
 from local.sam import Failed, Invoked, Place, container_environment
 from local.stack import Stack, free_port, serving
 
@@ -59,20 +59,20 @@ def test_an_engine_that_is_not_running_is_quoted(monkeypatch: pytest.MonkeyPatch
     an_engine(tmp_path, "echo 'Cannot connect to the daemon' >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Missing, match="docker does not answer: Cannot connect to the daemon"):
-        engine.find_engine()
+        container_engine.find_engine()
 
 
 def test_an_engine_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     an_engine(tmp_path, "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert engine.find_engine() == "docker"
+    assert container_engine.find_engine() == "docker"
 
 
 @pytest.mark.parametrize("given", ["host.docker.internal", "127.0.0.1", "::1"])
 def test_an_address_that_no_container_can_use_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("SAM_LOCAL_HOST", given)
     with pytest.raises(Missing, match="SAM_LOCAL_HOST must be an IPv4 address other than loopback"):
-        engine.address_for_containers("docker")
+        container_engine.address_for_containers("docker")
 
 
 def test_functions_call_this_machine_at_the_address_that_containers_have_for_it() -> None:

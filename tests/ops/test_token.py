@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from darkroom.adapters.api_tokens import ApiTokens
+from darkroom.adapters.signing.api_tokens import ApiTokens
 
 from ops import token
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from darkroom.domain.adoption import adopted
 from darkroom.domain.job import Job, Status
 
-from tests.builders import PRICE
+from testing.builders import PRICE
 
 
 class Violation(AssertionError):

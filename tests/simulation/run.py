@@ -6,10 +6,10 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
-from tests.builders import PRICE, a_case
+from testing.builders import PRICE, a_case
+from testing.virtual_time import run
 from tests.simulation.invariants import Violation, check, check_end
 from tests.simulation.world import World
-from tests.virtual_time import run
 
 SWEEPS_AFTER_FAULTS = 45
 """The longest backoff, a lease and a run, and as much again for the retry, in minutes."""

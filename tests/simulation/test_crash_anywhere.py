@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.builders import a_case
+from testing.builders import a_case
+from testing.virtual_time import run
 from tests.simulation.invariants import check_end
 from tests.simulation.world import CURRENT, Killed, World
-from tests.virtual_time import run
 
 CASE = a_case(evidence=2, locations=1)
 type Story = Callable[[World], None]

@@ -30,24 +30,24 @@ from darkroom.domain.errors import (
 )
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
-from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account, Limits, Quota
+from darkroom.domain.run import WorkOrder
+from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
-from darkroom.domain.work import WorkOrder
 from darkroom.ports import Kept, RawImage
 from darkroom.usecases.cancel_job import CancelJob
-from darkroom.usecases.develop_case import DevelopCase
-from darkroom.usecases.make_shot import MakeShot
-from darkroom.usecases.race import RacePolicy
 from darkroom.usecases.record_progress import RecordProgress
-from darkroom.usecases.report_run import ReportPolicy
 from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
+from darkroom.worker.attempts import RacePolicy
+from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.reporter import ReportPolicy
+from darkroom.worker.run_job import DevelopCase
 
-from tests.builders import PRICE, a_source
-from tests.fakes import InstantDeveloper, MemoryAllowance, MemoryImages, MemoryJobs, MemoryQuota
+from testing.builders import PRICE, a_source
+from testing.fakes import InstantDeveloper, MemoryAllowance, MemoryImages, MemoryJobs, MemoryQuota
 from tests.simulation.invariants import Violation, check, check_write
 
 START = 1_800_000_000_000

@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from local import package, stack, studio
+from local import fake_gemini, package, stack
 
 DEADLINE_S = 60.0
 
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[stack.Stack]:
-    config = studio.Config(latency_median=0.2, latency_p95=0.4)
+    config = fake_gemini.Config(latency_median=0.2, latency_p95=0.4)
     log = package.ROOT / ".local" / "test-stack.log"
     # No second requests, so that each test decides what is asked; a quota that none of them reaches.
     parameters = {

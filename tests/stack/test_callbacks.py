@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from darkroom.adapters import standard_webhooks
+from darkroom.adapters.signing import standard_webhooks
 
 from tests.stack.conftest import Api
 from tests.stack.test_stack import a_case

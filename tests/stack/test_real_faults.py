@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.job import open_job
+from darkroom.domain.run import work_order
 from darkroom.domain.timing import Timing
-from darkroom.domain.work import work_order
 from darkroom.wire.calls import SubmitRequest
 from darkroom.wire.messages import WorkerEvent
 from darkroom.wire.model import dump, parse

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from darkroom.adapters import standard_webhooks
-from darkroom.adapters.dynamodb_jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.job import open_job
 from darkroom.domain.timing import Timing
 from darkroom.wire.calls import SubmitRequest
@@ -23,7 +23,7 @@ from PIL import Image
 from rich.console import Console
 
 from local import package
-from local.develop import develop
+from local.run_case import develop
 from tests.stack.conftest import Api
 
 CASE = package.ROOT / "events" / "case.json"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from darkroom import metrics
+from darkroom import cloudwatch
 
 from local import cloudformation, package
 
@@ -34,7 +34,7 @@ def watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
 def check(namespace: str, name: str, service: str | None) -> None:
     if namespace == OURS:
         assert service is not None
-        assert name in metrics.EMITTERS[service], name
+        assert name in cloudwatch.EMITTERS[service], name
     else:
         assert name in AWS_METRICS[namespace], name
 
@@ -70,7 +70,7 @@ def test_the_dashboard_draws_every_metric_of_ours_and_only_what_exists() -> None
             service = rest[1] if namespace == OURS else None
             check(namespace, name, service)
             drawn.add(name)
-    assert drawn >= {metric.value for metric in metrics.Metric}
+    assert drawn >= {metric.value for metric in cloudwatch.Metric}
 
 
 RELEASED = [name for name, r in RESOURCES.items() if "AutoPublishAlias" in r.get("Properties", {})]
@@ -117,4 +117,4 @@ def test_no_tracing_sdk_is_on_the_way_to_a_warm_function(function: str) -> None:
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_the_operators_are_told_what_to_do_about_an_alarm(name: str) -> None:
-    assert f"| `{name}` |" in (package.ROOT / "docs" / "operations.md").read_text()
+    assert f"| `{name}` |" in (package.ROOT / "docs/guides/operations.md").read_text()

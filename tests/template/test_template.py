@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from darkroom import api, settings
-from darkroom.adapters import dynamodb_allowance, dynamodb_quota, image_links
+from darkroom.adapters.dynamodb import daily_limit, quota
+from darkroom.adapters.signing import image_links
 from darkroom.domain import errors
 from darkroom.domain.timing import Timing
 
@@ -84,7 +85,7 @@ def test_the_providers_secrets_exist_only_for_those_that_are_used() -> None:
 
 def test_the_worker_may_touch_the_quota_and_the_purses_but_no_job() -> None:
     [statement] = [s for s in statements_of("worker") if "dynamodb:PutItem" in as_list(s["Action"])]
-    prefixes = [f"{dynamodb_quota.QUOTA_PREFIX}*", f"{dynamodb_quota.PURSE_PREFIX}*"]
+    prefixes = [f"{quota.QUOTA_PREFIX}*", f"{quota.PURSE_PREFIX}*"]
     assert statement["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes},
         "Null": {"dynamodb:LeadingKeys": "false"},
@@ -217,7 +218,7 @@ def test_the_description_says_which_routes_need_a_token() -> None:
 def test_the_initiator_updates_only_what_callers_have_submitted() -> None:
     [statement] = [s for s in statements_of("initiator") if s["Action"] == "dynamodb:UpdateItem"]
     assert statement["Condition"] == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{dynamodb_allowance.PREFIX}*"]},
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{daily_limit.PREFIX}*"]},
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
 
@@ -327,7 +328,7 @@ def test_what_the_layer_needs_is_pinned_with_hashes() -> None:
     assert all("--hash=" in block for block in re.split(r"\n(?=[a-z])", pinned)[1:])
 
 
-@pytest.mark.parametrize("name", ["requirements-dev.txt", "layers/darkroom/src/requirements.txt"])
+@pytest.mark.parametrize("name", ["requirements/dev.txt", "layers/darkroom/src/requirements.txt"])
 def test_tests_run_on_what_the_layer_ships(name: str) -> None:
     def versions(path: Path) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", path.read_text(), re.MULTILINE))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from darkroom.adapters import aws, http_callbacks, http_snapshots
 from darkroom.settings import WorkerSettings
-from darkroom.usecases import make_shot
+from darkroom.worker import generate_image
 
 from local import cloudformation, package
 
@@ -37,7 +37,7 @@ def test_a_call_to_aws_that_hangs_ends_before_the_function_that_waits_for_it(
 
 def test_a_put_ends_before_the_worker_stops_waiting_and_that_before_the_run_ends() -> None:
     reserve = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s").reserve_seconds
-    assert longest(aws.s3(attempts=3)) < make_shot.PUT_TIMEOUT_S < reserve
+    assert longest(aws.s3(attempts=3)) < generate_image.PUT_TIMEOUT_S < reserve
 
 
 def test_what_the_webhook_waits_for_ends_before_its_worker_gives_up() -> None:

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import BaseModel
 
-from darkroom.aws_errors import is_passing
+from darkroom.adapters.aws_errors import is_passing
 from darkroom.domain import errors
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.case import is_id

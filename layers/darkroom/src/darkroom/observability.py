@@ -14,8 +14,8 @@ from aws_lambda_powertools import Logger
 
 from darkroom.domain.case import is_id
 from darkroom.domain.job import Job
-from darkroom.domain.work import WorkOrder
-from darkroom.usecases.ledger import RunReport
+from darkroom.domain.run import WorkOrder
+from darkroom.worker.run_state import RunReport
 
 MAX_REASONS = 10
 """So many reasons of failed requests are in a run's line, the most frequent ones."""

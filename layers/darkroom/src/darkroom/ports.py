@@ -8,11 +8,11 @@ from darkroom.domain.callbacks import Answer, Delivery
 from darkroom.domain.case import Case
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
-from darkroom.domain.progress import Snapshot
 from darkroom.domain.quota import Account
+from darkroom.domain.run import WorkOrder
+from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.tally import Tally
 from darkroom.domain.totals import Totals, Window
-from darkroom.domain.work import WorkOrder
 
 type Clock = Callable[[], int]
 """Now, in epoch milliseconds."""

@@ -220,7 +220,7 @@ class WorkerSettings(Settings):
     bedrock_model: str = "stability.stable-image-core-v1:1"
 
     image_price_usd: float = 0.0
-    """Of one picture; 0: what adapters/prices.py knows of the model."""
+    """Of one picture; 0: what adapters/providers/prices.py knows of the model."""
     keep_days: int = 30
     """Days that a job is kept after its end, and its budget with it."""
     daily_budget_usd: float = 0.0

@@ -17,8 +17,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from darkroom.adapters import standard_webhooks
-from darkroom.adapters.http import USER_AGENT
+from darkroom.adapters.http_client import USER_AGENT
+from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.callbacks import Answer, Delivery
 from darkroom.domain.receivers import canonical_host, is_host_name
 from darkroom.ports import Clock

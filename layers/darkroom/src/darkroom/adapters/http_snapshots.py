@@ -7,9 +7,9 @@ from dataclasses import replace
 import httpx
 from pydantic import ValidationError
 
-from darkroom.adapters import standard_webhooks
+from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
-from darkroom.domain.progress import Snapshot
+from darkroom.domain.snapshot import Snapshot
 from darkroom.ports import Clock
 from darkroom.wire.messages import ImageProgressUpdate
 from darkroom.wire.model import dump

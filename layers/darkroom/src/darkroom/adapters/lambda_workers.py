@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.errors import InvokeRefused
-from darkroom.domain.work import WorkOrder
+from darkroom.domain.run import WorkOrder
 from darkroom.wire.messages import WorkerEvent
 from darkroom.wire.model import dump
 

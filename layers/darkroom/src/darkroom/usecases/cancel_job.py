@@ -3,9 +3,9 @@
 from collections.abc import Container
 from dataclasses import dataclass
 
+from darkroom.domain.caller_actions import cancel, check_state
 from darkroom.domain.job import Job
-from darkroom.domain.requests import cancel, check_state
-from darkroom.domain.timeline import noted
+from darkroom.domain.job_history import noted
 from darkroom.ports import Clock, JobStore
 from darkroom.usecases.change_job import change_job
 

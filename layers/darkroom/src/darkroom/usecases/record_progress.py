@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job, Status
-from darkroom.domain.progress import Snapshot, SnapshotKind, apply
-from darkroom.domain.timeline import WORKER, noted
+from darkroom.domain.job_history import WORKER, noted
+from darkroom.domain.run import work_order
+from darkroom.domain.snapshot import Snapshot, SnapshotKind, apply
 from darkroom.domain.timing import Timing
-from darkroom.domain.work import work_order
 from darkroom.ports import Clock, JobStore, WorkerInvoker
 from darkroom.usecases.change_job import change_job
 

@@ -4,10 +4,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from darkroom.domain.access import Access
+from darkroom.domain.caller_actions import check_state, counts_as_a_case, retry
 from darkroom.domain.case import Case
 from darkroom.domain.job import Job
-from darkroom.domain.requests import check_state, counts_as_a_case, retry
-from darkroom.domain.timeline import noted
+from darkroom.domain.job_history import noted
 from darkroom.domain.timing import Timing
 from darkroom.ports import CaseAllowance, Clock, JobStore
 from darkroom.usecases.change_job import change_job

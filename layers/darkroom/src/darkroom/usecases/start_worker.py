@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Contention, InvokeRefused
 from darkroom.domain.job import Job
-from darkroom.domain.work import work_order
+from darkroom.domain.run import work_order
 from darkroom.ports import JobStore, WorkerInvoker
 
 

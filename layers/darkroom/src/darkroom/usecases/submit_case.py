@@ -3,11 +3,11 @@
 from collections.abc import Container
 from dataclasses import dataclass
 
+from darkroom.domain.caller_actions import check_state, replacement
 from darkroom.domain.case import Case
 from darkroom.domain.errors import CaseConflict, JobNotFound
 from darkroom.domain.job import Job, open_job
-from darkroom.domain.requests import check_state, replacement
-from darkroom.domain.timeline import noted
+from darkroom.domain.job_history import noted
 from darkroom.domain.timing import Timing
 from darkroom.ports import CaseAllowance, Clock, JobStore, NewId
 from darkroom.usecases.change_job import change_job

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from darkroom.domain.errors import Busy, Contention, InvokeRefused, JobNotFound
 from darkroom.domain.job import Job
+from darkroom.domain.job_history import SWEEPER, noted
+from darkroom.domain.run import work_order
 from darkroom.domain.sweeping import is_due, is_stuck, sweep
-from darkroom.domain.timeline import SWEEPER, noted
 from darkroom.domain.timing import Timing
-from darkroom.domain.work import work_order
 from darkroom.ports import Clock, ImageIndex, Jitter, JobStore, WorkerInvoker
 
 type Each = Callable[[Callable[[str], None], Iterable[str]], Iterable[None]]

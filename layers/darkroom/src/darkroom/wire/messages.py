@@ -7,10 +7,8 @@ from pydantic import Field
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import FieldError, InvalidInput
 from darkroom.domain.job import Status, outcome
-from darkroom.domain.progress import Snapshot, SnapshotKind
-from darkroom.domain.work import WorkOrder
-from darkroom.usecases.ledger import Ending, RunReport
-from darkroom.wire.log import LogView
+from darkroom.domain.run import WorkOrder
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.wire.model import (
     FailureView,
     Id,
@@ -20,6 +18,8 @@ from darkroom.wire.model import (
     optional_micro_usd,
     usd,
 )
+from darkroom.wire.run_events import LogView
+from darkroom.worker.run_state import Ending, RunReport
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Moment = Annotated[int, Field(ge=0, le=100_000_000_000_000)]

@@ -1,0 +1,1 @@
+"""Thousands of cases a minute, on a virtual clock."""

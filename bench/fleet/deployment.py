@@ -1,0 +1,206 @@
+"""A deployment under load on the virtual clock: the real use cases and functions, and what they run in."""
+
+import asyncio
+import random
+import zlib
+from collections import Counter
+from collections.abc import Callable
+
+from darkroom.domain.case import Case, ShotKind
+from darkroom.domain.errors import (
+    Cancelled,
+    Contention,
+    RequestError,
+    Superseded,
+    Undeliverable,
+)
+from darkroom.domain.hedging import HedgePolicy
+from darkroom.domain.quota import Limits
+from darkroom.domain.run import WorkOrder
+from darkroom.domain.snapshot import Snapshot
+from darkroom.domain.timing import Timing
+from darkroom.usecases.record_progress import RecordProgress
+from darkroom.usecases.start_worker import StartWorker
+from darkroom.usecases.submit_case import SubmitCase
+from darkroom.usecases.sweep_jobs import SweepJobs
+from darkroom.worker.attempts import RacePolicy
+from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.hedger import Latencies
+from darkroom.worker.rate_limiter import Source
+from darkroom.worker.run_job import DevelopCase
+
+from bench.fleet.lambda_account import Account, NoPlace
+from bench.fleet.surroundings import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet, FleetImages, FleetProvider
+from bench.fleet.table import FleetJobs, FleetQuota, Keys, OutOfTime
+from bench.speed.scenarios import MEDIAN_S, P95_S
+from bench.speed.worker import PRICE_MICRO_USD, START
+from testing.fakes import InstantDeveloper, MemoryAllowance
+
+TIMING = Timing()
+NETWORK_S, HANDLER_S, INVOKE_S = 0.02, 0.008, 0.02
+WORKER_TIMEOUT_S, SWEEPER_TIMEOUT_S, SWEEPER_RESERVE_S = 300.0, 50.0, 10.0
+
+
+class World:
+    """Everything that one row runs in."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.dice = random.Random(fleet.seed)
+        self.account = Account(fleet.account, self.dice, fleet.reserved)
+        self.keys = Keys()
+        self.jobs = FleetJobs(self.keys)
+        self.quota = FleetQuota(keys=self.keys, dice=self.dice)
+        self.images = FleetImages(self.jobs)
+        self.provider = FleetProvider(fleet.quota, self.dice)
+        self.submits = Bucket(fleet.submits_per_s, fleet.submits_burst)
+        self.snapshots = Bucket(WEBHOOK_PER_S, WEBHOOK_BURST)
+        self.arrived: dict[str, float] = {}
+        self.accepted: dict[str, float] = {}
+        self.endings: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        """Calls of the API that failed: by route and reason."""
+        self.swept: list[tuple[float, int, int, float]] = []
+        """When, how many jobs were due, how many were moved, how long it took."""
+        self.lag = 0.0
+        """The oldest change that waited for the observer, in seconds."""
+        self.workers_killed = 0
+        self.defects: list[BaseException] = []
+        self._ids = 0
+
+    # ---- time ----
+
+    def clock(self) -> int:
+        """Goes on while a use case that takes no time adds up what it would have taken."""
+        return START + round((asyncio.get_running_loop().time() + self.jobs.took) * 1000)
+
+    def new_id(self) -> str:
+        """Never the same."""
+        self._ids += 1
+        return f"{zlib.crc32(str(self._ids).encode()):08x}{self._ids:08x}"
+
+    async def _timed(self, action: Callable[[], object], limit_s: float = 10.0, threads: int = 1) -> float:
+        """Do it at once, then let the time pass that its calls would have taken."""
+        self.jobs.took, self.jobs.limit, self.jobs.at_once = 0.0, limit_s, threads
+        try:
+            action()
+        finally:
+            took, self.jobs.took = self.jobs.took, 0.0
+            await asyncio.sleep(took)
+        return took
+
+    # ---- the functions ----
+
+    async def submit(self, case: Case) -> bool:
+        """One call of the API; whether it was answered with 202."""
+        await asyncio.sleep(NETWORK_S)
+        if not self.submits.take():
+            self.refused["submit 429"] += 1
+            return False
+        use_case = SubmitCase(
+            jobs=self.jobs,
+            allowance=MemoryAllowance(),
+            start=StartWorker(jobs=self.jobs, workers=self),
+            clock=self.clock,
+            new_id=self.new_id,
+            timing=TIMING,
+        )
+        try:
+            async with self.account.place("initiator"):
+                await asyncio.sleep(HANDLER_S)
+                await self._timed(lambda: use_case(case, caller="game", webhook_url=""))
+        except NoPlace:
+            self.refused["submit 503"] += 1
+            return False
+        return True
+
+    def invoke(self, order: WorkOrder) -> None:
+        """See WorkerInvoker."""
+        self.jobs.spend(INVOKE_S)
+        asyncio.get_running_loop().call_later(
+            self.jobs.took,
+            lambda: self.account.invoke(
+                "worker", lambda: self._work(order), max_age_s=TIMING.event_age / 1000
+            ),
+        )
+
+    async def send(self, snapshot: Snapshot, url: str) -> None:  # noqa: ARG002 - there is one webhook
+        """See SnapshotChannel."""
+        await asyncio.sleep(NETWORK_S)
+        if not self.snapshots.take():
+            self.refused["webhook 429"] += 1
+            raise Undeliverable("429", retryable=True)
+        use_case = RecordProgress(jobs=self.jobs, workers=self, clock=self.clock, timing=TIMING)
+        try:
+            async with self.account.place("webhook"):
+                await asyncio.sleep(HANDLER_S)
+                await self._timed(lambda: use_case(snapshot, webhook_url=""))
+        except (Superseded, Cancelled):
+            raise
+        except (NoPlace, Contention) as error:
+            self.refused[f"webhook {'503' if isinstance(error, NoPlace) else 'contention'}"] += 1
+            raise Undeliverable("503", retryable=True) from error
+        except RequestError as error:
+            raise Undeliverable(type(error).__name__, retryable=False) from error
+
+    async def _work(self, order: WorkOrder) -> None:
+        loop, fleet = asyncio.get_running_loop(), self.fleet
+        source = Source(
+            name="studio/bench",
+            provider=self.provider,
+            limits=Limits(per_minute=fleet.quota if fleet.keeps_quota else None),
+            price_micro_usd=PRICE_MICRO_USD,
+            latencies=Latencies(policy=HedgePolicy(prior_median=MEDIAN_S, prior_p95=P95_S)),
+            day_until=lambda now: now + 86_400_000,
+        )
+        develop = DevelopCase(
+            make_shot=MakeShot(
+                developer=InstantDeveloper(), images=self.images, jitter=self.dice.random, policy=RacePolicy()
+            ),
+            sources=[source],
+            quota=self.quota,
+            channel=self,
+            clock=lambda: START + round(loop.time() * 1000),
+            new_id=self.new_id,
+            jitter=self.dice.random,
+            reports=fleet.reports,
+            batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
+            concurrency=14,
+            reserve_s=15,
+            hedge_share=0.5,
+            daily_budget_micro_usd=10**12 if fleet.daily_budget else None,
+        )
+        began = loop.time()
+        try:
+            async with asyncio.timeout(WORKER_TIMEOUT_S):
+                report = await develop(order, lambda: began + WORKER_TIMEOUT_S - loop.time())
+            self.endings[report.ending] += 1
+            self.defects += report.ledger.defects
+        except TimeoutError:
+            self.workers_killed += 1
+
+    async def sweep(self) -> None:
+        """The sweeper."""
+        now = self.clock()
+        due = sum(1 for job in self.jobs.jobs.values() if job.due_at is not None and job.due_at <= now)
+        sweep = SweepJobs(
+            jobs=self.jobs,
+            images=self.images,
+            workers=self,
+            clock=self.clock,
+            jitter=self.dice.random,
+            timing=TIMING,
+            webhook_url="",
+            limit=self.fleet.sweep_limit,
+        )
+        began = asyncio.get_running_loop().time()
+        before = self.jobs.moved
+        try:
+            took = await self._timed(
+                lambda: sweep(lambda: SWEEPER_TIMEOUT_S - SWEEPER_RESERVE_S - self.jobs.took),
+                SWEEPER_TIMEOUT_S,
+                self.fleet.sweep_threads,
+            )
+        except OutOfTime:
+            took = SWEEPER_TIMEOUT_S
+        self.swept.append((began, due, self.jobs.moved - before, took))

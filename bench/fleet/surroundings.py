@@ -1,0 +1,114 @@
+"""What a fleet depends on and does not own: the gateway, the provider, the bucket; and how it is deployed."""
+
+import asyncio
+import math
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from darkroom.domain.errors import Throttled
+from darkroom.ports import RawImage
+from darkroom.settings import SweeperSettings
+from darkroom.worker.reporter import ReportPolicy
+
+from bench.fleet.table import LIST_S, FleetJobs
+from bench.speed.scenarios import MEDIAN_S, P95_S
+from testing.fakes import MemoryImages
+
+PUT_S = 0.06
+WEBHOOK_PER_S, WEBHOOK_BURST = 500, 1_000
+"""As in the template."""
+SIGMA = math.log(P95_S / MEDIAN_S) / 1.645
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """One row of a table: what is deployed, and what it has to bear."""
+
+    cases_per_minute: float
+    minutes: float = 5.0
+    """For how long callers submit."""
+    drain: float = 10.0
+    """For how many minutes more the world goes on, at most."""
+    quota: int | None = None
+    """Of the provider, a minute."""
+    keeps_quota: bool = True
+    """Whether RequestsPerMinute says the same."""
+    account: int = 1_000
+    reserved: dict[str, int] = field(default_factory=dict)
+    submits_per_s: int = 10
+    submits_burst: int = 20
+    sweep_limit: int = SweeperSettings.sweep_limit
+    sweep_threads: int = SweeperSettings.sweep_threads
+    big_share: float = 0.0
+    """Cases of 100 shots among those of 14."""
+    daily_budget: bool = False
+    reports: ReportPolicy = field(default_factory=ReportPolicy)
+    seed: int = 1
+
+
+@dataclass
+class Bucket:
+    """The gateway's throttle of a route."""
+
+    per_s: float
+    burst: float
+    left: float = 0.0
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.left = self.burst
+
+    def take(self) -> bool:
+        """Whether the request passes."""
+        now = asyncio.get_running_loop().time()
+        self.left, self.at = min(self.burst, self.left + (now - self.at) * self.per_s), now
+        passes = self.left >= 1
+        self.left -= passes
+        return passes
+
+
+@dataclass
+class FleetProvider:
+    """See ImageProvider: lognormal latency, and a window of 60 s that it counts itself."""
+
+    per_minute: int | None
+    dice: random.Random
+    starts: deque[float] = field(default_factory=deque)
+    requests: int = 0
+    throttled: int = 0
+    made: list[float] = field(default_factory=list)
+
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - cancelled, not told
+        """See ImageProvider."""
+        now = asyncio.get_running_loop().time()
+        self.requests += 1
+        while self.starts and self.starts[0] <= now - 60:
+            self.starts.popleft()
+        if self.per_minute is not None and len(self.starts) >= self.per_minute:
+            self.throttled += 1
+            raise Throttled("429", retry_after=self.starts[0] + 60 - now)
+        self.starts.append(now)
+        await asyncio.sleep(MEDIAN_S * self.dice.lognormvariate(0, SIGMA))
+        self.made.append(asyncio.get_running_loop().time())
+        return RawImage(data=b"", mime="image/jpeg", model="bench")
+
+
+class FleetImages(MemoryImages):
+    """See ImageStore and ImageIndex; keys are kept by job, for the sweeper lists often."""
+
+    def __init__(self, jobs: FleetJobs) -> None:
+        super().__init__()
+        self._jobs = jobs
+        self._of: dict[tuple[str, str], list[str]] = {}
+
+    async def put(self, key: str, jpeg: bytes, facts: object) -> None:  # noqa: ARG002 - only the key counts
+        """See ImageStore."""
+        await asyncio.sleep(PUT_S)
+        _, case_id, job_id, _ = key.split("/", 3)
+        self._of.setdefault((case_id, job_id), []).append(key)
+
+    def keys(self, case_id: str, job_id: str) -> list[str]:
+        """See ImageIndex."""
+        self._jobs.spend(LIST_S)
+        return list(self._of.get((case_id, job_id), []))

@@ -1,0 +1,1 @@
+"""The picture path: its CPU time and its loss."""

@@ -1,0 +1,1 @@
+"""Many cases on the local stack."""

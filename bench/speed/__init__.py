@@ -1,0 +1,1 @@
+"""The worker against the algorithm that it replaces."""

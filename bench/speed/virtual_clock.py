@@ -1,0 +1,88 @@
+"""Both workers on a virtual clock: the worker's own code, thousands of cases in the time of one."""
+
+import asyncio
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+
+from darkroom.domain.case import Case
+from darkroom.domain.errors import Overloaded, Throttled
+from darkroom.domain.hedging import HedgePolicy
+from darkroom.domain.quota import Limits
+from darkroom.ports import RawImage
+
+from bench.speed import baseline
+from bench.speed.figures import Figures
+from bench.speed.scenarios import MEDIAN_S, P95_S, Scenario, a_case, dice
+from bench.speed.worker import START, WEBHOOK_S, Setup, develop
+from local.fake_gemini import Config
+from testing.fakes import InstantDeveloper
+from testing.virtual_time import run
+
+
+@dataclass
+class VirtualStudio:
+    """See ImageProvider: the studio's draws, faults and quota, without its pictures."""
+
+    config: Config
+    asked: Counter[str] = field(default_factory=Counter)
+    throttled: int = 0
+    starts: deque[float] = field(default_factory=deque)
+
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - cancelled, not told
+        """See ImageProvider."""
+        self.asked[prompt] += 1
+        chance = dice(self.config, prompt, self.asked[prompt])
+        latency = self.config.latency(chance)
+        fault = self.config.fault("", self.asked[prompt], chance)
+        self._check_quota()
+        if fault == "429":
+            self.throttled += 1
+            raise Throttled("429", retry_after=self.config.retry_delay)
+        await asyncio.sleep(86_400 if fault == "hang" else latency)
+        if fault == "503":
+            raise Overloaded("503")
+        return RawImage(data=b"", mime="image/jpeg", model="bench")
+
+    def _check_quota(self) -> None:
+        quota, now = self.config.quota_per_minute, asyncio.get_running_loop().time()
+        while self.starts and self.starts[0] <= now - self.config.minute:
+            self.starts.popleft()
+        if quota is not None and len(self.starts) >= quota:
+            self.throttled += 1
+            raise Throttled("429", retry_after=self.starts[0] + self.config.minute - now)
+        self.starts.append(now)
+
+
+def compare(scenario: Scenario, seed: int) -> tuple[Figures, Figures]:
+    """One case by the worker, and the same by the reference."""
+    config, case = scenario.config(seed), a_case(seed)
+    return run(ours(scenario, config, case)), run(_reference(config, case))
+
+
+async def ours(scenario: Scenario, config: Config, case: Case) -> Figures:
+    """The worker's figures of one case; to be run in virtual time."""
+    studio, loop = VirtualStudio(config), asyncio.get_running_loop()
+    figures = await develop(
+        case,
+        Setup(
+            concurrency=scenario.concurrency,
+            limits=Limits(per_minute=scenario.quota_per_minute),
+            hedging=HedgePolicy(prior_median=MEDIAN_S, prior_p95=P95_S),
+        ),
+        provider=studio,
+        developer=InstantDeveloper(),
+        clock=lambda: START + round(loop.time() * 1000),
+        jitter=random.Random(config.seed).random,
+    )
+    return replace(figures, requests=studio.asked.total(), throttled=studio.throttled)
+
+
+async def _reference(config: Config, case: Case) -> Figures:
+    studio, loop = VirtualStudio(config), asyncio.get_running_loop()
+    seen = await baseline.run(
+        case,
+        make=lambda shot: studio.generate(shot.prompt, timeout_s=baseline.TIMEOUT_S),
+        report=lambda: asyncio.sleep(WEBHOOK_S),
+    )
+    return Figures(seen=seen, ended=loop.time(), requests=studio.asked.total(), throttled=studio.throttled)

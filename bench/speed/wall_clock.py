@@ -1,0 +1,130 @@
+"""Both workers by wall clock, twenty times as fast as life: the real adapters over HTTP to the studio."""
+
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import httpx
+from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.providers.gemini import Gemini
+from darkroom.domain.case import Case, Shot
+from darkroom.domain.hedging import HedgePolicy
+from darkroom.domain.quota import Limits
+from darkroom.worker.attempts import RacePolicy
+from darkroom.worker.reporter import ReportPolicy
+
+from bench.speed import baseline
+from bench.speed.figures import Figures
+from bench.speed.scenarios import MEDIAN_S, P95_S, Scenario, a_case
+from bench.speed.worker import START, WEBHOOK_S, Setup, develop
+from local.fake_gemini import Config
+
+SCALE = 1 / 20
+SLACK_MS = 150
+"""Of the quota; not as short as the rest, for the machine is no faster than in life."""
+
+
+class Bench:
+    """Two workers and the studio they ask; `scale` below 1 lets time pass faster."""
+
+    def __init__(self, url: str, client: httpx.AsyncClient, scale: float = SCALE) -> None:
+        self._url = url
+        self._client = client
+        self._scale = scale
+        self._gemini = Gemini(client, base_url=url, model="bench", thinking="", key=lambda: "key")
+        self._developer = PillowDeveloper(size=512, quality=80)
+
+    async def warm(self) -> None:
+        """Have all pictures drawn and all connections made."""
+        await self._measured(Config(latency_median=0), self._reference(a_case(0)))
+
+    async def ours(self, scenario: Scenario, seed: int, hedge_share: float = 0.5) -> Figures:
+        """A case by the worker."""
+        config = scenario.config(seed, self._scale)
+        return await self._measured(config, self._ours(scenario, a_case(seed), seed, hedge_share))
+
+    async def reference(self, scenario: Scenario, seed: int) -> Figures:
+        """The same case by the reference."""
+        return await self._measured(scenario.config(seed, self._scale), self._reference(a_case(seed)))
+
+    async def _ours(self, scenario: Scenario, case: Case, seed: int, hedge_share: float) -> Figures:
+        scale, began = self._scale, time.monotonic()
+        setup = Setup(
+            concurrency=scenario.concurrency,
+            limits=Limits(
+                per_minute=scenario.quota_per_minute,
+                window=round(60_000 * scale),
+                slack=SLACK_MS,
+                tick=round(1_000 * scale),
+            ),
+            hedging=HedgePolicy(share=hedge_share, prior_median=MEDIAN_S * scale, prior_p95=P95_S * scale),
+            race=RacePolicy(
+                request_timeout=60 * scale,
+                shot_timeout=120 * scale,
+                hedge_again=scale,
+                base=0.5 * scale,
+                cap=20 * scale,
+            ),
+            reports=ReportPolicy(interval_s=2 * scale, heartbeat_s=10 * scale),
+            webhook_s=WEBHOOK_S * scale,
+        )
+        return await develop(
+            case,
+            setup,
+            provider=self._gemini,
+            developer=self._developer,
+            clock=lambda: START + round((time.monotonic() - began) * 1000),
+            jitter=random.Random(seed).random,
+        )
+
+    async def _reference(self, case: Case) -> Figures:
+        began = asyncio.get_running_loop().time()
+
+        async def make(shot: Shot) -> None:
+            raw = await self._gemini.generate(shot.prompt, timeout_s=baseline.TIMEOUT_S)
+            await self._developer.develop(raw, {})
+
+        seen = await baseline.run(
+            case,
+            make=make,
+            report=lambda: asyncio.sleep(WEBHOOK_S * self._scale),
+            timeout_s=baseline.TIMEOUT_S * self._scale,
+        )
+        ended = asyncio.get_running_loop().time() - began
+        return Figures(seen=[at - began for at in seen], ended=ended)
+
+    async def _measured(self, config: Config, case: Awaitable[Figures]) -> Figures:
+        before = await self._ask("PUT", "/_config", json=asdict(config))
+        spent = time.process_time()
+        figures = await case
+        spent = time.process_time() - spent
+        after = await self._ask("GET", "/_stats")
+        return replace(
+            figures,
+            requests=after["requests"],
+            throttled=after["outcomes"].get("429", 0) - before["outcomes"].get("429", 0),
+            cpu=spent,
+        )
+
+    async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        response = await self._client.request(method, self._url + path, **options)
+        answer: dict[str, Any] = response.raise_for_status().json()
+        return answer
+
+
+@contextmanager
+def studio() -> Iterator[str]:
+    """Where a studio listens, in a process of its own."""
+    process = subprocess.Popen([sys.executable, "-m", "local.fake_gemini"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()

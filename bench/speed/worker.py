@@ -1,0 +1,113 @@
+"""The worker under test: the code that runs in Lambda, with what surrounds it in memory."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from darkroom.domain.case import Case, ShotKind, prompt_digest
+from darkroom.domain.hedging import HedgePolicy
+from darkroom.domain.quota import Limits
+from darkroom.domain.run import WorkOrder
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.ports import Clock, Developer, ImageProvider, Jitter
+from darkroom.worker.attempts import RacePolicy
+from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.hedger import Latencies
+from darkroom.worker.rate_limiter import Source
+from darkroom.worker.reporter import ReportPolicy
+from darkroom.worker.run_job import DevelopCase
+
+from bench.speed.figures import Figures
+from testing.fakes import Ids, MemoryImages, MemoryQuota, RecordedSnapshots
+
+START = 1_800_000_000_000
+PRICE_MICRO_USD = 33_600
+WEBHOOK_S = 0.05
+"""What a snapshot takes to be acknowledged; the reference's reports take as long."""
+
+
+@dataclass
+class TimedSnapshots(RecordedSnapshots):
+    """See SnapshotChannel: remembers when each picture could be seen."""
+
+    claimed: float = 0.0
+    seen: dict[str, float] = field(default_factory=dict)
+
+    async def send(self, snapshot: Snapshot, url: str) -> None:
+        """See SnapshotChannel."""
+        await super().send(snapshot, url)
+        now = asyncio.get_running_loop().time()
+        if snapshot.kind is SnapshotKind.CLAIM:
+            self.claimed = now
+        for shot_id in snapshot.images:
+            self.seen.setdefault(shot_id, now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How the worker is configured for a scenario."""
+
+    concurrency: int
+    limits: Limits
+    hedging: HedgePolicy
+    race: RacePolicy = field(default_factory=RacePolicy)
+    reports: ReportPolicy = field(default_factory=ReportPolicy)
+    webhook_s: float = WEBHOOK_S
+
+
+async def develop(
+    case: Case,
+    setup: Setup,
+    *,
+    provider: ImageProvider,
+    developer: Developer,
+    clock: Clock,
+    jitter: Jitter,
+) -> Figures:
+    """One case by a worker that has seen nothing before; raises what no adapter should have raised."""
+    loop, channel = asyncio.get_running_loop(), TimedSnapshots(seconds=setup.webhook_s)
+    source = Source(
+        name="studio/bench",
+        provider=provider,
+        limits=setup.limits,
+        price_micro_usd=PRICE_MICRO_USD,
+        latencies=Latencies(policy=setup.hedging),
+        day_until=lambda now: now + 86_400_000,
+    )
+    run = DevelopCase(
+        make_shot=MakeShot(developer=developer, images=MemoryImages(), jitter=jitter, policy=setup.race),
+        sources=[source],
+        quota=MemoryQuota(),
+        channel=channel,
+        clock=clock,
+        new_id=Ids(),
+        jitter=jitter,
+        reports=setup.reports,
+        batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
+        concurrency=setup.concurrency,
+        reserve_s=15,
+        hedge_share=setup.hedging.share,
+    )
+    order = WorkOrder(
+        case=case,
+        digests={shot.id: prompt_digest(shot.prompt, salt="salt") for shot in case.shots},
+        job_id="job-1",
+        run=1,
+        hop=0,
+        claim_before=START + 90_000,
+        deadline_at=START + 86_400_000,
+        spent_micro_usd=0,
+        wasted_micro_usd=0,
+        done={},
+        failed={},
+        webhook_url="",
+    )
+    began = loop.time()
+    report = await run(order, lambda: began + 300 - loop.time())
+    for defect in report.ledger.defects:
+        raise defect
+    return Figures(
+        seen=[at - channel.claimed for at in channel.seen.values()],
+        ended=loop.time() - channel.claimed,
+        cost=report.ledger.cost_micro_usd,
+        wasted=report.ledger.wasted_micro_usd,
+    )

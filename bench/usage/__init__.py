@@ -1,0 +1,1 @@
+"""What a case asks of AWS, and what that costs."""

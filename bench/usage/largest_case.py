@@ -1,0 +1,133 @@
+"""The largest that a case can become: what it sends and stores when everything goes wrong."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from darkroom.adapters.dynamodb.items import job_attributes, to_item
+from darkroom.adapters.signing.image_links import ImageLinks
+from darkroom.domain.case import Case, Shot, ShotKind, image_key
+from darkroom.domain.history import MAX_EVENTS, MAX_MOVES, Event, EventKind, Move, What
+from darkroom.domain.job import Failure, Job, Status
+from darkroom.domain.receivers import CallbackEvent, Receiver
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.wire.callbacks import CallbackMessage
+from darkroom.wire.calls import JobView
+from darkroom.wire.messages import ImageProgressUpdate
+from darkroom.wire.model import dump
+
+from bench.usage.dynamodb_units import Item
+from testing.builders import NOW, a_job
+
+JOB_ID = "0f8fad5bd9cb469fa16570867728950e"
+CALLER = "the-back-end-of-the-game"
+API = "https://abcdefghij.execute-api.us-east-1.amazonaws.com"
+# The longest that an adapter can say of a shot: our own words, a status and a word of 64 letters.
+FAILURE = Failure(
+    code="retries_exhausted",
+    message=f"the provider does not accept the request: 400 {'F' * 64}",
+    retryable=False,
+)
+
+
+def a_wordy_case(shots: int, *, longest: bool) -> Case:
+    """With ids and names as games have them, or as long as they may be."""
+
+    def shot(kind: ShotKind, n: int) -> Shot:
+        identity, name = f"{kind}-{n}", f"{kind.capitalize()} no {n}: a stopped watch"
+        if longest:
+            identity, name = identity.ljust(64, "x"), name.ljust(200, "x")
+        return Shot(id=identity, kind=kind, name=name, description="old and dusty")
+
+    locations = shots * 4 // 14
+    return Case(
+        case_id="c" * 64 if longest else "the-drowned-clockmaker",
+        shots=(
+            *(shot(ShotKind.EVIDENCE, n) for n in range(shots - locations)),
+            *(shot(ShotKind.LOCATION, n) for n in range(locations)),
+        ),
+    )
+
+
+def _events(case: Case) -> tuple[Event, ...]:
+    """As many as are told, each with all that an event can have; no shot is left out."""
+    return tuple(
+        Event(
+            kind=EventKind.TRY,
+            at=NOW + n,
+            milliseconds=60_000,
+            outcome="deadline_exceeded",
+            number=20,
+            shot_id=case.shots[n % len(case.shots)].id,
+            hedge=True,
+            cost_micro_usd=211_000,
+        )
+        for n in range(MAX_EVENTS)
+    )
+
+
+def the_worst_snapshot(case: Case, *, failed: bool) -> Snapshot:
+    """The last word of a run in which everything was tried often."""
+    keys = {s.id: image_key(case.case_id, JOB_ID, s.id, digest="0" * 16, run=100) for s in case.shots}
+    made = {s.id: keys[s.id] for s in case.shots if not failed}
+    return Snapshot(
+        case_id=case.case_id,
+        job_id=JOB_ID,
+        run=100,
+        claim=JOB_ID,
+        sequence=1000,
+        kind=SnapshotKind.END,
+        total=len(case.shots),
+        evidence_images={s.id: made[s.id] for s in case.shots if s.kind is ShotKind.EVIDENCE and made},
+        location_images={s.id: made[s.id] for s in case.shots if s.kind is ShotKind.LOCATION and made},
+        failures={s.id: FAILURE for s in case.shots} if failed else {},
+        cost_micro_usd=211_000_000,
+        wasted_micro_usd=211_000_000,
+        sent_at=NOW,
+        events=_events(case),
+        events_omitted=100_000,
+    )
+
+
+def the_worst_job(case: Case, *, failed: bool) -> Job:
+    """With every field set, after many runs."""
+    snapshot = the_worst_snapshot(case, failed=failed)
+    return replace(
+        a_job(case, job_id=JOB_ID),
+        status=Status.PARTIAL,
+        run=100,
+        version=10_000,
+        claim=JOB_ID,
+        sequence=1000,
+        latency=1234,
+        started_at=NOW + 1,
+        completed_at=NOW + 2,
+        images=snapshot.images,
+        failures=snapshot.failures,
+        last_error=FAILURE.message,
+        cost_micro_usd=211_000_001,
+        wasted_micro_usd=211_000_001,
+        max_cost_micro_usd=211_000_001,
+        waiting_until=NOW + 3,
+        moves=tuple(Move(at=NOW + n, what=What.SUBMITTED, run=100, by=CALLER) for n in range(MAX_MOVES)),
+        moves_omitted=100,
+        caller=CALLER,
+        salt=JOB_ID,
+        receiver=Receiver(url="https://game.example/hooks/images", events=tuple(CallbackEvent)),
+    )
+
+
+def sizes(case: Case, *, failed: bool) -> Mapping[str, int]:
+    """Bytes of the worst snapshot, answer and callback."""
+    job = the_worst_job(case, failed=failed)
+    link = ImageLinks(lambda: "secret").of(job, base_url=API)
+    texts = {
+        "snapshot": dump(ImageProgressUpdate.of(the_worst_snapshot(case, failed=failed))),
+        "answer": dump(JobView.of(job, link)),
+        "callback": CallbackMessage.body(CallbackEvent.PROGRESS, job, NOW, link),
+    }
+    return {name: len(text.encode()) for name, text in texts.items()}
+
+
+def job_item(job: Job) -> Item:
+    """As the table has it."""
+    return to_item(job_attributes(job))

@@ -1,0 +1,1 @@
+"""The table: jobs, callbacks, quotas, counts and daily limits."""

@@ -1,0 +1,1 @@
+"""The image providers: their requests, responses, errors and prices."""

@@ -1,0 +1,1 @@
+"""Signatures: of callers' tokens, share links, image links, callbacks and snapshots."""

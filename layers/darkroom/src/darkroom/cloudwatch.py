@@ -1,0 +1,102 @@
+"""The metrics of a deployment, in CloudWatch's embedded format: their names, units, and who emits them.
+
+The namespace comes from `POWERTOOLS_METRICS_NAMESPACE`, which the template sets to one per stack;
+the only dimension is the function.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from darkroom.domain.tally import Count, Tally
+from darkroom.worker.run_state import RunReport
+
+
+class Metric(StrEnum):
+    """Its name in CloudWatch."""
+
+    IMAGES_REQUESTED = "ImagesRequested"
+    IMAGES_COMPLETED = "ImagesCompleted"
+    IMAGES_FAILED = "ImagesFailed"
+    IMAGES_REFUSED = "ImagesRefused"
+    RETRIES = "Retries"
+    COST_USD = "CostUsd"
+    WASTED_USD = "WastedUsd"
+    GENERATION_TIME = "GenerationTime"
+    WEBHOOK_LATENCY = "WebhookLatency"
+    WEBHOOK_FAILURES = "WebhookFailures"
+    THROTTLES = "Throttles"
+    PROVIDER_FAULTS = "ProviderFaults"
+    STUCK_JOBS = "StuckJobs"
+
+
+UNITS: Mapping[Metric, MetricUnit] = {
+    Metric.COST_USD: MetricUnit.NoUnit,
+    Metric.WASTED_USD: MetricUnit.NoUnit,
+    Metric.GENERATION_TIME: MetricUnit.Seconds,
+    Metric.WEBHOOK_LATENCY: MetricUnit.Milliseconds,
+}
+"""The others are counts."""
+
+EMITTERS: Mapping[str, frozenset[Metric]] = {
+    "observer": frozenset(
+        {
+            Metric.IMAGES_REQUESTED,
+            Metric.IMAGES_COMPLETED,
+            Metric.IMAGES_FAILED,
+            Metric.IMAGES_REFUSED,
+            Metric.RETRIES,
+            Metric.COST_USD,
+            Metric.WASTED_USD,
+            Metric.GENERATION_TIME,
+            Metric.WEBHOOK_LATENCY,
+        }
+    ),
+    "worker": frozenset({Metric.THROTTLES, Metric.PROVIDER_FAULTS, Metric.WEBHOOK_FAILURES}),
+    "sweeper": frozenset({Metric.STUCK_JOBS}),
+}
+"""Function → its metrics: what became of jobs is counted once, where every change is heard of."""
+
+_COUNTS: Mapping[Count, Metric] = {
+    Count.REQUESTED: Metric.IMAGES_REQUESTED,
+    Count.COMPLETED: Metric.IMAGES_COMPLETED,
+    Count.FAILED: Metric.IMAGES_FAILED,
+    Count.REFUSED: Metric.IMAGES_REFUSED,
+    Count.RETRIES: Metric.RETRIES,
+}
+
+
+def emit(function: str, values: Mapping[Metric, float]) -> None:
+    """Print one line that CloudWatch makes metrics of; nothing for no values."""
+    if not values:
+        return
+    sink = Metrics(service=function)
+    for metric, value in values.items():
+        assert metric in EMITTERS[function], f"{function} does not emit {metric}"
+        sink.add_metric(name=metric, unit=UNITS.get(metric, MetricUnit.Count), value=value)
+    sink.flush_metrics()
+
+
+def of_tally(tally: Tally) -> dict[Metric, float]:
+    """What was counted, as metrics."""
+    values: dict[Metric, float] = {
+        _COUNTS[count]: number for count, number in tally.counts.items() if count in _COUNTS
+    }
+    for count, metric in ((Count.COST, Metric.COST_USD), (Count.WASTED, Metric.WASTED_USD)):
+        if count in tally.counts:
+            values[metric] = tally.counts[count] / 1_000_000
+    if tally.generation is not None:
+        values[Metric.GENERATION_TIME] = tally.generation / 1000
+    if tally.webhook is not None:
+        values[Metric.WEBHOOK_LATENCY] = tally.webhook
+    return values
+
+
+def of_run(report: RunReport) -> dict[Metric, float]:
+    """What only the worker knows of its run."""
+    return {
+        Metric.THROTTLES: report.ledger.throttles,
+        Metric.PROVIDER_FAULTS: report.ledger.faults,
+        Metric.WEBHOOK_FAILURES: report.undelivered,
+    }

@@ -1,0 +1,84 @@
+"""The providers a worker asks, as its settings choose them."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import httpx
+
+from darkroom.adapters import aws
+from darkroom.adapters.providers import prices
+from darkroom.adapters.providers.bedrock import Bedrock
+from darkroom.adapters.providers.daily_reset import day_ends
+from darkroom.adapters.providers.gemini import Gemini
+from darkroom.adapters.providers.openai import OpenAI
+from darkroom.adapters.secrets import Secret, api_key
+from darkroom.domain.quota import Limits
+from darkroom.ports import ImageProvider
+from darkroom.settings import MissingSetting, WorkerSettings
+from darkroom.worker.hedger import Latencies
+from darkroom.worker.rate_limiter import Source
+
+type _Made = tuple[str, str, ImageProvider]
+"""Model, quality, provider."""
+
+
+type _Secrets = Callable[[str], Secret]
+"""The secret with a name or ARN."""
+
+
+def sources(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = api_key) -> list[Source]:
+    """Return the provider, then the one to fall back on; raises MissingSetting for one that does not exist.
+
+    Limits and an own price are those of the first: what the other allows, its answers say.
+    """
+
+    def source(name: str, limits: Limits, price_usd: float) -> Source:
+        if name not in _MAKERS:
+            raise MissingSetting(f"IMAGE_PROVIDER and FALLBACK_PROVIDER must be one of {sorted(_MAKERS)}")
+        model, quality, provider = _MAKERS[name](settings, client, secrets)
+        listed = prices.price(name, model, quality)
+        return Source(
+            name=f"{name}/{model}",
+            provider=provider,
+            limits=limits,
+            price_micro_usd=round(Decimal(repr(price_usd)) * 1_000_000) or listed.micro_usd,
+            latencies=Latencies(policy=settings.hedging),
+            day_until=day_ends(settings.quota_day_zone),
+        )
+
+    first = source(settings.image_provider, settings.limits, settings.image_price_usd)
+    if not settings.fallback_provider:
+        return [first]
+    return [first, source(settings.fallback_provider, Limits(), 0.0)]
+
+
+def _gemini(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets) -> _Made:
+    model = settings.gemini_model
+    provider = Gemini(
+        client,
+        base_url=settings.gemini_url,
+        model=model,
+        thinking=settings.gemini_thinking,
+        key=secrets(settings.gemini_secret),
+    )
+    return model, "", provider
+
+
+def _openai(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets) -> _Made:
+    model, quality = settings.openai_model, settings.openai_quality
+    key = secrets(settings.openai_secret)
+    provider = OpenAI(client, base_url=settings.openai_url, model=model, quality=quality, key=key)
+    return model, quality, provider
+
+
+def _bedrock(settings: WorkerSettings, _: httpx.AsyncClient, __: _Secrets) -> _Made:
+    model, concurrency = settings.bedrock_model, settings.concurrency
+    runtime = aws.bedrock(settings.bedrock_region, concurrency)
+    return model, "", Bedrock(runtime, model=model, concurrency=concurrency)
+
+
+_MAKERS: Mapping[str, Callable[[WorkerSettings, httpx.AsyncClient, _Secrets], _Made]] = {
+    "gemini": _gemini,
+    "openai": _openai,
+    "bedrock": _bedrock,
+}

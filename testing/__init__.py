@@ -1,0 +1,1 @@
+"""What tests and benches share: fakes, builders, virtual time, recorded answers."""

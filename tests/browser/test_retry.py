@@ -1,0 +1,243 @@
+"""What people see of failures, and how they try again."""
+
+import json
+import re
+import zipfile
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Request, Route, expect
+
+from tests.browser.conftest import Viewer, a_case, the_case
+
+INHERITED = ("constructor", "toString", "__proto__", "hasOwnProperty", "valueOf")
+"""What every object of JavaScript has, and items may be called."""
+
+
+def retries(page: Page) -> list[dict[str, Any]]:
+    """The bodies of the retries that the page sends from now on."""
+    found: list[dict[str, Any]] = []
+
+    def listen(request: Request) -> None:
+        if request.url.endswith("/retry"):
+            found.append(json.loads(request.post_data or "{}"))
+
+    page.on("request", listen)
+    return found
+
+
+def test_a_failure_says_why_and_is_tried_again_with_another_description(viewer: Viewer) -> None:
+    viewer.set_studio(script={"Refused key": ["safety"]})
+    page, sent = viewer.page, retries(viewer.page)
+    page.goto(viewer.submit(a_case("the-refusal", "Good key", "Refused key"), share="retry"))
+    expect(page.locator(".failed .why")).to_have_text("Refused")
+    expect(page.locator("#reasons")).to_have_text(re.compile("1 picture: The image model refused"))
+    viewer.keep("4-failure")
+    page.get_by_role("button", name="Try again… Refused key").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Description of Refused key")).to_have_value("brass")
+    expect(page.get_by_label("Description")).to_have_count(1)
+    page.get_by_label("Description").fill("a harmless key")
+    viewer.keep("5-retry-dialog")
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.locator(".print img")).to_have_count(2)
+    expect(page.get_by_role("status")).to_contain_text("All pictures are developed")
+    expect(page.locator("#reasons")).to_be_hidden()
+    assert sent == [{"shots": {"e-1": {"description": "a harmless key"}}}]
+
+
+def test_a_failed_case_says_each_reason_once_and_a_reader_may_not_retry(viewer: Viewer) -> None:
+    case = the_case("the-failure")
+    names = [item["name"] for item in (*case["evidence"], *case["locations"])]
+    viewer.set_studio(script={name: ["safety"] for name in names})
+    page = viewer.page
+    page.goto(viewer.submit(case))
+    expect(page.get_by_role("status")).to_contain_text("No picture could be made", timeout=40_000)
+    assert page.inner_text("body").count("The image model refused the description") == 1
+    expect(page.locator("#reasons")).to_contain_text("14 pictures: The image model refused")
+    expect(page.locator(".failed .why")).to_have_text(["Refused"] * 14)
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    viewer.keep("6-failed")
+
+
+def test_the_red_button_asks_for_the_descriptions_that_were_refused_and_only_for_those(
+    viewer: Viewer,
+) -> None:
+    viewer.set_studio(script={"Refused a": ["safety"], "Refused b": ["safety"], "Odd": ["no-image"] * 3})
+    page, sent = viewer.page, retries(viewer.page)
+    page.goto(viewer.submit_and_finish(a_case("red", "Refused a", "Refused b", "Odd"), share="retry"))
+    page.get_by_role("button", name="Try what is missing again").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("textbox")).to_have_count(2)
+    expect(dialog).to_contain_text("1 other missing picture is tried again as described before.")
+    go = dialog.locator("#again-go")
+    go.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("2 descriptions are unchanged")
+    expect(dialog.get_by_label("Description of Refused a")).to_be_focused()
+    page.keyboard.type("A new one")
+    expect(dialog.get_by_role("alert")).to_be_hidden()
+    dialog.get_by_label("Description of Refused b").fill(" \n ")
+    go.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("1 description is empty")
+    expect(dialog.get_by_label("Description of Refused b")).to_have_attribute("aria-invalid", "true")
+    assert sent == []
+    dialog.get_by_label("Description of Refused a").fill("polished brass")
+    dialog.get_by_label("Description of Refused b").fill("brass")
+    go.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("1 description is unchanged")
+    viewer.keep("15-unchanged")
+    expect(go).to_have_text("Send unchanged")
+    go.click()
+    expect(page.locator(".print img")).to_have_count(3)
+    assert sent == [{"shots": {"e-0": {"description": "polished brass"}}}]
+
+
+def test_where_no_description_was_refused_the_red_button_asks_once(viewer: Viewer) -> None:
+    viewer.set_studio(script={"Odd a": ["no-image"] * 3, "Odd b": ["no-image"] * 3})
+    page, sent = viewer.page, retries(viewer.page)
+    page.goto(viewer.submit_and_finish(a_case("red-plain", "Odd a", "Odd b"), share="retry"))
+    page.get_by_role("button", name="Try what is missing again").click()
+    expect(page.get_by_role("dialog")).to_contain_text(
+        "2 missing pictures are tried again as described before."
+    )
+    page.keyboard.press("Escape")
+    assert sent == []
+    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.locator(".print img")).to_have_count(2)
+    assert sent == [{"shots": {}}]
+
+
+def test_the_time_that_has_passed_never_falls_and_nothing_is_left_after_the_end(viewer: Viewer) -> None:
+    viewer.set_studio(script={"Odd": ["no-image"] * 3})
+    page = viewer.page
+    page.clock.install()
+    page.goto(viewer.submit_and_finish(a_case("time", "Key", "Odd"), share="retry"))
+    expect(page.locator("#elapsed")).to_have_text(re.compile(r"^\d+ s$"))
+    expect(page.get_by_text("Left", exact=True)).to_be_hidden()
+    viewer.set_studio(latency_median=3.0, latency_p95=4.0)
+    submitted = viewer.job("time")["createdAt"]
+    page.clock.set_system_time(submitted / 1000 + 600)  # ten minutes later somebody tries again
+    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.locator("#elapsed")).to_have_text(re.compile(r"^10 min"))
+    expect(page.get_by_text("Left", exact=True)).to_be_visible()
+
+
+def test_a_cancelled_case_has_no_crosses_and_a_guest_cannot_undo_it(viewer: Viewer) -> None:
+    viewer.set_studio(latency_median=30.0, latency_p95=40.0)
+    page = viewer.page
+    link = viewer.submit(a_case("undrawn", "Key", "Lamp"), share="retry")
+    viewer.http.delete("/api/cases/undrawn/image-job").raise_for_status()
+    page.goto(link)
+    expect(page.locator(".undone .why")).to_have_text(["Not made", "Not made"])
+    expect(page.locator(".failed")).to_have_count(0)
+    assert page.locator(".paper").evaluate_all(
+        "all => all.every(p => !getComputedStyle(p, '::before').content.includes('✕'))"
+    )
+    expect(page.locator("#reasons")).to_contain_text("Only whoever submitted the case can start it again.")
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    viewer.keep("16-cancelled")
+    page.goto("about:blank")
+    page.goto(viewer.of_owner(link))
+    expect(page.get_by_role("button", name="Try what is missing again")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again…")).to_have_count(2)
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "daily_limit"), (403, "forbidden")])
+def test_a_retry_that_is_refused_says_why_and_is_not_offered_again(
+    viewer: Viewer, status: int, code: str
+) -> None:
+    viewer.set_studio(script={"Odd": ["no-image"] * 3})
+    page = viewer.page
+    page.goto(viewer.submit_and_finish(a_case(f"barred-{status}", "Odd", "Key"), share="retry"))
+
+    def refuse(route: Route) -> None:
+        problem = {
+            "type": "t",
+            "title": "t",
+            "status": status,
+            "code": code,
+            "detail": "this link has no retries left",
+        }
+        route.fulfill(status=status, content_type="application/problem+json", body=json.dumps(problem))
+
+    page.route("**/retry", refuse)
+    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text("This link has no retries left.")
+    expect(page.get_by_role("button", name="Try")).to_have_count(0)
+    expect(page.locator("#prints")).to_be_focused()
+
+
+def test_what_was_written_is_kept_when_the_server_does_not_take_it(viewer: Viewer) -> None:
+    viewer.set_studio(script={"Refused": ["safety"]})
+    page = viewer.page
+    page.goto(viewer.submit_and_finish(a_case("draft", "Refused"), share="retry"))
+    page.route("**/retry", lambda route: route.fulfill(status=503))
+    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_label("Description").fill("polished brass")
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text("The server answered 503.")
+    page.unroute("**/retry")
+    page.get_by_role("button", name="Try what is missing again").click()
+    expect(page.get_by_label("Description")).to_have_value("polished brass")
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.locator(".print img")).to_have_count(1)
+
+
+def called_like_what_every_object_has(case_id: str) -> dict[str, Any]:
+    items = [{"id": each, "name": f"Item {each}", "description": "brass"} for each in INHERITED]
+    return {"caseId": case_id, "evidence": items[:3], "locations": items[3:]}
+
+
+def test_an_item_that_was_not_made_says_so_whatever_its_id(viewer: Viewer) -> None:
+    viewer.set_studio(latency_median=30.0, latency_p95=40.0)
+    page = viewer.page
+    link = viewer.submit(called_like_what_every_object_has("inherited-cancelled"))
+    viewer.http.delete("/api/cases/inherited-cancelled/image-job").raise_for_status()
+    page.goto(viewer.of_owner(link))
+    expect(page.locator(".print .why")).to_have_text(["Not made"] * 5)
+    expect(page.locator(".print img")).to_have_count(0)
+    expect(page.get_by_role("button", name="Try again…")).to_have_count(5)
+
+
+def test_items_of_any_id_are_retried_downloaded_and_found_in_the_timeline(viewer: Viewer) -> None:
+    viewer.set_studio(script={"Item __proto__": ["safety"], "Item valueOf": ["safety"]})
+    page, sent = viewer.page, retries(viewer.page)
+    page.goto(viewer.submit_and_finish(called_like_what_every_object_has("inherited"), share="retry"))
+    expect(page.locator(".failed .why")).to_have_text(["Refused", "Refused"])
+    expect(page.locator(".print img")).to_have_count(3)
+    with page.expect_download() as found:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(found.value.path()) as archive:
+        assert archive.namelist() == ["constructor.jpg", "toString.jpg", "hasOwnProperty.jpg"]
+    page.get_by_role("button", name="Try what is missing again").click()
+    expect(page.get_by_label("Description")).to_have_count(2)
+    for each in page.get_by_label("Description").all():
+        each.fill("harmless")
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.locator(".print img")).to_have_count(5)
+    page.locator("#timeline summary").click()
+    names = [f"Item {each}" for each in INHERITED]
+    expect(page.locator("#chart h3 ~ .row span")).to_have_text([*names, "Reports"])
+    change = {"description": "harmless"}
+    assert sent == [{"shots": {"__proto__": change, "valueOf": change}}]
+
+
+def test_a_zip_that_lacks_pictures_says_so(viewer: Viewer) -> None:
+    page = viewer.page
+    page.goto(viewer.submit_and_finish(a_case("zip-short", "Key", "Lamp")))
+
+    def cut(route: Route) -> None:
+        answer = route.fetch()
+        job: dict[str, Any] = answer.json()
+        job["evidenceImages"]["e-1"] = viewer.job("zip-short")["evidenceImages"]["e-1"]
+        route.fulfill(response=answer, json=job | {"linkedIds": ["e-1"]})
+
+    page.route("**/image-job?images=inline", cut)
+    with page.expect_download() as found:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(found.value.path()) as archive:
+        assert archive.namelist() == ["e-0.jpg"]
+    expect(page.get_by_role("alert")).to_contain_text("1 picture did not fit into the file.")

@@ -1,0 +1,108 @@
+"""The states of a job and the moves between them."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from darkroom.domain.errors import RetriesExhausted
+from darkroom.domain.job import ALLOWED, OPEN, Failure, IllegalMove, Status, end, rearm
+from darkroom.domain.run import work_order
+from darkroom.domain.timing import Timing
+
+from testing.builders import NOW, TIMING, a_case, a_job
+
+TERMINAL = {Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELLED}
+
+
+@pytest.mark.parametrize(("old", "new"), list(itertools.product(Status, Status)))
+def test_only_the_moves_of_the_table_are_possible(old: Status, new: Status) -> None:
+    job = replace(a_job(), status=old)
+    if new in ALLOWED[old]:
+        assert job.moved(new).status is new
+    else:
+        with pytest.raises(IllegalMove):
+            job.moved(new)
+
+
+def test_what_has_ended_stays_so_but_for_a_retry() -> None:
+    assert set(Status) - OPEN == TERMINAL
+    for status in TERMINAL:
+        assert ALLOWED[status] <= {Status.PENDING, status}
+    assert ALLOWED[Status.COMPLETED] == frozenset()
+
+
+def test_every_move_is_a_new_version() -> None:
+    assert a_job().noted("hm").version == 2
+
+
+def test_a_new_job_is_pending_armed_and_due_after_the_grace() -> None:
+    job = a_job()
+    assert (job.status, job.run, job.version, len(job.shots)) == (Status.PENDING, 1, 1, 14)
+    assert (job.armed_at, job.due_at) == (NOW, NOW + TIMING.grace)
+    assert job.deadline_at == NOW + TIMING.deadline
+
+
+def test_rearming_starts_another_run_that_nobody_has_claimed() -> None:
+    claimed = a_job().moved(Status.GENERATING, claim="claim-1", sequence=7, lease_until=NOW + 5)
+    job = rearm(claimed, now=NOW, due_at=NOW + 9, hop=2)
+    assert (job.run, job.hop, job.armed_at, job.due_at) == (2, 2, NOW, NOW + 9)
+    assert (job.status, job.claim, job.sequence, job.lease_until) == (Status.PENDING, None, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("done", "status"),
+    [(0, Status.FAILED), (1, Status.PARTIAL), (13, Status.PARTIAL), (14, Status.COMPLETED)],
+)
+def test_an_ended_job_keeps_its_pictures_and_names_what_is_missing(done: int, status: Status) -> None:
+    ids = [shot.id for shot in a_job().shots]
+    job = replace(a_job(), images=dict.fromkeys(ids[:done], "key"))
+    ended = end(job, now=NOW + 5, error=RetriesExhausted("gone"))
+    assert (ended.status, ended.completed_at, ended.due_at) == (status, NOW + 5, None)
+    assert ended.images == job.images
+    assert set(ended.failures) == set(ids[done:])
+
+
+def test_ending_keeps_the_reasons_there_are() -> None:
+    refused = Failure(code="refused", message="no", retryable=False)
+    ended = end(replace(a_job(), failures={"evidence-1": refused}), now=NOW, error=RetriesExhausted("gone"))
+    assert ended.failures["evidence-1"] == refused
+    assert ended.failures["evidence-2"].code == "retries_exhausted"
+
+
+def test_an_ended_job_has_no_work() -> None:
+    ended = end(a_job(), now=NOW, error=RetriesExhausted("gone"))
+    with pytest.raises(ValueError, match="ended"):
+        work_order(ended, a_case(), webhook_url="http://x")
+
+
+def test_an_order_may_be_claimed_until_the_sweeper_looks() -> None:
+    order = work_order(a_job(), a_case(), webhook_url="http://x")
+    assert order.claim_before == a_job().due_at
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"lease": 300_000}, "lease"),
+        ({"grace": 59_000}, "event_age"),
+        ({"deadline": 100_000}, "deadline"),
+        ({"max_retries": -1}, "max_retries"),
+        ({"heartbeat": 330_000}, "heartbeat"),
+        ({"heartbeat": 0}, "heartbeat"),
+        ({"sweep_interval": 90_001}, "sweep_interval"),
+        ({"max_hops": 15}, "max_hops"),
+        ({"max_hops": 0}, "max_hops"),
+    ],
+)
+def test_timings_that_contradict_each_other_are_refused(changes: dict[str, int], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        Timing(**changes)
+
+
+def test_backoff_doubles_up_to_a_quarter_of_an_hour() -> None:
+    waits = [TIMING.backoff(n, 0.0) for n in range(6)]
+    assert waits == [0, 90_000, 270_000, 630_000, 900_000, 900_000]
+
+
+def test_jitter_takes_up_to_half_of_the_backoff_away() -> None:
+    assert TIMING.backoff(4, 0.999) == pytest.approx(450_000, rel=0.01)

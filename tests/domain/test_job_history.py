@@ -1,0 +1,105 @@
+"""What a job remembers of its past."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from darkroom.domain.caller_actions import cancel, replacement, retry
+from darkroom.domain.history import MAX_MOVES, Move, What
+from darkroom.domain.job import Job, Status
+from darkroom.domain.job_history import SWEEPER, WORKER, noted
+from darkroom.domain.snapshot import SnapshotKind, apply
+from darkroom.domain.sweeping import sweep
+
+from testing.builders import NOW, TIMING, a_case, a_job, a_snapshot
+
+CASE = a_case(evidence=1, locations=1)
+
+
+class Past:
+    """A job, and who did what to it."""
+
+    def __init__(self) -> None:
+        self.job = noted(None, a_job(CASE), at=NOW, by="game")
+        self.now = NOW
+
+    def then(self, by: str, change: Callable[[Job, int], Job]) -> "Past":
+        self.now += 1000
+        self.job = noted(self.job, change(self.job, self.now), at=self.now, by=by)
+        return self
+
+    def told(self, kind: SnapshotKind, *done: str, waiting_until: int | None = None) -> "Past":
+        made = a_snapshot(CASE, kind, self.job.sequence + 1, done=done, run=self.job.run)
+        made = replace(made, waiting_until=waiting_until)
+        return self.then(WORKER, lambda job, now: apply(job, made, now=now, timing=TIMING))
+
+    def claimed(self) -> "Past":
+        return self.told(SnapshotKind.CLAIM)
+
+    @property
+    def moves(self) -> list[tuple[What, int, str]]:
+        return [(move.what, move.run, move.by) for move in self.job.moves]
+
+
+def test_an_ordinary_case_remembers_three_moves_and_no_progress() -> None:
+    past = Past().claimed()
+    past.told(SnapshotKind.PROGRESS, "evidence-1")
+    past.told(SnapshotKind.END, "evidence-1", "location-1")
+    assert past.moves == [("submitted", 1, "game"), ("claimed", 1, WORKER), ("ended", 1, WORKER)]
+    assert [move.at for move in past.job.moves] == [NOW, NOW + 1000, NOW + 3000]
+
+
+def test_what_changes_nothing_is_no_move() -> None:
+    past = Past().claimed()
+    before = past.job
+    past.told(SnapshotKind.HEARTBEAT)
+    assert past.job is before
+
+
+def test_a_cancellation_and_the_workers_last_word_are_two_moves() -> None:
+    past = Past().claimed().then("desk", lambda job, now: cancel(job, now=now))
+    past.told(SnapshotKind.STOPPED)
+    assert past.moves[2:] == [("cancelled", 1, "desk"), ("stopped", 1, WORKER)]
+
+
+def test_a_continuation_and_a_wait_for_the_quota_are_told_apart() -> None:
+    assert Past().claimed().told(SnapshotKind.CONTINUE).moves[-1] == ("continued", 2, WORKER)
+    waiting = Past().claimed().told(SnapshotKind.CONTINUE, waiting_until=NOW + 90_000)
+    assert waiting.moves[-1] == ("waiting", 2, WORKER)
+
+
+def test_a_sweep_a_retry_and_a_replacement_name_who_asked() -> None:
+    past = Past().claimed()
+    past.then(SWEEPER, lambda job, now: sweep(job, [], now=now, timing=TIMING, jitter=0.5))
+    assert past.moves[-1] == ("swept", 2, SWEEPER)
+    past.then("game", lambda job, now: cancel(job, now=now))
+    past.then("desk", lambda job, now: retry(job, CASE, {}, now=now, timing=TIMING)[0])
+    assert past.moves[-1] == ("retried", 3, "desk")
+    past.then("game", lambda job, now: cancel(job, now=now))
+    past.then(
+        "game",
+        lambda job, now: replacement(job, CASE, job_id="job-2", salt="another", now=now, timing=TIMING),
+    )
+    assert past.moves == [("replaced", 4, "game")]
+
+
+def test_the_sweeper_that_gives_up_is_named_too() -> None:
+    past = Past().claimed()
+    past.then(SWEEPER, lambda job, now: sweep(job, [], now=job.deadline_at, timing=TIMING, jitter=0.5))
+    assert (past.moves[-1], past.job.status) == (("ended", 1, SWEEPER), Status.FAILED)
+
+
+def test_of_very_many_moves_the_first_and_the_latest_are_kept() -> None:
+    past = Past()
+    for _ in range(100):
+        past.then("desk", lambda job, now: cancel(job, now=now))
+        past.then("desk", lambda job, now: retry(job, CASE, {}, now=now, timing=TIMING)[0])
+    assert (len(past.job.moves), past.job.moves_omitted) == (MAX_MOVES, 201 - MAX_MOVES)
+    assert past.job.moves[0] == Move(at=NOW, what=What.SUBMITTED, run=1, by="game")
+    assert past.job.moves[-1].run == 101
+    times = [move.at for move in past.job.moves]
+    assert times == sorted(times)
+
+
+def test_only_what_happened_is_added() -> None:
+    job = a_job(CASE)
+    assert replace(noted(None, job, at=NOW, by="game"), moves=()) == job

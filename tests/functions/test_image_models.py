@@ -1,0 +1,61 @@
+"""Which providers the settings choose, with their prices and limits."""
+
+from dataclasses import replace
+
+import pytest
+from darkroom.adapters import http_client
+from darkroom.domain.errors import ShotError
+from darkroom.domain.quota import Limits
+from darkroom.image_models import sources
+from darkroom.settings import MissingSetting, WorkerSettings
+from darkroom.worker.rate_limiter import Source
+from moto import mock_aws
+
+SETTINGS = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s")
+
+
+def chosen(**changes: object) -> list[Source]:
+    with mock_aws():
+        return sources(replace(SETTINGS, **changes), http_client.client(1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "price"),
+    [
+        ("gemini", "gemini/gemini-nano-banana-2.1", 33_600),
+        ("bedrock", "bedrock/stability.stable-image-core-v1:1", 40_000),
+        ("openai", "openai/gpt-image-2", 53_000),
+    ],
+)
+def test_a_provider_comes_with_its_model_and_list_price(provider: str, name: str, price: int) -> None:
+    [source] = chosen(image_provider=provider)
+    assert (source.name, source.price_micro_usd) == (name, price)
+    assert source.limits == Limits()
+
+
+def test_limits_and_an_own_price_are_those_of_the_first_provider() -> None:
+    first, second = chosen(
+        fallback_provider="bedrock", requests_per_minute=10, requests_per_day=500, image_price_usd=0.02
+    )
+    assert (first.price_micro_usd, first.limits) == (20_000, Limits(per_minute=10, per_day=500))
+    assert (second.name.partition("/")[0], second.limits) == ("bedrock", Limits())
+    assert second.price_micro_usd == 40_000
+
+
+def test_a_model_without_a_known_price_counts_as_the_dearest() -> None:
+    [source] = chosen(gemini_model="gemini-of-tomorrow")
+    assert source.price_micro_usd == 211_000
+
+
+@pytest.mark.parametrize("field", ["image_provider", "fallback_provider"])
+def test_a_provider_that_does_not_exist_is_named(field: str) -> None:
+    with pytest.raises(MissingSetting, match=r"must be one of \['bedrock', 'gemini', 'openai'\]"):
+        chosen(**{field: "imagen"})
+
+
+def test_codes_that_no_error_has_are_named() -> None:
+    ours = {"storage_failed", "deadline_exceeded", "retries_exhausted", "budget_exhausted"}
+    the_callers = {"refused", "invalid"}
+    assert SETTINGS.fallback_codes == {e.code for e in ShotError.__subclasses__()} - ours - the_callers
+    with pytest.raises(MissingSetting, match="weather"):
+        _ = replace(SETTINGS, fallback_on="overloaded, weather").fallback_codes

@@ -1,0 +1,98 @@
+"""Merging snapshots under contention, and going on where a worker ran out of time."""
+
+from dataclasses import replace
+
+import pytest
+from darkroom.domain.errors import Contention, JobNotFound, Superseded
+from darkroom.domain.job import Job, Status
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.usecases.change_job import TRIES
+from darkroom.usecases.record_progress import RecordProgress
+
+from testing.builders import NOW, TIMING, a_case, a_job, a_snapshot
+from testing.fakes import ManualClock, MemoryJobs, RecordedWorkers
+
+CASE = a_case(evidence=2, locations=0)
+CLAIM = a_snapshot(CASE, SnapshotKind.CLAIM, 1)
+GO_ON = a_snapshot(CASE, SnapshotKind.CONTINUE, 2, done=("evidence-1",))
+URL = "https://api.example/hook"
+
+
+class Desk:
+    """The webhook with one pending job."""
+
+    def __init__(self) -> None:
+        self.jobs = MemoryJobs()
+        self.workers = RecordedWorkers()
+        self.jobs.create(a_job(CASE), CASE)
+
+    def record(self, snapshot: Snapshot) -> Job:
+        use_case = RecordProgress(jobs=self.jobs, workers=self.workers, clock=ManualClock(NOW), timing=TIMING)
+        return use_case(snapshot, webhook_url=URL)
+
+
+def test_a_snapshot_is_stored() -> None:
+    desk = Desk()
+    assert desk.record(CLAIM).status is Status.GENERATING
+    assert desk.jobs.get("case-1").status is Status.GENERATING
+
+
+def test_a_repeated_snapshot_is_not_written_again() -> None:
+    desk = Desk()
+    desk.record(CLAIM)
+    assert desk.record(CLAIM).version == 2
+
+
+def test_a_lost_write_is_decided_again_on_what_won() -> None:
+    desk = Desk()
+    desk.jobs.lost_writes = TRIES - 1
+    job = desk.record(CLAIM)
+    assert (job.status, job.version) == (Status.GENERATING, TRIES + 1)
+
+
+def test_losing_every_write_is_contention() -> None:
+    desk = Desk()
+    desk.jobs.lost_writes = TRIES
+    with pytest.raises(Contention):
+        desk.record(CLAIM)
+
+
+@pytest.mark.parametrize(("sent_at", "latency"), [(NOW - 250, 250), (NOW, 0), (NOW + 900, 0), (None, None)])
+def test_a_snapshot_took_no_time_when_its_worker_is_ahead_of_our_clock(
+    sent_at: int | None, latency: int | None
+) -> None:
+    assert Desk().record(replace(CLAIM, sent_at=sent_at)).latency == latency
+
+
+def test_a_snapshot_of_an_unknown_case_is_not_found() -> None:
+    desk = Desk()
+    desk.jobs.jobs.clear()
+    with pytest.raises(JobNotFound):
+        desk.record(CLAIM)
+
+
+def test_a_continuation_starts_the_next_run_with_what_is_done() -> None:
+    desk = Desk()
+    desk.record(CLAIM)
+    job = desk.record(GO_ON)
+    [order] = desk.workers.orders
+    assert (order.run, order.hop, set(order.done), order.webhook_url) == (2, 1, {"evidence-1"}, URL)
+    assert order.claim_before == job.due_at
+
+
+def test_a_repeated_continuation_starts_nothing() -> None:
+    desk = Desk()
+    desk.record(CLAIM)
+    desk.record(GO_ON)
+    with pytest.raises(Superseded):
+        desk.record(GO_ON)
+    assert len(desk.workers.orders) == 1
+
+
+def test_a_continuation_whose_worker_cannot_be_started_is_the_sweepers() -> None:
+    desk = Desk()
+    desk.workers.refusing = True
+    desk.record(CLAIM)
+    job = desk.record(GO_ON)
+    assert job.status is Status.PENDING
+    assert desk.jobs.due(job.due_at or 0, 10) == ["case-1"]

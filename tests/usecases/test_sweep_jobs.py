@@ -1,0 +1,312 @@
+"""Looking after jobs nobody else will."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from threading import Barrier
+
+import pytest
+from darkroom.domain.caller_actions import cancel
+from darkroom.domain.errors import Busy, StorageFailed
+from darkroom.domain.job import Job, Status
+from darkroom.domain.snapshot import SnapshotKind, apply
+from darkroom.usecases.sweep_jobs import SweepJobs
+
+from testing.builders import NOW, PRICE, TIMING, a_case, a_job, a_snapshot, keys_of
+from testing.fakes import ManualClock, MemoryImages, MemoryJobs, RecordedWorkers
+
+CASE = a_case(evidence=2, locations=1)
+
+
+@dataclass
+class World:
+    jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    workers: RecordedWorkers = field(default_factory=RecordedWorkers)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    images: MemoryImages = field(default_factory=MemoryImages)
+    limit: int = 10
+
+    @property
+    def sweep(self) -> SweepJobs:
+        return SweepJobs(
+            jobs=self.jobs,
+            images=self.images,
+            jitter=lambda: 0.0,
+            workers=self.workers,
+            clock=self.clock,
+            timing=TIMING,
+            webhook_url="https://api.example/hook",
+            limit=self.limit,
+        )
+
+    def until_due(self, job: Job) -> None:
+        assert job.due_at is not None
+        self.clock.now = job.due_at
+
+
+def a_world(*case_ids: str) -> World:
+    world = World()
+    for case_id in case_ids or ("case-1",):
+        case = a_case(evidence=2, locations=1, case_id=case_id)
+        world.jobs.create(a_job(case), case)
+    return world
+
+
+def test_a_job_is_left_alone_until_it_is_due() -> None:
+    world = a_world()
+    world.clock.now += TIMING.grace - 1
+    assert world.sweep().rearmed == []
+    assert world.workers.orders == []
+
+
+def test_a_stale_pending_job_is_armed_again_and_handed_to_a_worker() -> None:
+    world = a_world()
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().rearmed == ["case-1"]
+    job = world.jobs.get("case-1")
+    assert (job.run, job.retry_count, job.status) == (2, 1, Status.PENDING)
+    [order] = world.workers.orders
+    assert (order.run, order.case, order.claim_before) == (2, CASE, job.due_at)
+
+
+def test_a_lost_worker_is_replaced_when_its_lease_ends_and_its_pictures_are_kept() -> None:
+    world = a_world()
+    for snapshot in (
+        a_snapshot(CASE, SnapshotKind.CLAIM, 1),
+        a_snapshot(CASE, SnapshotKind.PROGRESS, 2, done=("evidence-1",)),
+    ):
+        world.jobs.save(apply(world.jobs.get("case-1"), snapshot, now=NOW, timing=TIMING))
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    job = world.jobs.get("case-1")
+    assert (job.status, job.claim, job.last_error) == (Status.PENDING, None, "the worker was lost")
+    assert set(world.workers.orders[0].done) == {"evidence-1"} == set(job.images)
+
+
+def claimed(world: World, *done: str) -> None:
+    """A worker claims the current run, reports `done`, and dies."""
+    job = world.jobs.get("case-1")
+    for snapshot in (
+        a_snapshot(CASE, SnapshotKind.CLAIM, 1, run=job.run),
+        a_snapshot(CASE, SnapshotKind.PROGRESS, 2, run=job.run, done=done),
+    ):
+        job = world.jobs.get("case-1")
+        after = apply(job, snapshot, now=world.clock.now, timing=TIMING)
+        if after is not job:
+            world.jobs.save(after)
+
+
+def test_a_job_ends_when_more_of_its_runs_were_lost_than_allowed() -> None:
+    world = a_world()
+    for _ in range(TIMING.max_retries):
+        claimed(world)
+        world.until_due(world.jobs.get("case-1"))
+        assert world.sweep().rearmed == ["case-1"]
+    claimed(world)
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().ended == ["case-1"]
+    job = world.jobs.get("case-1")
+    assert (job.status, job.losses, job.due_at) == (Status.FAILED, TIMING.max_retries + 1, None)
+    assert {f.code for f in job.failures.values()} == {"retries_exhausted"}
+    assert job.last_error == "the worker was lost, 4 times"
+    assert len(world.workers.orders) == TIMING.max_retries
+
+
+def test_runs_that_nobody_claimed_are_no_losses_and_end_only_at_the_deadline() -> None:
+    world = a_world()
+    job = world.jobs.get("case-1")
+    while job.is_open:
+        world.until_due(job)
+        world.sweep()
+        job = world.jobs.get("case-1")
+    assert job.losses == 0
+    assert job.retry_count > 50
+    assert {f.code for f in job.failures.values()} == {"deadline_exceeded"}
+    assert world.clock.now >= job.deadline_at
+
+
+def test_pictures_in_storage_are_adopted_before_a_job_is_armed_again() -> None:
+    world = a_world()
+    claimed(world)
+    keys = keys_of(CASE, "evidence-1")
+    world.images.stored_pictures = dict.fromkeys(keys.values(), b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    assert world.jobs.get("case-1").images == keys
+    assert world.workers.orders[0].done == keys
+
+
+def test_what_a_lost_worker_stored_and_did_not_report_is_counted_when_it_is_adopted() -> None:
+    world = a_world()
+    claimed(world, "evidence-1")
+    for key in keys_of(CASE, "evidence-1", "evidence-2").values():
+        world.images.stored_pictures[key] = b"jpeg"
+    before = world.jobs.get("case-1").cost_micro_usd
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    job = world.jobs.get("case-1")
+    assert (set(job.images), job.cost_micro_usd - before) == ({"evidence-1", "evidence-2"}, PRICE)
+
+
+def test_a_cancelled_job_whose_worker_never_stopped_keeps_what_it_stored_and_is_free_then() -> None:
+    world = a_world()
+    claimed(world)
+    cancelled = cancel(world.jobs.get("case-1"), now=world.clock.now)
+    world.jobs.save(cancelled)
+    [key] = keys_of(CASE, "location-1").values()
+    world.images.stored_pictures[key] = b"jpeg"
+    assert world.sweep().ended == []
+    world.until_due(cancelled)
+    assert (world.sweep().ended, world.workers.orders) == (["case-1"], [])
+    job = world.jobs.get("case-1")
+    assert (job.status, job.images, job.cost_micro_usd) == (Status.CANCELLED, {"location-1": key}, PRICE)
+    assert (job.lease_until, job.due_at, world.sweep().ended) == (None, None, [])
+
+
+def test_a_job_whose_pictures_are_all_in_storage_is_completed_without_another_run() -> None:
+    world = a_world()
+    claimed(world, "evidence-1")
+    keys = keys_of(CASE, *(shot.id for shot in CASE.shots))
+    world.images.stored_pictures = dict.fromkeys(keys.values(), b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().ended == ["case-1"]
+    job = world.jobs.get("case-1")
+    assert (job.status, job.images, world.workers.orders) == (Status.COMPLETED, keys, [])
+    assert job.lease_until is None
+
+
+def test_what_is_recorded_wins_over_what_is_stored_and_else_the_lowest_run() -> None:
+    world = a_world()
+    claimed(world, "evidence-1")
+    twelve, two = (keys_of(CASE, "evidence-1", "evidence-2", run=run) for run in (12, 2))
+    world.images.stored_pictures = dict.fromkeys([*twelve.values(), *two.values()], b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    images = world.jobs.get("case-1").images
+    assert images == keys_of(CASE, "evidence-1") | {"evidence-2": two["evidence-2"]}
+
+
+def test_a_picture_of_another_job_or_prompt_is_not_adopted() -> None:
+    world = a_world()
+    claimed(world)
+    other_job = keys_of(CASE, "evidence-1", job_id="job-0")["evidence-1"]
+    other_prompt = "cases/case-1/job-1/evidence-1/0123456789abcdef-1.jpg"
+    world.images.stored_pictures = {other_job: b"jpeg", other_prompt: b"jpeg"}
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    assert world.jobs.get("case-1").images == {}
+
+
+def test_a_stuck_job_is_counted() -> None:
+    world = a_world()
+    claimed(world)
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().stuck == []
+    claimed(world)
+    world.clock.now += 600_001
+    assert world.sweep().stuck == ["case-1"]
+
+
+def test_storage_that_cannot_be_read_leaves_the_job_for_the_next_sweep() -> None:
+    world = a_world()
+    world.images.error = StorageFailed("no")
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().failed == {"case-1": "StorageFailed"}
+    world.images.error = None
+    assert world.sweep().rearmed == ["case-1"]
+
+
+def test_a_job_past_its_deadline_ends_whatever_its_retries() -> None:
+    world = a_world()
+    world.clock.now = world.jobs.get("case-1").deadline_at
+    assert world.sweep().ended == ["case-1"]
+    assert {f.code for f in world.jobs.get("case-1").failures.values()} == {"deadline_exceeded"}
+
+
+def test_a_refused_worker_is_tried_again_when_the_job_comes_due_again() -> None:
+    world = a_world()
+    world.workers.refusing = True
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().refused == ["case-1"]
+    world.workers.refusing = False
+    world.until_due(world.jobs.get("case-1"))
+    assert world.sweep().rearmed == ["case-1"]
+    assert [order.run for order in world.workers.orders] == [3]
+
+
+def test_of_two_sweepers_one_arms_the_job() -> None:
+    world = a_world()
+    world.until_due(world.jobs.get("case-1"))
+    world.jobs.lost_writes = 1
+    report = world.sweep()
+    assert (report.rearmed, world.workers.orders) == ([], [])
+
+
+def test_one_job_in_trouble_does_not_stop_the_others() -> None:
+    world = a_world("case-1", "case-2", "case-3")
+    world.clock.now += TIMING.grace
+    del world.jobs.cases["case-2", "job-1", 0]
+    assert world.sweep().rearmed == ["case-1", "case-2", "case-3"]
+    assert [order.case.case_id for order in world.workers.orders] == ["case-1", "case-3"]
+
+
+def test_a_sweep_does_no_more_than_its_limit_and_the_next_goes_on() -> None:
+    world = a_world("case-1", "case-2", "case-3")
+    world.limit = 2
+    world.clock.now += TIMING.grace
+    assert len(world.sweep().rearmed) == 2
+    assert len(world.sweep().rearmed) == 1
+    assert world.sweep().rearmed == []
+
+
+def test_a_picture_in_storage_wins_over_a_failure_that_was_reported() -> None:
+    world = a_world()
+    failed = a_snapshot(CASE, SnapshotKind.PROGRESS, 2, failed=("evidence-1", "evidence-2"))
+    for snapshot in (a_snapshot(CASE, SnapshotKind.CLAIM, 1), failed):
+        world.jobs.save(apply(world.jobs.get("case-1"), snapshot, now=NOW, timing=TIMING))
+    keys = keys_of(CASE, "evidence-1")
+    world.images.stored_pictures = dict.fromkeys(keys.values(), b"jpeg")
+    world.until_due(world.jobs.get("case-1"))
+    world.sweep()
+    job = world.jobs.get("case-1")
+    assert (set(job.images), set(job.failures)) == ({"evidence-1"}, {"evidence-2"})
+    assert set(world.workers.orders[0].failed) == {"evidence-2"}
+
+
+@pytest.mark.parametrize("error", [KeyError("shots"), Busy("the table is busy")])
+def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it(error: Exception) -> None:
+    class OneBroken(MemoryJobs):
+        def get(self, case_id: str) -> Job:
+            if case_id == "case-1":
+                raise error
+            return super().get(case_id)
+
+    world = a_world("case-1", "case-2")
+    broken = OneBroken()
+    broken.jobs, broken.cases = world.jobs.jobs, world.jobs.cases
+    world.jobs = broken
+    world.clock.now += TIMING.grace
+    report = world.sweep()
+    assert (report.failed, report.rearmed) == ({"case-1": type(error).__name__}, ["case-2"])
+
+
+def test_what_there_is_no_time_for_is_left_to_the_next_sweep() -> None:
+    world = a_world("case-1", "case-2", "case-3")
+    world.until_due(world.jobs.get("case-1"))
+    left = iter([2.0, 1.0, 0.0])
+    report = world.sweep(lambda: next(left))
+    assert (report.rearmed, report.left) == (["case-1", "case-2"], ["case-3"])
+    assert world.sweep().rearmed == ["case-3"]
+
+
+def test_several_jobs_are_looked_after_at_once() -> None:
+    world = a_world(*(f"case-{n}" for n in range(8)))
+    world.until_due(world.jobs.get("case-0"))
+    together = Barrier(4)
+
+    def wait_for_the_others() -> float:
+        together.wait(timeout=10)
+        return 1.0
+
+    with ThreadPoolExecutor(4) as threads:
+        report = replace(world.sweep, each=threads.map)(wait_for_the_others)
+    assert sorted(report.rearmed) == sorted(world.jobs.jobs)

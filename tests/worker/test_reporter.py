@@ -1,0 +1,95 @@
+"""What a run says on its way, whatever becomes of each snapshot, in virtual time."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from darkroom.domain.errors import Undeliverable
+from darkroom.domain.history import Event
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.worker.reporter import Reporter, ReportPolicy
+from darkroom.worker.run_state import Ending
+
+from testing.builders import a_case, a_snapshot
+from testing.fakes import LoopClock, RecordedSnapshots
+from testing.virtual_time import run
+from tests.worker.test_run_job import Darkroom, an_order, refusing
+
+CASE = a_case()
+STRANGE = (ValueError("broken"), RuntimeError("a defect"), ExceptionGroup("several", [OSError("no")]))
+
+
+def a_reporter(channel: RecordedSnapshots, events: list[Event]) -> Reporter:
+    return Reporter(
+        channel,
+        "https://api.example/hook",
+        lambda kind, sequence: a_snapshot(CASE, kind, sequence),
+        jitter=lambda: 0.5,
+        policy=ReportPolicy(),
+        clock=LoopClock(),
+        note=events.append,
+    )
+
+
+@pytest.mark.parametrize("error", [Undeliverable("ConnectError", retryable=True), *STRANGE], ids=repr)
+def test_a_snapshot_given_up_is_counted_and_the_next_one_says_it_all(error: Exception) -> None:
+    channel, events = RecordedSnapshots(answer=refusing(error, lambda s: s.sequence <= 2)), list[Event]()
+
+    async def report() -> Reporter:
+        reporter = a_reporter(channel, events)
+        reporting = asyncio.create_task(reporter.run())
+        for _ in range(3):
+            reporter.mark(urgent=True)
+            await asyncio.sleep(20)
+        reporter.close()
+        await reporting
+        return reporter
+
+    reporter = run(report())
+    assert reporter.undelivered == 2
+    assert [s.sequence for s in channel.tried][:9] == [1, 1, 1, 1, 2, 2, 2, 2, 3]
+    assert channel.arrived[0].sequence == 3
+    assert {event.outcome for event in events} == {
+        "delivered",
+        str(error) if isinstance(error, Undeliverable) else type(error).__name__,
+    }
+
+
+@pytest.mark.parametrize("error", STRANGE, ids=repr)
+@pytest.mark.parametrize("kind", [SnapshotKind.CLAIM, SnapshotKind.PROGRESS, SnapshotKind.END])
+def test_no_exception_of_the_channel_loses_a_picture(error: Exception, kind: SnapshotKind) -> None:
+    room = Darkroom()
+    first = [True]
+
+    def once(snapshot: Snapshot) -> bool:
+        return snapshot.kind is kind and bool(first and first.pop())
+
+    room.channel.answer = refusing(error, once)
+    report = room.develop(an_order(CASE))
+    assert (report.ending, len(report.ledger.images), first) == (Ending.ENDED, 14, [])
+    assert room.channel.arrived[-1].kind is SnapshotKind.END
+
+
+def test_a_claim_that_always_raises_spends_nothing() -> None:
+    room = Darkroom()
+    room.channel.answer = refusing(ValueError("broken"), lambda s: True)
+    report = room.develop(an_order(CASE))
+    assert (report.ending, room.provider.asked) == (Ending.UNCLAIMED, [])
+
+
+def test_a_report_that_is_cancelled_is_no_failed_try() -> None:
+    channel = RecordedSnapshots(seconds=60)
+
+    async def report() -> Reporter:
+        reporter = a_reporter(channel, [])
+        reporter.mark(urgent=True)
+        reporting = asyncio.create_task(reporter.run())
+        await asyncio.sleep(10)
+        reporting.cancel()
+        with suppress(asyncio.CancelledError):
+            await reporting
+        assert reporting.cancelled()
+        return reporter
+
+    assert run(report()).undelivered == 0
+    assert len(channel.tried) == 1
