@@ -12,7 +12,7 @@ type Schema = dict[str, Any]
 HEAD = """# API reference
 
 Written by `make openapi` from the handlers; `GET /api/openapi.json` has the same for programs.
-How to use it: [clients.md](clients.md).
+How to use it: [clients.md](../guides/clients.md).
 
 Every error of Darkroom is a [Problem](#problem) (`application/problem+json`) with a stable `code`; what API
 Gateway itself answers (401, some 403, 413, 429, 503) is a [GatewayMessage](#gatewaymessage). What each code
