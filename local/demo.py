@@ -22,17 +22,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--studio", type=json.loads, default={}, help="a studio Config as JSON")
+    parser.add_argument("--provider", type=json.loads, default={}, help="a provider Config as JSON")
     arguments = parser.parse_args()
     console = Console()
     key = os.environ.get("GEMINI_API_KEY")
     provider = stack.Provider(url=GEMINI, key=key) if key else None
     console.print("Starting the emulator and deploying template.yaml to it ...")
-    config = fake_gemini.Config(**arguments.studio)
+    config = fake_gemini.Config(**arguments.provider)
     log = package.ROOT / ".local" / "demo.log"
     try:
         with ended_by_signal(), stack.running(provider=provider, studio_config=config, log=log) as running:
-            who = "Gemini" if key else "the studio, a local stand-in that draws placeholders"
+            who = "Gemini" if key else "the provider, a local stand-in that draws placeholders"
             console.print(f"The API is at {running.api_url}", highlight=False, soft_wrap=True)
             console.print(f"Pictures come from {who}.\n")
             job = develop(running.api_url, running.token, arguments.case, arguments.out, console)

@@ -1,4 +1,4 @@
-"""Draws the studio's pictures: recognisable, labelled, and plainly no photographs."""
+"""Draws the provider's pictures: recognisable, labelled, and plainly no photographs."""
 
 import io
 import math
@@ -161,7 +161,7 @@ OBJECTS: list[tuple[set[str], _Draw]] = [
     ({"bottle", "vial", "poison", "flask", "tonic"}, _bottle),
     ({"key", "keys"}, _key),
     ({"watch", "clock"}, _watch),
-    ({"book", "diary", "ledger", "journal"}, _book),
+    ({"book", "diary", "state", "journal"}, _book),
     ({"glass", "goblet", "sherry"}, _glass),
     ({"glove", "gloves", "handkerchief", "scarf"}, _cloth),
     ({"photo", "photograph", "portrait"}, _photo),

@@ -31,7 +31,7 @@ P95 = 1.6449  # the 95th percentile of a standard normal distribution
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How the studio behaves; latencies are log-normal, in seconds."""
+    """How the provider behaves; latencies are log-normal, in seconds."""
 
     seed: int = 1
     latency_median: float = 4.0
@@ -74,7 +74,7 @@ class Config:
         return "ok"
 
 
-class Studio:
+class FakeGemini:
     """What all requests share: the configuration, the quota and the statistics."""
 
     def __init__(self, config: Config) -> None:
@@ -139,14 +139,14 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    studio: Studio
+    provider: FakeGemini
 
     def do_GET(self) -> None:
         """Statistics; and of any model that it exists, which costs nothing."""
         if self.path == "/_stats":
-            return self._send(200, self.studio.stats())
+            return self._send(200, self.provider.stats())
         if self.path.startswith("/v1beta/models/"):
-            key, expected = self.headers.get("x-goog-api-key"), self.studio.config.key
+            key, expected = self.headers.get("x-goog-api-key"), self.provider.config.key
             if not key or (expected is not None and key != expected):
                 return self._send(400, gemini_responses.bad_key())
             return self._send(200, {"name": self.path.removeprefix("/v1beta/")})
@@ -155,17 +155,17 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         """Another configuration."""
         try:
-            self.studio.configure(Config(**json.loads(self._body())))
+            self.provider.configure(Config(**json.loads(self._body())))
         except (TypeError, ValueError) as error:
             return self._send(400, gemini_responses.error(400, "INVALID_ARGUMENT", str(error)))
-        return self._send(200, self.studio.stats())
+        return self._send(200, self.provider.stats())
 
     def do_POST(self) -> None:
         """`generateContent`."""
         body, model = self._body(), MODEL.fullmatch(self.path)
         if model is None:
             return self._send(404, gemini_responses.error(404, "NOT_FOUND", f"{self.path} is not found"))
-        key, expected = self.headers.get("x-goog-api-key"), self.studio.config.key
+        key, expected = self.headers.get("x-goog-api-key"), self.provider.config.key
         if not key or (expected is not None and key != expected):
             return self._send(400, gemini_responses.bad_key())
         try:
@@ -177,14 +177,14 @@ class Handler(BaseHTTPRequestHandler):
         shot = PROMPT.match(prompt)
         name = shot["name"] if shot else prompt[:40]
         kind = "evidence" if shot and shot["kind"] == "Evidence" else "location"
-        fault, seconds = self.studio.begin(prompt, name)
+        fault, seconds = self.provider.begin(prompt, name)
         outcome = "gone"
         try:
             outcome = self._answer(fault, seconds, kind, name, model["model"])
         except OSError:
             self.close_connection = True  # the client has gone
         finally:
-            self.studio.end(outcome)
+            self.provider.end(outcome)
         return None
 
     def _answer(self, fault: str, seconds: float, kind: str, name: str, model: str) -> str:
@@ -231,10 +231,10 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, body[: len(body) // 2] if fault == "truncated" else body
 
     def _wait(self, seconds: float) -> None:
-        """Sleep; raises BrokenPipeError as soon as the client hangs up or the studio stops."""
+        """Sleep; raises BrokenPipeError as soon as the client hangs up or the provider stops."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if self.studio.stopping.wait(min(left, 0.1)) or self._hung_up():
+            if self.provider.stopping.wait(min(left, 0.1)) or self._hung_up():
                 raise BrokenPipeError
 
     def _hung_up(self) -> bool:
@@ -270,8 +270,8 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, config: Config, port: int = 0) -> None:
-        self.studio = Studio(config)
-        super().__init__(("127.0.0.1", port), type("Bound", (Handler,), {"studio": self.studio}))
+        self.provider = FakeGemini(config)
+        super().__init__(("127.0.0.1", port), type("Bound", (Handler,), {"provider": self.provider}))
 
     @property
     def url(self) -> str:
@@ -285,7 +285,7 @@ class Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         """Let every waiting request go."""
-        self.studio.stopping.set()
+        self.provider.stopping.set()
         super().server_close()
 
 

@@ -1,4 +1,4 @@
-"""What Gemini's `generateContent` answers: the forms that the studio fills."""
+"""What Gemini's `generateContent` answers: the forms that the provider fills."""
 
 import base64
 import functools

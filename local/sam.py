@@ -26,7 +26,7 @@ TEMPORARY = WORK / "tmp"
 SAM = str(package.ROOT / ".tools" / "sam" / "bin" / "sam")
 SHOWN = frozenset(
     {"isAuthorized", "caseId", "status", "completedImages", "totalImages", "duration", "costUsd", "state"}
-    | {"rearmed", "ended", "stuck", "failed", "batchItemFailures"}
+    | {"rescheduled", "ended", "stuck", "failed", "batchItemFailures"}
 )
 """The fields of an answer that the terminal shows."""
 INVOKE_S = 400
@@ -71,7 +71,7 @@ class Place:
     @property
     def ports(self) -> list[int]:
         """All ports that a container may call."""
-        urls = [self.stack.emulator_url, self.stack.studio_url or ""]
+        urls = [self.stack.emulator_url, self.stack.provider_url or ""]
         found = [urlsplit(url).port for url in urls]
         return [*(port for port in found if port), self.api_port, self.lambda_port, self.receiver_port]
 

@@ -3,7 +3,7 @@
 1. `sam local invoke` of every function of the template with its event in `events/`
 2. a whole case by `sam local start-api`, its worker by `sam local start-lambda`
 
-The table, the bucket, the secrets and the studio are those of `local/stack.py`. It needs a container
+The table, the bucket, the secrets and the provider are those of `local/stack.py`. It needs a container
 engine; without one it says what is missing. `SAM_LOCAL_HOST` is the address of this machine for
 containers, when the one found does not do. When everything passed, `.local/sam/passed` holds the commit.
 """

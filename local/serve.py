@@ -20,11 +20,11 @@ def main() -> int:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--studio", type=json.loads, default={}, help="how the studio behaves: a Config as JSON"
+        "--provider", type=json.loads, default={}, help="how the provider behaves: a Config as JSON"
     )
     arguments = parser.parse_args()
     log = package.ROOT / ".local" / "stack.log"
-    config = fake_gemini.Config(**arguments.studio)
+    config = fake_gemini.Config(**arguments.provider)
     try:
         with ended_by_signal(), ExitStack() as open_:
             running = open_.enter_context(

@@ -1,4 +1,4 @@
-"""The whole stack on loopback: the emulator with the real template deployed to it, the studio and the CDN.
+"""The whole stack on loopback: the emulator with the real template deployed to it, the provider and the CDN.
 
 Differences from AWS: the rewrites of `localize.py`, and the parameters given in `_deploy`.
 """
@@ -52,7 +52,7 @@ class Stack:
 
     api_url: str
     emulator_url: str
-    studio_url: str | None
+    provider_url: str | None
     table: str
     bucket: str
     sweeper: str
@@ -85,20 +85,20 @@ def running(
 ) -> Iterator[Stack]:
     """Start everything; stop it when the block ends, however it ends.
 
-    Without a `provider` the studio is started with `studio_config`. `parameters` are those of the
+    Without a `provider` the provider is started with `studio_config`. `parameters` are those of the
     template. The emulator's output, with every function's log, goes to `log`; `environment` is added to
     the emulator's, and so to every function's.
     """
     with ExitStack() as stack:
-        studio_url = None
+        provider_url = None
         if provider is None:
             server = stack.enter_context(serving(fake_gemini.Server(studio_config or fake_gemini.Config())))
-            studio_url = server.url
-            provider = Provider(url=studio_url, key="studio")
+            provider_url = server.url
+            provider = Provider(url=provider_url, key="provider")
         documents = stack.enter_context(serving(cdn.Server()))
         emulator_url, process = stack.enter_context(_emulator(log, environment or {}))
         given = {"StatusUrl": documents.url, **(parameters or {})}
-        found = _deploy(emulator_url, process, provider, studio_url, given)
+        found = _deploy(emulator_url, process, provider, provider_url, given)
         documents.documents_of(found.client("s3"), found.bucket)
         yield found
 
@@ -179,7 +179,7 @@ def _deploy(
     emulator_url: str,
     process: subprocess.Popen[bytes],
     provider: Provider,
-    studio_url: str | None,
+    provider_url: str | None,
     parameters: Mapping[str, str],
 ) -> Stack:
     template = cloudformation.load(TEMPLATE)
@@ -216,7 +216,7 @@ def _deploy(
     return Stack(
         api_url=api_url,
         emulator_url=emulator_url,
-        studio_url=studio_url,
+        provider_url=provider_url,
         table=outputs["TableName"],
         bucket=outputs["BucketName"],
         sweeper=outputs["SweeperName"],

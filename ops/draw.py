@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 
 import httpx
 from darkroom.adapters import http_client
-from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.secrets import key_in
 from darkroom.domain.case import Shot, ShotKind
 from darkroom.domain.errors import ShotError, TimedOut
-from darkroom.image_models import sources
+from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
-from darkroom.worker.rate_limiter import Source
+from darkroom.worker.rate_limiter import ImageModel
 
 from ops.checks import Finding, Level
 from ops.deployment import Deployment
@@ -44,34 +44,36 @@ def draw(
 ) -> Iterator[Finding]:
     """Make a picture with each provider once its price is confirmed; yield what came of it."""
     settings = WorkerSettings.load(deployment.worker)
-    developer = PillowDeveloper(size=settings.image_size, quality=settings.image_quality)
+    processor = PillowProcessor(size=settings.image_size, quality=settings.jpeg_quality)
     with asyncio.Runner() as runner:
         client = http_client.client(1, transport)
-        for source in sources(settings, client, lambda name: lambda: key_in(deployment.secret_of(name))):
-            price = source.price_micro_usd / 1_000_000
-            answer = confirm(f"Make one picture with {source.name}, which counts as ${price:.4f}?")
+        for image_model in image_models(
+            settings, client, lambda name: lambda: key_in(deployment.secret_of(name))
+        ):
+            price = image_model.price_micro_usd / 1_000_000
+            answer = confirm(f"Make one picture with {image_model.name}, which counts as ${price:.4f}?")
             if answer:
-                yield runner.run(_picture(source, developer, settings.request_timeout_seconds))
+                yield runner.run(_picture(image_model, processor, settings.request_timeout_seconds))
             else:
                 level = Level.FAIL if answer is None else Level.WARN
                 mend = "answer y, or add YES=1 where there is no terminal"
-                yield Finding(level, "picture", f"none was made with {source.name}", mend)
+                yield Finding(level, "picture", f"none was made with {image_model.name}", mend)
         runner.run(client.aclose())
 
 
-async def _picture(source: Source, developer: PillowDeveloper, timeout_s: float) -> Finding:
+async def _picture(image_model: ImageModel, processor: PillowProcessor, timeout_s: float) -> Finding:
     began = time.monotonic()
     try:
         async with asyncio.timeout(timeout_s):
-            raw = await source.provider.generate(SHOT.prompt, timeout_s=timeout_s)
-            jpeg = await developer.develop(raw, {})
+            raw = await image_model.provider.generate(SHOT.prompt, timeout_s=timeout_s)
+            jpeg = await processor.process(raw, {})
     except (ShotError, TimeoutError) as error:
         failure = error if isinstance(error, ShotError) else TimedOut(f"no picture within {timeout_s:.0f} s")
         charge = "; the provider may charge for it" if failure.billed else ""
         mend = 'docs/guides/operations.md, "What a provider says"'
         return Finding(
-            Level.FAIL, "picture", f"{source.name} made none: {failure.code}: {failure}{charge}", mend
+            Level.FAIL, "picture", f"{image_model.name} made none: {failure.code}: {failure}{charge}", mend
         )
     seconds = time.monotonic() - began
     sizes = f"{len(raw.data) / 1e6:.1f} MB, as a JPEG {len(jpeg) / 1e3:.0f} KB"
-    return Finding(Level.OK, "picture", f"{source.name} made one in {seconds:.1f} s: {sizes}")
+    return Finding(Level.OK, "picture", f"{image_model.name} made one in {seconds:.1f} s: {sizes}")

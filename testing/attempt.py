@@ -8,18 +8,18 @@ from darkroom.domain.history import Event
 from darkroom.domain.quota import Limits, Turn
 from darkroom.ports import RawImage
 from darkroom.settings import WorkerSettings
-from darkroom.worker.attempts import RacePolicy
-from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.attempts import AttemptPolicy
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Hedger
 from darkroom.worker.rate_limiter import Admission, Postponed, Requests
 
-from testing.builders import a_case, a_source
-from testing.fakes import InstantDeveloper, LoopClock, MemoryImages, MemoryQuota, Reply, ScriptedProvider
+from testing.builders import a_case, an_image_model
+from testing.fakes import InstantProcessor, LoopClock, MemoryImages, MemoryQuota, Reply, ScriptedProvider
 from testing.virtual_time import run
 
 SHOT = a_case().shots[0]
 SETTINGS = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s")
-POLICY = RacePolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
+POLICY = AttemptPolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
 
 
 class Attempt:
@@ -37,22 +37,22 @@ class Attempt:
         fallback: Sequence[Reply] | None = None,
         limits: Limits | None = None,
         quota: MemoryQuota | None = None,
-        purses: dict[str, int] | None = None,
+        budgets: dict[str, int] | None = None,
     ) -> None:
         self.provider = ScriptedProvider(replies={"": list(replies)})
         self.fallback = ScriptedProvider(replies={"": list(fallback or [])})
         self.images = MemoryImages(error=unstored)
-        self.developer = InstantDeveloper(bad)
+        self.processor = InstantProcessor(bad)
         self.quota = quota or MemoryQuota()
         self.billed: list[bool] = []
         self.events: list[Event] = []
         self.error: ShotError | Postponed | None = None
         self.model = ""
-        sources = [a_source(self.provider, limits=limits)]
+        image_models = [an_image_model(self.provider, limits=limits)]
         if fallback is not None:
-            sources.append(a_source(self.fallback, "other/model"))
-        make = MakeShot(
-            developer=self.developer,
+            image_models.append(an_image_model(self.fallback, "other/model"))
+        make = GenerateImage(
+            processor=self.processor,
             images=self.images,
             jitter=lambda: 0.5,
             policy=POLICY,
@@ -64,17 +64,17 @@ class Attempt:
             requests = Requests(slots=asyncio.Semaphore(4))
             admissions = [
                 Admission(
-                    source=source,
+                    image_model=image_model,
                     store=self.quota,
                     clock=LoopClock(),
                     jitter=lambda: 0.5,
-                    purses=purses or {},
+                    budgets=budgets or {},
                     requests=requests,
                     deadline_at=LoopClock().start + 86_400_000,
                     turn=Turn.NEW,
                     usable_s=lambda: 225.0,
                 )
-                for source in sources
+                for image_model in image_models
             ]
             hedger = Hedger(1.0, hedges)
             hedger.unfinished = 1 + others
@@ -85,7 +85,7 @@ class Attempt:
                     key="the-key",
                     admissions=admissions,
                     hedger=hedger,
-                    left_s=lambda: run_s - loop.time(),
+                    remaining_s=lambda: run_s - loop.time(),
                     billed=lambda price, useful: self.billed.append(useful),
                     note=self.events.append,
                 )

@@ -8,7 +8,7 @@ from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.domain.timing import Timing
 from darkroom.ports import ImageProvider
 from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import Source
+from darkroom.worker.rate_limiter import ImageModel
 
 NOW = 1_800_000_000_000
 TIMING = Timing()
@@ -68,11 +68,11 @@ def a_snapshot(
     )
 
 
-def a_source(
+def an_image_model(
     provider: ImageProvider, name: str = "fake/model", limits: Limits | None = None, price: int = PRICE
-) -> Source:
+) -> ImageModel:
     """A provider whose requests are expected to take 8 s, and 20 s at the 95th percentile."""
-    return Source(
+    return ImageModel(
         name=name,
         provider=provider,
         limits=limits or Limits(),

@@ -11,7 +11,7 @@ from darkroom.domain.callbacks import Delivery
 from darkroom.domain.case import Case, job_prefix
 from darkroom.domain.errors import (
     Contention,
-    DailyLimit,
+    DailyLimitReached,
     DeliveryNotFound,
     InvokeRefused,
     JobNotFound,
@@ -20,12 +20,12 @@ from darkroom.domain.errors import (
 from darkroom.domain.histogram import bucket
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
-from darkroom.domain.quota import Account, Purse, Quota
+from darkroom.domain.quota import Budget, Quota, QuotaState
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.tally import Tally
 from darkroom.domain.totals import Totals, Window
-from darkroom.ports import Kept, RawImage
+from darkroom.ports import RawImage, StoredQuota
 
 
 @dataclass
@@ -121,8 +121,8 @@ class MemoryJobs:
 
 
 @dataclass
-class MemoryAllowance:
-    """See CaseAllowance."""
+class MemoryDailyLimit:
+    """See DailyLimit."""
 
     limit: int = 0
     taken: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class MemoryAllowance:
             return
         day, into = divmod(now // 1000, 86_400)
         if self.taken.get((caller, day), 0) >= self.limit:
-            raise DailyLimit("enough for today", seconds=86_400 - into)
+            raise DailyLimitReached("enough for today", seconds=86_400 - into)
         self.taken[caller, day] = self.taken.get((caller, day), 0) + 1
 
 
@@ -158,7 +158,7 @@ class MemoryQuota:
     """See QuotaStore."""
 
     accounts: dict[str, tuple[int, Quota]] = field(default_factory=dict)
-    purses: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    budgets: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Version, micro-USD spent, and until when it is needed."""
     lost_writes: int = 0
     """How many of the next saves somebody else wins."""
@@ -166,23 +166,25 @@ class MemoryQuota:
     loads: int = 0
     saves: int = 0
 
-    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+    async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
         self.loads += 1
         await asyncio.sleep(0)
         if self.error:
             raise self.error
-        version, quota = self.accounts.get(source, (0, Quota()))
-        kept = {name: self.purses.get(name, (0, 0, 0)) for name in purses}
-        account = Account(
+        version, quota = self.accounts.get(image_model, (0, Quota()))
+        kept = {name: self.budgets.get(name, (0, 0, 0)) for name in budgets}
+        state = QuotaState(
             quota=quota,
-            purses=tuple(
-                Purse(name=n, limit=limit, spent=kept[n][1], needed_until=kept[n][2])
-                for n, limit in purses.items()
+            budgets=tuple(
+                Budget(name=n, limit=limit, spent=kept[n][1], needed_until=kept[n][2])
+                for n, limit in budgets.items()
             ),
         )
-        return Kept(source=source, account=account, versions=(version, *(v for v, _, _ in kept.values())))
+        return StoredQuota(
+            image_model=image_model, state=state, versions=(version, *(v for v, _, _ in kept.values()))
+        )
 
-    async def save(self, kept: Kept, account: Account) -> None:
+    async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         self.saves += 1
         await asyncio.sleep(0)
         if self.error:
@@ -190,24 +192,24 @@ class MemoryQuota:
         if self.lost_writes:
             self.lost_writes -= 1
             raise Contention("another worker was faster")
-        quota_version, *purse_versions = kept.versions
+        quota_version, *budget_versions = stored.versions
         changed = [
-            (purse, version)
-            for old, purse, version in zip(kept.account.purses, account.purses, purse_versions, strict=True)
-            if old != purse
+            (budget, version)
+            for old, budget, version in zip(stored.state.budgets, state.budgets, budget_versions, strict=True)
+            if old != budget
         ]
-        moved = account.quota != kept.account.quota
-        if (moved and self.accounts.get(kept.source, (0, Quota()))[0] != quota_version) or any(
-            self.purses.get(purse.name, (0, 0, 0))[0] != version for purse, version in changed
+        moved = state.quota != stored.state.quota
+        if (moved and self.accounts.get(stored.image_model, (0, Quota()))[0] != quota_version) or any(
+            self.budgets.get(budget.name, (0, 0, 0))[0] != version for budget, version in changed
         ):
             raise Contention("another worker was faster")
         if moved:
-            self.accounts[kept.source] = quota_version + 1, account.quota
-        for purse, version in changed:
-            self.purses[purse.name] = version + 1, purse.spent, purse.needed_until
+            self.accounts[stored.image_model] = quota_version + 1, state.quota
+        for budget, version in changed:
+            self.budgets[budget.name] = version + 1, budget.spent, budget.needed_until
 
 
-type Answer = Callable[[Snapshot], None]
+type ReceiverResponse = Callable[[Snapshot], None]
 
 
 @dataclass
@@ -217,7 +219,7 @@ class RecordedSnapshots:
     arrived: list[Snapshot] = field(default_factory=list)
     tried: list[Snapshot] = field(default_factory=list)
     seconds: float = 0.0
-    answer: Answer = lambda snapshot: None
+    answer: ReceiverResponse = lambda snapshot: None
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -272,14 +274,14 @@ class ScriptedProvider:
 
 
 @dataclass
-class InstantDeveloper:
-    """See Developer."""
+class InstantProcessor:
+    """See ImageProcessor."""
 
     error: ShotError | None = None
     when: list[float] = field(default_factory=list)
     facts: list[Mapping[str, str]] = field(default_factory=list)
 
-    async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
+    async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
         self.facts.append(facts)
         self.when.append(asyncio.get_running_loop().time())
         if self.error:
@@ -386,9 +388,9 @@ class RecordedDeliverers:
 class ScriptedReceiver:
     """See CallbackSender: gives its answers in order, the last one for ever."""
 
-    answers: list[callbacks.Answer]
+    answers: list[callbacks.ReceiverResponse]
     sent: list[Delivery] = field(default_factory=list)
 
-    def send(self, delivery: Delivery) -> callbacks.Answer:
+    def send(self, delivery: Delivery) -> callbacks.ReceiverResponse:
         self.sent.append(delivery)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

@@ -23,18 +23,18 @@ from darkroom.usecases.record_progress import RecordProgress
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
-from darkroom.worker.attempts import RacePolicy
-from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.attempts import AttemptPolicy
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import Source
-from darkroom.worker.run_job import DevelopCase
+from darkroom.worker.rate_limiter import ImageModel
+from darkroom.worker.run_job import RunJob
 
 from bench.fleet.lambda_account import Account, NoPlace
 from bench.fleet.surroundings import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet, FleetImages, FleetProvider
 from bench.fleet.table import FleetJobs, FleetQuota, Keys, OutOfTime
 from bench.speed.scenarios import MEDIAN_S, P95_S
 from bench.speed.worker import PRICE_MICRO_USD, START
-from testing.fakes import InstantDeveloper, MemoryAllowance
+from testing.fakes import InstantProcessor, MemoryDailyLimit
 
 TIMING = Timing()
 NETWORK_S, HANDLER_S, INVOKE_S = 0.02, 0.008, 0.02
@@ -99,7 +99,7 @@ class World:
             return False
         use_case = SubmitCase(
             jobs=self.jobs,
-            allowance=MemoryAllowance(),
+            daily_limit=MemoryDailyLimit(),
             start=StartWorker(jobs=self.jobs, workers=self),
             clock=self.clock,
             new_id=self.new_id,
@@ -145,19 +145,22 @@ class World:
 
     async def _work(self, order: WorkOrder) -> None:
         loop, fleet = asyncio.get_running_loop(), self.fleet
-        source = Source(
-            name="studio/bench",
+        image_model = ImageModel(
+            name="provider/bench",
             provider=self.provider,
             limits=Limits(per_minute=fleet.quota if fleet.keeps_quota else None),
             price_micro_usd=PRICE_MICRO_USD,
             latencies=Latencies(policy=HedgePolicy(prior_median=MEDIAN_S, prior_p95=P95_S)),
             day_until=lambda now: now + 86_400_000,
         )
-        develop = DevelopCase(
-            make_shot=MakeShot(
-                developer=InstantDeveloper(), images=self.images, jitter=self.dice.random, policy=RacePolicy()
+        develop = RunJob(
+            generate_image=GenerateImage(
+                processor=InstantProcessor(),
+                images=self.images,
+                jitter=self.dice.random,
+                policy=AttemptPolicy(),
             ),
-            sources=[source],
+            image_models=[image_model],
             quota=self.quota,
             channel=self,
             clock=lambda: START + round(loop.time() * 1000),
@@ -175,7 +178,7 @@ class World:
             async with asyncio.timeout(WORKER_TIMEOUT_S):
                 report = await develop(order, lambda: began + WORKER_TIMEOUT_S - loop.time())
             self.endings[report.ending] += 1
-            self.defects += report.ledger.defects
+            self.defects += report.state.defects
         except TimeoutError:
             self.workers_killed += 1
 

@@ -17,9 +17,9 @@ from darkroom.domain.case import Case
 from darkroom.domain.errors import Contention
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
-from darkroom.domain.quota import Account, Quota
+from darkroom.domain.quota import Quota, QuotaState
 from darkroom.domain.tally import tally
-from darkroom.ports import Kept
+from darkroom.ports import StoredQuota
 
 from testing.fakes import MemoryJobs, MemoryQuota
 
@@ -70,26 +70,26 @@ class FleetQuota(MemoryQuota):
     biggest: int = 0
     """Bytes of the largest item of a quota."""
 
-    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+    async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
         """See QuotaStore."""
         await self._network(READ_S)
-        size = quota_bytes(self.accounts.get(source, (0, Quota()))[1])
+        size = quota_bytes(self.accounts.get(image_model, (0, Quota()))[1])
         self.biggest = max(self.biggest, size)
-        await self._until(lambda: self.keys.load(f"quota:{source}", -(-size // 4096)))
-        return await super().load(source, purses)
+        await self._until(lambda: self.keys.load(f"quota:{image_model}", -(-size // 4096)))
+        return await super().load(image_model, budgets)
 
-    async def save(self, kept: Kept, account: Account) -> None:
+    async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         """See QuotaStore."""
         await self._network(WRITE_S)
-        factor = 2 if account.purses else 1  # in a transaction everything is written twice
-        units = factor * -(-quota_bytes(account.quota) // 1024)
-        if account.quota != kept.account.quota:
-            await self._until(lambda: self.keys.write(f"quota:{kept.source}", units))
-        for purse in account.purses:
-            if purse.name.startswith("day:"):
-                await self._until(lambda: self.keys.write("purse:day", factor))
+        factor = 2 if state.budgets else 1  # in a transaction everything is written twice
+        units = factor * -(-quota_bytes(state.quota) // 1024)
+        if state.quota != stored.state.quota:
+            await self._until(lambda: self.keys.write(f"quota:{stored.image_model}", units))
+        for budget in state.budgets:
+            if budget.name.startswith("day:"):
+                await self._until(lambda: self.keys.write("budget:day", factor))
         try:
-            await super().save(kept, account)
+            await super().save(stored, state)
         except Contention:
             self.conflicts += 1
             raise

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import pybase64
 from darkroom.adapters.pictures import xmp
-from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from PIL import Image, ImageOps
 from pydantic_core import from_json
 from skimage.metrics import structural_similarity
@@ -106,7 +106,7 @@ def main() -> None:
         print(f"{name:24} {after:8.2f}   {after / before:.2f}")
 
 
-DEVELOPER = PillowDeveloper(size=TARGET, quality=QUALITY)
+DEVELOPER = PillowProcessor(size=TARGET, quality=QUALITY)
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """The load test: many cases on the local stack, with the provider's quota on. `make load CASES=10`.
 
-The studio keeps the quota as the provider does, in any 60 seconds; the stack is deployed with the same
+The provider keeps the quota as the provider does, in any 60 seconds; the stack is deployed with the same
 `RequestsPerMinute`. The cases are sent and followed with the client. The exit code is 1 when one of the
 claims at the end does not hold.
 """
@@ -24,7 +24,7 @@ from darkroom_client.files import read_case
 from bench.load.invocations import Invocations, invocations
 from bench.load.request_counter import Proxy
 from bench.speed.scenarios import MEDIAN_S, P95_S
-from bench.speed.wall_clock import studio
+from bench.speed.wall_clock import fake_provider
 from local import package, stack
 from local.fake_gemini import Config
 
@@ -72,7 +72,7 @@ async def warm(running: stack.Stack, provider: str, case: Case) -> None:
         kinds = ("Evidence", case.evidence), ("Atmospheric environmental", case.locations)
         for prompt in (f"{kind} photography: {item.name}. " for kind, items in kinds for item in items):
             body = {"contents": [{"parts": [{"text": prompt}]}]}
-            asked = await http.post(DRAW, json=body, headers={"x-goog-api-key": "studio"})
+            asked = await http.post(DRAW, json=body, headers={"x-goog-api-key": "provider"})
             asked.raise_for_status()
     refused = {"content-type": "application/json", "authorization": f"Bearer {running.token}"}
     paths = ("/api/generate-case-images", WEBHOOK_PATH, "/api/nothing")
@@ -126,8 +126,8 @@ class Result:
         pictures = sum(f.job.completed_images for f in self.followed)
         print(f"  pictures {pictures}, requests {self.requests}, of them 429: {self.throttled}")
         swept = self.ran.said("sweeper", "swept")
-        rearmed, ended = (sum(line[kind] for line in swept) for kind in ("rearmed", "ended"))
-        print(f"  sweeps   {len(swept)}, jobs started again {rearmed}, ended {ended}")
+        rescheduled, ended = (sum(line[kind] for line in swept) for kind in ("rescheduled", "ended"))
+        print(f"  sweeps   {len(swept)}, jobs started again {rescheduled}, ended {ended}")
         runs = self.ran.said("worker", "run_ended")
         print(f"  runs     {dict(Counter(run['ending'] for run in runs))}, snapshots lost {self.undelivered}")
         waited = 1 - sum(run["cpu_seconds"] for run in runs) / sum(run["seconds"] for run in runs)
@@ -160,10 +160,10 @@ def load(cases: int, quota: int) -> Result:
     """So many at once."""
     model = read_case(package.ROOT / "events" / "case.json")
     wanted = [model.model_copy(update={"case_id": f"load-{n:03}"}) for n in range(cases)]
-    with stack.serving(Proxy()) as proxy, studio() as provider:
+    with stack.serving(Proxy()) as proxy, fake_provider() as provider:
         parameters = {"RequestsPerMinute": str(quota), "CasesPerDay": "0"}
         with stack.running(
-            provider=stack.Provider(url=provider, key="studio"),
+            provider=stack.Provider(url=provider, key="provider"),
             parameters=parameters,
             log=package.ROOT / ".local" / "load.log",
             environment={"AWS_ENDPOINT_URL": proxy.url, "LAMBDA_ACCOUNT_CONCURRENCY": "1000"},

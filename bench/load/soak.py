@@ -161,7 +161,7 @@ def unreferenced(running: stack.Stack, found: list[Job]) -> list[str]:
 
 def lost_a_worker(job: Job) -> bool:
     """Whether the sweeper had to look after it: nobody knows all that a worker who died has spent."""
-    return any(move.by == SWEEPER for move in job.moves)
+    return any(move.by == SWEEPER for move in job.history)
 
 
 def drained(running: stack.Stack) -> list[Job]:

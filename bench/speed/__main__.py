@@ -54,7 +54,7 @@ HEAD = (
 
 async def by_wall_clock(seeds: int) -> None:
     """Print the table of the scaled runs, and the overhead at real speed."""
-    with wall_clock.studio() as url:
+    with wall_clock.fake_provider() as url:
         async with http_client.client(32) as client:
             bench = wall_clock.Bench(url, client)
             await bench.warm()

@@ -21,7 +21,7 @@ class Scenario:
     concurrency: int = 14
 
     def config(self, seed: int, scale: float = 1.0) -> Config:
-        """The studio's behaviour; `scale` below 1 lets time pass faster."""
+        """The provider's behaviour; `scale` below 1 lets time pass faster."""
         return Config(
             seed=seed,
             latency_median=MEDIAN_S * scale,
@@ -68,5 +68,5 @@ def quota_floor(config: Config, shots: Sequence[Shot]) -> float:
 
 
 def dice(config: Config, prompt: str, nth: int) -> random.Random:
-    """What decides over the nth request for a prompt, here as in the studio."""
+    """What decides over the nth request for a prompt, here as in the provider."""
     return random.Random(f"{config.seed}|{prompt}|{nth}")

@@ -16,13 +16,13 @@ from bench.speed.figures import Figures
 from bench.speed.scenarios import MEDIAN_S, P95_S, Scenario, a_case, dice
 from bench.speed.worker import START, WEBHOOK_S, Setup, develop
 from local.fake_gemini import Config
-from testing.fakes import InstantDeveloper
+from testing.fakes import InstantProcessor
 from testing.virtual_time import run
 
 
 @dataclass
-class VirtualStudio:
-    """See ImageProvider: the studio's draws, faults and quota, without its pictures."""
+class VirtualProvider:
+    """See ImageProvider: the provider's draws, faults and quota, without its pictures."""
 
     config: Config
     asked: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ def compare(scenario: Scenario, seed: int) -> tuple[Figures, Figures]:
 
 async def ours(scenario: Scenario, config: Config, case: Case) -> Figures:
     """The worker's figures of one case; to be run in virtual time."""
-    studio, loop = VirtualStudio(config), asyncio.get_running_loop()
+    provider, loop = VirtualProvider(config), asyncio.get_running_loop()
     figures = await develop(
         case,
         Setup(
@@ -70,19 +70,21 @@ async def ours(scenario: Scenario, config: Config, case: Case) -> Figures:
             limits=Limits(per_minute=scenario.quota_per_minute),
             hedging=HedgePolicy(prior_median=MEDIAN_S, prior_p95=P95_S),
         ),
-        provider=studio,
-        developer=InstantDeveloper(),
+        provider=provider,
+        processor=InstantProcessor(),
         clock=lambda: START + round(loop.time() * 1000),
         jitter=random.Random(config.seed).random,
     )
-    return replace(figures, requests=studio.asked.total(), throttled=studio.throttled)
+    return replace(figures, requests=provider.asked.total(), throttled=provider.throttled)
 
 
 async def _reference(config: Config, case: Case) -> Figures:
-    studio, loop = VirtualStudio(config), asyncio.get_running_loop()
+    provider, loop = VirtualProvider(config), asyncio.get_running_loop()
     seen = await baseline.run(
         case,
-        make=lambda shot: studio.generate(shot.prompt, timeout_s=baseline.TIMEOUT_S),
+        make=lambda shot: provider.generate(shot.prompt, timeout_s=baseline.TIMEOUT_S),
         report=lambda: asyncio.sleep(WEBHOOK_S),
     )
-    return Figures(seen=seen, ended=loop.time(), requests=studio.asked.total(), throttled=studio.throttled)
+    return Figures(
+        seen=seen, ended=loop.time(), requests=provider.asked.total(), throttled=provider.throttled
+    )

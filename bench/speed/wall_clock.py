@@ -1,4 +1,4 @@
-"""Both workers by wall clock, twenty times as fast as life: the real adapters over HTTP to the studio."""
+"""Both workers by wall clock, twenty times as fast as life: the real adapters over HTTP to the provider."""
 
 import asyncio
 import random
@@ -11,12 +11,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import httpx
-from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.case import Case, Shot
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
-from darkroom.worker.attempts import RacePolicy
+from darkroom.worker.attempts import AttemptPolicy
 from darkroom.worker.reporter import ReportPolicy
 
 from bench.speed import baseline
@@ -31,14 +31,14 @@ SLACK_MS = 150
 
 
 class Bench:
-    """Two workers and the studio they ask; `scale` below 1 lets time pass faster."""
+    """Two workers and the provider they ask; `scale` below 1 lets time pass faster."""
 
     def __init__(self, url: str, client: httpx.AsyncClient, scale: float = SCALE) -> None:
         self._url = url
         self._client = client
         self._scale = scale
         self._gemini = Gemini(client, base_url=url, model="bench", thinking="", key=lambda: "key")
-        self._developer = PillowDeveloper(size=512, quality=80)
+        self._processor = PillowProcessor(size=512, quality=80)
 
     async def warm(self) -> None:
         """Have all pictures drawn and all connections made."""
@@ -64,7 +64,7 @@ class Bench:
                 tick=round(1_000 * scale),
             ),
             hedging=HedgePolicy(share=hedge_share, prior_median=MEDIAN_S * scale, prior_p95=P95_S * scale),
-            race=RacePolicy(
+            race=AttemptPolicy(
                 request_timeout=60 * scale,
                 shot_timeout=120 * scale,
                 hedge_again=scale,
@@ -78,7 +78,7 @@ class Bench:
             case,
             setup,
             provider=self._gemini,
-            developer=self._developer,
+            processor=self._processor,
             clock=lambda: START + round((time.monotonic() - began) * 1000),
             jitter=random.Random(seed).random,
         )
@@ -88,7 +88,7 @@ class Bench:
 
         async def make(shot: Shot) -> None:
             raw = await self._gemini.generate(shot.prompt, timeout_s=baseline.TIMEOUT_S)
-            await self._developer.develop(raw, {})
+            await self._processor.process(raw, {})
 
         seen = await baseline.run(
             case,
@@ -119,8 +119,8 @@ class Bench:
 
 
 @contextmanager
-def studio() -> Iterator[str]:
-    """Where a studio listens, in a process of its own."""
+def fake_provider() -> Iterator[str]:
+    """Where a provider listens, in a process of its own."""
     process = subprocess.Popen([sys.executable, "-m", "local.fake_gemini"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

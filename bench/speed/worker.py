@@ -8,13 +8,13 @@ from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
-from darkroom.ports import Clock, Developer, ImageProvider, Jitter
-from darkroom.worker.attempts import RacePolicy
-from darkroom.worker.generate_image import MakeShot
+from darkroom.ports import Clock, ImageProcessor, ImageProvider, Jitter
+from darkroom.worker.attempts import AttemptPolicy
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import Source
+from darkroom.worker.rate_limiter import ImageModel
 from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import DevelopCase
+from darkroom.worker.run_job import RunJob
 
 from bench.speed.figures import Figures
 from testing.fakes import Ids, MemoryImages, MemoryQuota, RecordedSnapshots
@@ -49,7 +49,7 @@ class Setup:
     concurrency: int
     limits: Limits
     hedging: HedgePolicy
-    race: RacePolicy = field(default_factory=RacePolicy)
+    race: AttemptPolicy = field(default_factory=AttemptPolicy)
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     webhook_s: float = WEBHOOK_S
 
@@ -59,23 +59,25 @@ async def develop(
     setup: Setup,
     *,
     provider: ImageProvider,
-    developer: Developer,
+    processor: ImageProcessor,
     clock: Clock,
     jitter: Jitter,
 ) -> Figures:
     """One case by a worker that has seen nothing before; raises what no adapter should have raised."""
     loop, channel = asyncio.get_running_loop(), TimedSnapshots(seconds=setup.webhook_s)
-    source = Source(
-        name="studio/bench",
+    image_model = ImageModel(
+        name="provider/bench",
         provider=provider,
         limits=setup.limits,
         price_micro_usd=PRICE_MICRO_USD,
         latencies=Latencies(policy=setup.hedging),
         day_until=lambda now: now + 86_400_000,
     )
-    run = DevelopCase(
-        make_shot=MakeShot(developer=developer, images=MemoryImages(), jitter=jitter, policy=setup.race),
-        sources=[source],
+    run = RunJob(
+        generate_image=GenerateImage(
+            processor=processor, images=MemoryImages(), jitter=jitter, policy=setup.race
+        ),
+        image_models=[image_model],
         quota=MemoryQuota(),
         channel=channel,
         clock=clock,
@@ -103,11 +105,11 @@ async def develop(
     )
     began = loop.time()
     report = await run(order, lambda: began + 300 - loop.time())
-    for defect in report.ledger.defects:
+    for defect in report.state.defects:
         raise defect
     return Figures(
         seen=[at - channel.claimed for at in channel.seen.values()],
         ended=loop.time() - channel.claimed,
-        cost=report.ledger.cost_micro_usd,
-        wasted=report.ledger.wasted_micro_usd,
+        cost=report.state.cost_micro_usd,
+        wasted=report.state.wasted_micro_usd,
     )

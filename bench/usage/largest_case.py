@@ -6,7 +6,7 @@ from dataclasses import replace
 from darkroom.adapters.dynamodb.items import job_attributes, to_item
 from darkroom.adapters.signing.image_links import ImageLinks
 from darkroom.domain.case import Case, Shot, ShotKind, image_key
-from darkroom.domain.history import MAX_EVENTS, MAX_MOVES, Event, EventKind, Move, What
+from darkroom.domain.history import MAX_EVENTS, MAX_HISTORY, Action, Event, EventKind, HistoryEntry
 from darkroom.domain.job import Failure, Job, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
@@ -52,7 +52,7 @@ def _events(case: Case) -> tuple[Event, ...]:
     """As many as are told, each with all that an event can have; no shot is left out."""
     return tuple(
         Event(
-            kind=EventKind.TRY,
+            kind=EventKind.ATTEMPT,
             at=NOW + n,
             milliseconds=60_000,
             outcome="deadline_exceeded",
@@ -108,8 +108,10 @@ def the_worst_job(case: Case, *, failed: bool) -> Job:
         wasted_micro_usd=211_000_001,
         max_cost_micro_usd=211_000_001,
         waiting_until=NOW + 3,
-        moves=tuple(Move(at=NOW + n, what=What.SUBMITTED, run=100, by=CALLER) for n in range(MAX_MOVES)),
-        moves_omitted=100,
+        history=tuple(
+            HistoryEntry(at=NOW + n, action=Action.SUBMITTED, run=100, by=CALLER) for n in range(MAX_HISTORY)
+        ),
+        history_omitted=100,
         caller=CALLER,
         salt=JOB_ID,
         receiver=Receiver(url="https://game.example/hooks/images", events=tuple(CallbackEvent)),

@@ -31,7 +31,7 @@ ITEM_KINDS = (
     "counted",
     "caller",
     "quota",
-    "purse",
+    "budget",
 )
 
 _CALLER: ContextVar[str | None] = ContextVar("_CALLER", default=None)

@@ -11,7 +11,7 @@ import httpx
 from darkroom.adapters.providers.http import usable
 from darkroom.ports import RawImage
 
-from bench.speed.virtual_clock import VirtualStudio
+from bench.speed.virtual_clock import VirtualProvider
 from bench.speed.worker import WEBHOOK_S
 from bench.usage.request_meter import LOG_BYTES, LOG_LINES, Meter
 from testing.virtual_time import VirtualLoop
@@ -61,25 +61,25 @@ class Watched:
         return self.loop.run_until_complete(both())
 
 
-class PlainDeveloper:
-    """See Developer: as many bytes as a picture has."""
+class PlainProcessor:
+    """See ImageProcessor: as many bytes as a picture has."""
 
-    async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:  # noqa: ARG002
-        """See Developer."""
+    async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:  # noqa: ARG002
+        """See ImageProcessor."""
         return bytes(JPEG_BYTES)
 
 
 @dataclass
-class KeyedStudio:
+class KeyedProvider:
     """See ImageProvider: reads the key before it asks, as every provider does."""
 
-    studio: VirtualStudio
+    provider: VirtualProvider
     key: Callable[[], str]
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         """See ImageProvider."""
         await usable(self.key)
-        return await self.studio.generate(prompt, timeout_s=timeout_s)
+        return await self.provider.generate(prompt, timeout_s=timeout_s)
 
 
 @dataclass

@@ -23,10 +23,10 @@ from darkroom.adapters.secrets import secret
 from darkroom.domain.case import Case, ShotKind
 
 from bench.speed.scenarios import SCENARIOS, Scenario
-from bench.speed.virtual_clock import VirtualStudio
+from bench.speed.virtual_clock import VirtualProvider
 from bench.speed.worker import START
 from bench.usage.request_meter import BYTES_OUT, INVOCATIONS, REQUESTS, Meter
-from bench.usage.surroundings import JPEG_BYTES, KeyedStudio, Logs, Loop, PlainDeveloper, ToWebhook, Watched
+from bench.usage.surroundings import JPEG_BYTES, KeyedProvider, Logs, Loop, PlainProcessor, ToWebhook, Watched
 from tests.functions.conftest import TOKEN, Answer, Context, Functions, deployment, event, request
 from tests.functions.test_worker import serving
 
@@ -108,13 +108,13 @@ class Whole:
     def _wired(self, module: Any, seed: int) -> Any:
         """The worker as its module wires it, but for what is outside."""
         settings, jitter = module.SETTINGS, random.Random(seed).random
-        studio = KeyedStudio(VirtualStudio(self.scenario.config(seed)), secret(settings.gemini_secret))
+        provider = KeyedProvider(VirtualProvider(self.scenario.config(seed)), secret(settings.gemini_secret))
         client = httpx.AsyncClient(transport=ToWebhook(self._take))
         return replace(
             module.DEVELOP,
-            sources=[replace(source, provider=studio) for source in module.DEVELOP.sources],
+            sources=[replace(source, provider=provider) for source in module.DEVELOP.sources],
             channel=HttpSnapshots(client, secret(settings.webhook_secret), module.clock),
-            make_shot=replace(module.DEVELOP.make_shot, developer=PlainDeveloper(), jitter=jitter),
+            generate_image=replace(module.DEVELOP.generate_image, processor=PlainProcessor(), jitter=jitter),
             jitter=jitter,
         )
 

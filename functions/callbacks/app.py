@@ -16,7 +16,7 @@ from darkroom.adapters.signing.callback_secrets import CallbackSecrets
 from darkroom.clock import clock
 from darkroom.domain.access import Scope
 from darkroom.settings import CallbacksSettings
-from darkroom.usecases.replay_callback import Replay
+from darkroom.usecases.replay_callback import ReplayCallback
 from darkroom.wire.callbacks import CallbackSecretView, DeliveriesView, DeliveryView
 
 SETTINGS = CallbacksSettings.load()
@@ -24,7 +24,7 @@ LOGGER = observability.logger("callbacks")
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
 OUTBOX = DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 SECRETS = CallbackSecrets(secret(SETTINGS.callback_secret))
-REPLAY = Replay(
+REPLAY = ReplayCallback(
     outbox=OUTBOX,
     deliverers=LambdaDeliverers(
         aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once

@@ -12,7 +12,7 @@ from darkroom.adapters.secrets import secret
 from darkroom.adapters.signing.callback_secrets import CallbackSecrets
 from darkroom.clock import clock
 from darkroom.settings import DelivererSettings
-from darkroom.usecases.deliver_callback import Deliver
+from darkroom.usecases.deliver_callback import DeliverCallback
 from darkroom.wire.callbacks import DeliveryOrder
 from darkroom.wire.model import parse
 
@@ -20,7 +20,7 @@ SETTINGS = DelivererSettings.load()
 LOGGER = observability.logger("deliverer")
 SECRETS = CallbackSecrets(secret(SETTINGS.callback_secret))
 SENDER = HttpCallbacks(SECRETS.of, clock, private=SETTINGS.callback_private)
-DELIVER = Deliver(
+DELIVER = DeliverCallback(
     outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     sender=SENDER,
     clock=clock,

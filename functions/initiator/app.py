@@ -8,7 +8,7 @@ import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
 from darkroom import api, descriptions, observability
 from darkroom.adapters import aws
-from darkroom.adapters.dynamodb.daily_limit import DynamoDBAllowance
+from darkroom.adapters.dynamodb.daily_limit import DynamoDBDailyLimit
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.adapters.secrets import secret
@@ -32,10 +32,10 @@ JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 START = StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function))
 app = api.resolver(LOGGER, SETTINGS.public_url)
 base_url = partial(api.base_url, app, SETTINGS.public_url)
-CASES = DynamoDBAllowance(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
+CASES = DynamoDBDailyLimit(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
 TIMING = SETTINGS.timing
-SUBMIT = SubmitCase(jobs=JOBS, allowance=CASES, start=START, clock=clock, new_id=new_id, timing=TIMING)
-RETRY = RetryJob(jobs=JOBS, allowance=CASES, start=START, clock=clock, timing=TIMING)
+SUBMIT = SubmitCase(jobs=JOBS, daily_limit=CASES, start=START, clock=clock, new_id=new_id, timing=TIMING)
+RETRY = RetryJob(jobs=JOBS, daily_limit=CASES, start=START, clock=clock, timing=TIMING)
 CANCEL = CancelJob(jobs=JOBS, clock=clock)
 darkroom.startup.done()
 
@@ -77,7 +77,7 @@ def cancel(caseId: str) -> Response[str]:  # noqa: N803
 
 
 def answer(event: str, job: Job, status: HTTPStatus, share_url: str | None = None) -> Response[str]:
-    observability.note_job(LOGGER, event, job)
+    observability.log_job(LOGGER, event, job)
     links = LINKS.of(job, base_url=base_url())
     # It needs no token and never ends, and a share link does.
     status_url = "" if api.access(app.current_event).is_guest else SETTINGS.status_url

@@ -16,14 +16,14 @@ from darkroom.adapters.status_documents import StatusDocuments
 from darkroom.clock import clock
 from darkroom.settings import ObserverSettings
 from darkroom.usecases.count_change import CountChange
-from darkroom.usecases.enqueue_callback import Announce
+from darkroom.usecases.enqueue_callback import EnqueueCallback
 from darkroom.wire.callbacks import CallbackMessage
 
 SETTINGS = ObserverSettings.load()
 LOGGER = observability.logger("observer")
 COUNT = CountChange(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name))
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
-ANNOUNCE = Announce(
+ANNOUNCE = EnqueueCallback(
     outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     deliverers=LambdaDeliverers(
         aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once

@@ -19,7 +19,7 @@ from darkroom.domain.totals import Window
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
 from darkroom.usecases.find_image import FindImage
-from darkroom.usecases.read_metrics import Measure
+from darkroom.usecases.read_metrics import ReadMetrics
 from darkroom.wire.calls import ImageStatusView, JobView, MetricsView, RequestView
 from darkroom.wire.inline import inline_view
 from darkroom.wire.timeline import TimelineView
@@ -29,7 +29,7 @@ LOGGER = observability.logger("reader")
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
 IMAGES = S3Images(aws.s3(), SETTINGS.bucket_name)
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
-MEASURE = Measure(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name), jobs=JOBS, clock=clock)
+MEASURE = ReadMetrics(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name), jobs=JOBS, clock=clock)
 FIND_IMAGE = FindImage(jobs=JOBS, key=LINKS.key)
 app = api.resolver(LOGGER, SETTINGS.public_url)
 Routes(Path(__file__).with_name("openapi.json")).install(app)

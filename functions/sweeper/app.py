@@ -1,4 +1,4 @@
-"""Every minute: adopt pictures, re-arm jobs that are overdue, end hopeless ones; try callbacks again."""
+"""Every minute: adopt pictures, reschedule jobs that are overdue, end hopeless ones; try callbacks again."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from darkroom.adapters.s3_images import S3Images
 from darkroom.clock import clock
 from darkroom.cloudwatch import Metric
 from darkroom.settings import SweeperSettings
-from darkroom.usecases.enqueue_callback import Redeliver
+from darkroom.usecases.enqueue_callback import RedeliverCallbacks
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 SETTINGS = SweeperSettings.load()
@@ -46,7 +46,7 @@ SWEEP = SweepJobs(
     each=at_once,
 )
 
-REDELIVER = Redeliver(
+REDELIVER = RedeliverCallbacks(
     outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     deliverers=LambdaDeliverers(
         aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once

@@ -42,7 +42,7 @@ def receive(body: ImageProgressUpdate) -> Response[str]:
     webhook_url = api.base_url(app, SETTINGS.public_url) + api.WEBHOOK_PATH
     job = RECORD(body.to_snapshot(), webhook_url=webhook_url)
     LOGGER.append_keys(sequence=body.sequence, kind=body.kind, sender_run=body.run)
-    observability.note_job(LOGGER, "snapshot_received", job)
+    observability.log_job(LOGGER, "snapshot_received", job)
     return api.answer(Received())
 
 

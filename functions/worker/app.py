@@ -11,19 +11,19 @@ from darkroom import cloudwatch, observability
 from darkroom.adapters import aws, http_client
 from darkroom.adapters.dynamodb.quota import DynamoDBQuota
 from darkroom.adapters.http_snapshots import HttpSnapshots
-from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
 from darkroom.clock import clock, new_id
 from darkroom.domain.timing import Timing
-from darkroom.image_models import sources
+from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
 from darkroom.wire.messages import WorkerEvent, WorkerResult
 from darkroom.wire.model import parse
-from darkroom.worker.attempts import RacePolicy
-from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.attempts import AttemptPolicy
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import DevelopCase
+from darkroom.worker.run_job import RunJob
 
 SETTINGS = WorkerSettings.load()
 LOGGER = observability.logger("worker")
@@ -31,17 +31,17 @@ LOGGER = observability.logger("worker")
 RUNNER = asyncio.Runner()
 CLIENT = http_client.client(SETTINGS.concurrency)
 
-DEVELOP = DevelopCase(
-    make_shot=MakeShot(
-        developer=PillowDeveloper(size=SETTINGS.image_size, quality=SETTINGS.image_quality),
+DEVELOP = RunJob(
+    generate_image=GenerateImage(
+        processor=PillowProcessor(size=SETTINGS.image_size, quality=SETTINGS.jpeg_quality),
         images=S3Images(aws.s3(attempts=3), SETTINGS.bucket_name),
         jitter=random.random,
-        policy=RacePolicy(
+        policy=AttemptPolicy(
             request_timeout=SETTINGS.request_timeout_seconds, shot_timeout=SETTINGS.shot_timeout_seconds
         ),
         fallback_on=SETTINGS.fallback_codes,
     ),
-    sources=sources(SETTINGS, CLIENT),
+    image_models=image_models(SETTINGS, CLIENT),
     quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), clock),
     clock=clock,

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 
-from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.ports import RawImage
 from PIL import Image
 
@@ -26,8 +26,8 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
 
 
 def jpeg_of(data: bytes, size: int = 512, facts: Mapping[str, str] = FACTS, quality: int = 80) -> bytes:
-    developer = PillowDeveloper(size=size, quality=quality)
-    return asyncio.run(developer.develop(RawImage(data=data, mime="image/png", model="m"), facts))
+    processor = PillowProcessor(size=size, quality=quality)
+    return asyncio.run(processor.process(RawImage(data=data, mime="image/png", model="m"), facts))
 
 
 def developed(data: bytes, size: int = 512, quality: int = 80) -> Image.Image:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from darkroom.adapters.http_callbacks import HttpCallbacks, connections
 from darkroom.adapters.signing.callback_secrets import CallbackSecrets
-from darkroom.domain.callbacks import Answer
+from darkroom.domain.callbacks import ReceiverResponse
 
 from testing.fakes import ManualClock
 from tests.adapters.test_http_callbacks import delivery
@@ -78,13 +78,13 @@ def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
     server.server_close()
 
 
-def sent(port: int, trusted: Path | None) -> Answer:
+def sent(port: int, trusted: Path | None) -> ReceiverResponse:
     """To the name, which means loopback; `trusted` is taken for an authority."""
     [answer] = sent_to(port, trusted, NAME)
     return answer
 
 
-def sent_to(port: int, trusted: Path | None, *names: str) -> list[Answer]:
+def sent_to(port: int, trusted: Path | None, *names: str) -> list[ReceiverResponse]:
     """To each of the names, one after the other, by one sender."""
     context = ssl.create_default_context(cafile=trusted)
 
@@ -107,7 +107,7 @@ def sent_to(port: int, trusted: Path | None, *names: str) -> list[Answer]:
 def test_a_trusted_certificate_of_the_name_is_taken_although_the_address_was_dialled(tmp_path: Path) -> None:
     pem = certificate(tmp_path, NAME)
     with receiver(pem) as (port, asked):
-        assert sent(port, pem) == Answer(status=200)
+        assert sent(port, pem) == ReceiverResponse(status=200)
         assert asked == [f"{NAME}:{port}"]
 
 
@@ -131,6 +131,6 @@ def test_a_connection_to_one_name_is_not_used_for_another_at_the_same_address(tm
     pem = certificate(tmp_path, NAME)
     with receiver(pem) as (port, asked):
         first, other = sent_to(port, pem, NAME, "another.example")
-        assert first == Answer(status=200)
+        assert first == ReceiverResponse(status=200)
         assert (other.status, other.error) == (None, "ConnectError")
         assert asked == [f"{NAME}:{port}"]

@@ -11,16 +11,16 @@ from darkroom.adapters import aws as clients
 from darkroom.adapters.aws_errors import is_passing
 from darkroom.adapters.dynamodb.batch_read import AT_ONCE, read_items
 from darkroom.adapters.dynamodb.counters import DynamoDBCounters
-from darkroom.adapters.dynamodb.daily_limit import DynamoDBAllowance
+from darkroom.adapters.dynamodb.daily_limit import DynamoDBDailyLimit
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.dynamodb.quota import DynamoDBQuota
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Busy, Contention
-from darkroom.domain.quota import Account, Quota
+from darkroom.domain.quota import Quota, QuotaState
 from darkroom.domain.tally import Tally
 from darkroom.domain.totals import Window
-from darkroom.ports import Kept
+from darkroom.ports import StoredQuota
 from darkroom.usecases.change_job import change_job
 
 from testing.builders import NOW, a_case, a_job
@@ -58,13 +58,16 @@ def quota() -> DynamoDBQuota:
     return DynamoDBQuota(clients.dynamodb(), TABLE)
 
 
-KEPT, STARTED = Kept(source="a/b", account=Account(), versions=(0,)), Account(quota=Quota(last_at=NOW))
+KEPT, STARTED = (
+    StoredQuota(image_model="a/b", state=QuotaState(), versions=(0,)),
+    QuotaState(quota=Quota(last_at=NOW)),
+)
 
 ASKED: list[tuple[str, Callable[[], Any]]] = [
     ("get_item", lambda: jobs().get("case-1")),
     ("get_item", lambda: jobs().get_case(JOB)),
-    ("put_item", lambda: jobs().save(JOB.noted("x"))),
-    ("transact_write_items", lambda: jobs().save(JOB.noted("x"), a_case())),
+    ("put_item", lambda: jobs().save(JOB.with_last_error("x"))),
+    ("transact_write_items", lambda: jobs().save(JOB.with_last_error("x"), a_case())),
     ("transact_write_items", lambda: jobs().create(JOB, a_case())),
     ("batch_get_item", lambda: jobs().run_logs(JOB)),
     ("query", lambda: jobs().due(NOW, 10)),
@@ -76,7 +79,7 @@ ASKED: list[tuple[str, Callable[[], Any]]] = [
     ("get_item", lambda: asyncio.run(quota().load("a/b", {}))),
     ("transact_get_items", lambda: asyncio.run(quota().load("a/b", {"job": 1}))),
     ("put_item", lambda: asyncio.run(quota().save(KEPT, STARTED))),
-    ("update_item", lambda: DynamoDBAllowance(clients.dynamodb(), TABLE, 1).take("game", NOW)),
+    ("update_item", lambda: DynamoDBDailyLimit(clients.dynamodb(), TABLE, 1).take("game", NOW)),
 ]
 
 
@@ -116,7 +119,7 @@ def test_a_condition_that_failed_beside_a_throttled_item_decides(stubber: Stubbe
     assert not jobs().create(JOB, a_case())
     cancelled_for(stubber, "ConditionalCheckFailed", "ThrottlingError")
     with pytest.raises(Contention) as lost:
-        jobs().save(JOB.noted("x"), a_case())
+        jobs().save(JOB.with_last_error("x"), a_case())
     assert not isinstance(lost.value, Busy)
 
 
@@ -176,7 +179,7 @@ def test_a_change_is_not_tried_again_at_once_on_a_busy_table() -> None:
     store.create(JOB, a_case())
 
     def decide(job: Any) -> tuple[Any, Case | None]:
-        return job.noted("x"), None
+        return job.with_last_error("x"), None
 
     with pytest.raises(Busy):
         change_job(store, "case-1", decide)

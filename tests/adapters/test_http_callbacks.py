@@ -10,7 +10,7 @@ from darkroom.adapters import http_callbacks
 from darkroom.adapters.http_callbacks import HttpCallbacks, is_public
 from darkroom.adapters.signing import standard_webhooks
 from darkroom.adapters.signing.callback_secrets import CallbackSecrets
-from darkroom.domain.callbacks import Answer, Delivery
+from darkroom.domain.callbacks import Delivery, ReceiverResponse
 from darkroom.domain.errors import BadSignature
 from darkroom.domain.receivers import CallbackEvent
 
@@ -42,7 +42,7 @@ def sent(
     addresses: Sequence[str] = ("93.184.216.34",),
     private: bool = False,
     url: str = URL,
-) -> tuple[Answer, list[httpx.Request]]:
+) -> tuple[ReceiverResponse, list[httpx.Request]]:
     """What came of it, and what reached the receiver."""
     asked: list[httpx.Request] = []
 
@@ -74,7 +74,7 @@ def sent(
 
 def test_the_connection_goes_to_the_checked_address_in_the_name_of_the_host() -> None:
     answer, [request] = sent(lambda _: httpx.Response(204))
-    assert answer == Answer(status=204)
+    assert answer == ReceiverResponse(status=204)
     assert str(request.url) == "https://93.184.216.34:8443/hook?x=1"
     assert request.headers["host"] == "game.example:8443"
     assert request.extensions["sni_hostname"] == "game.example"
@@ -191,24 +191,30 @@ class Endless(httpx.AsyncByteStream):
     ("answer", "expected"),
     [
         (lambda _: httpx.Response(302, headers={"location": "http://169.254.169.254/"}),
-         Answer(status=302, error="redirects are not followed")),
-        (lambda _: httpx.Response(500), Answer(status=500)),
-        (lambda _: httpx.Response(410), Answer(status=410)),
-        (lambda _: httpx.Response(429, headers={"retry-after": "9"}), Answer(status=429, retry_after_s=9)),
-        (lambda _: httpx.Response(503, headers={"retry-after": "Wed, 21 Oct 2026"}), Answer(status=503)),
+         ReceiverResponse(status=302, error="redirects are not followed")),
+        (lambda _: httpx.Response(500), ReceiverResponse(status=500)),
+        (lambda _: httpx.Response(410), ReceiverResponse(status=410)),
+        (
+            lambda _: httpx.Response(429, headers={"retry-after": "9"}),
+            ReceiverResponse(status=429, retry_after_s=9),
+        ),
+        (
+            lambda _: httpx.Response(503, headers={"retry-after": "Wed, 21 Oct 2026"}),
+            ReceiverResponse(status=503),
+        ),
         (lambda _: httpx.Response(302, headers={"location": "https://xn--a.x/"}),
-         Answer(status=302, error="redirects are not followed")),
+         ReceiverResponse(status=302, error="redirects are not followed")),
         (lambda _: httpx.Response(200, content=not_gzip(), headers={"content-encoding": "gzip"}),
-         Answer(status=200)),
-        (failing(ValueError("a defect of a library")), Answer(error="ValueError")),
-        (lambda _: httpx.Response(200, stream=Endless()), Answer(status=200)),
-        (failing(httpx.ConnectError("certificate verify failed")), Answer(error="ConnectError")),
-        (failing(httpx.RemoteProtocolError("nonsense")), Answer(error="RemoteProtocolError")),
-        (stalling, Answer(error="no answer within 0 s")),
+         ReceiverResponse(status=200)),
+        (failing(ValueError("a defect of a library")), ReceiverResponse(error="ValueError")),
+        (lambda _: httpx.Response(200, stream=Endless()), ReceiverResponse(status=200)),
+        (failing(httpx.ConnectError("certificate verify failed")), ReceiverResponse(error="ConnectError")),
+        (failing(httpx.RemoteProtocolError("nonsense")), ReceiverResponse(error="RemoteProtocolError")),
+        (stalling, ReceiverResponse(error="no answer within 0 s")),
     ],
 )  # fmt: skip
 def test_whatever_a_receiver_does_it_is_an_answer(
-    answer: Callable[[httpx.Request], Any], expected: Answer, monkeypatch: pytest.MonkeyPatch
+    answer: Callable[[httpx.Request], Any], expected: ReceiverResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_callbacks, "TIMEOUT_S", 0.2)
     found, asked = sent(answer)
@@ -224,7 +230,7 @@ def test_an_answer_is_closed_without_its_body() -> None:
 
 def test_a_host_without_an_address_is_an_answer_too() -> None:
     answer, asked = sent(lambda _: httpx.Response(200), addresses=[])
-    assert (answer, asked) == (Answer(error="the host has no address"), [])
+    assert (answer, asked) == (ReceiverResponse(error="the host has no address"), [])
 
 
 @pytest.mark.parametrize(
@@ -244,14 +250,14 @@ def test_a_host_without_an_address_is_an_answer_too() -> None:
 )
 def test_a_receiver_may_say_when_by_a_number_or_a_date(asked: str, waited: int | None) -> None:
     answer, _ = sent(lambda _: httpx.Response(503, headers={"retry-after": asked}))
-    assert answer == Answer(status=503, retry_after_s=waited)
+    assert answer == ReceiverResponse(status=503, retry_after_s=waited)
 
 
 @pytest.mark.parametrize("host", ["xn--strae-oqa.example", "XN--Strae-OQA.example", "xn--i-7iq.ws"])
 def test_an_international_host_is_reached_by_the_name_that_was_allowed(host: str) -> None:
     looked_up: list[tuple[str, int]] = []
     answer, [request] = sent(lambda _: httpx.Response(204), url=f"https://{host}/hook", looked_up=looked_up)
-    assert answer == Answer(status=204)
+    assert answer == ReceiverResponse(status=204)
     assert looked_up == [(host.lower(), 443)]
     assert request.extensions["sni_hostname"] == request.headers["host"] == host.lower()
 
@@ -281,7 +287,7 @@ def test_all_addresses_are_tried_in_turn_those_of_ipv4_first() -> None:
 
     addresses = ["2606:4700::1111", "93.184.216.34", "93.184.216.35", "93.184.216.34"]
     answer, asked = sent(only_the_last, addresses=addresses)
-    assert answer == Answer(status=204)
+    assert answer == ReceiverResponse(status=204)
     assert [r.url.host for r in asked] == ["93.184.216.34", "93.184.216.35", "2606:4700::1111"]
     assert str(asked[-1].url) == "https://[2606:4700::1111]:8443/hook?x=1"
     assert {r.extensions["timeout"]["connect"] for r in asked} == {http_callbacks.TIMEOUT_S / 4}
@@ -289,12 +295,12 @@ def test_all_addresses_are_tried_in_turn_those_of_ipv4_first() -> None:
 
 def test_when_no_address_answers_the_last_ones_failure_is_told() -> None:
     answer, asked = sent(failing(httpx.ConnectTimeout("no")), addresses=["93.184.216.34", "8.8.8.8"])
-    assert (answer, len(asked)) == (Answer(error="ConnectTimeout"), 2)
+    assert (answer, len(asked)) == (ReceiverResponse(error="ConnectTimeout"), 2)
 
 
 def test_a_receiver_that_may_have_got_it_is_not_sent_it_at_its_other_addresses() -> None:
     answer, asked = sent(failing(httpx.ReadError("broken")), addresses=["93.184.216.34", "8.8.8.8"])
-    assert (answer, len(asked)) == (Answer(error="ReadError"), 1)
+    assert (answer, len(asked)) == (ReceiverResponse(error="ReadError"), 1)
 
 
 def test_a_host_without_any_address_is_an_answer_too() -> None:
@@ -306,7 +312,7 @@ def test_a_host_without_any_address_is_an_answer_too() -> None:
 
     for resolve in (nothing, no_name):
         sender = HttpCallbacks(SECRETS.of, ManualClock(), resolve=resolve)
-        assert sender.send(delivery()) == Answer(error="the host has no address")
+        assert sender.send(delivery()) == ReceiverResponse(error="the host has no address")
         sender.close()
 
 
@@ -318,7 +324,7 @@ def test_a_secret_that_cannot_be_read_is_an_answer_too() -> None:
         return ["93.184.216.34"]
 
     sender = HttpCallbacks(unreadable, ManualClock(), resolve=resolve)
-    assert sender.send(delivery()) == Answer(error="RuntimeError")
+    assert sender.send(delivery()) == ReceiverResponse(error="RuntimeError")
     sender.close()
 
 

@@ -16,7 +16,7 @@ LARGEST_MB = 800
 SIDE = 2800
 MEASURE = """
 import pathlib, sys, threading
-from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from PIL import Image
 from tests.adapters.pictures import encoded
 
@@ -31,7 +31,7 @@ def develop(data):
     for thread in threads:
         thread.join()
 
-DEVELOPER = PillowDeveloper(size=512, quality=80)
+DEVELOPER = PillowProcessor(size=512, quality=80)
 develop(encoded(Image.new("RGB", (64, 64)), sys.argv[2]))
 data = pathlib.Path(sys.argv[1]).read_bytes()
 before = peak()

@@ -11,7 +11,7 @@ from darkroom.adapters.pictures.pillow_processor import (
     MAX_PIXELS,
     MAX_QUALITY,
     MAX_SIDE,
-    PillowDeveloper,
+    PillowProcessor,
 )
 from darkroom.adapters.pictures.xmp import AI_MADE
 from darkroom.domain.errors import BadImage
@@ -173,9 +173,9 @@ def test_no_picture_outgrows_the_encoder(size: int, levels: bytes) -> None:
 
 
 def test_a_fault_of_the_encoder_is_not_called_one_of_the_picture() -> None:
-    developer = PillowDeveloper(size=64, quality=80)
+    processor = PillowProcessor(size=64, quality=80)
     with pytest.raises(ValueError, match="XMP"):
-        developer._develop(encoded(Image.new("RGB", (64, 64))), b"x" * 70_000)
+        processor._develop(encoded(Image.new("RGB", (64, 64))), b"x" * 70_000)
 
 
 @pytest.mark.parametrize(("size", "quality"), [(0, 80), (MAX_SIDE + 1, 80), (512, 0), (512, MAX_QUALITY + 1)])
@@ -183,4 +183,4 @@ def test_sizes_and_qualities_that_no_jpeg_has_are_refused(size: int, quality: in
     with pytest.raises(
         ValueError, match=f"1 to {MAX_SIDE} pixels a side and a quality of 1 to {MAX_QUALITY}"
     ):
-        PillowDeveloper(size=size, quality=quality)
+        PillowProcessor(size=size, quality=quality)

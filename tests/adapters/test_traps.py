@@ -10,19 +10,19 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 from darkroom.adapters import http_client
-from darkroom.adapters.pictures.pillow_processor import PillowDeveloper
+from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.case import ShotKind
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.run import work_order
-from darkroom.worker.attempts import RacePolicy
-from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.attempts import AttemptPolicy
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import DevelopCase
+from darkroom.worker.run_job import RunJob
 from darkroom.worker.run_state import RunReport
 from PIL import Image
 
-from testing.builders import a_case, a_job, a_source
+from testing.builders import a_case, a_job, an_image_model
 from testing.fakes import Ids, ManualClock, MemoryImages, MemoryQuota, RecordedSnapshots
 
 
@@ -77,18 +77,18 @@ def test_every_wrong_answer_is_an_error_of_its_shot_alone() -> None:
         prompt = json.loads(request.content)["contents"][0]["parts"][0]["text"]
         return next(make for part, (make, _) in TRAPS.items() if part in prompt)()
 
-    async def develop() -> RunReport:
+    async def process() -> RunReport:
         async with http_client.client(14, httpx.MockTransport(respond)) as client:
             gemini = Gemini(client, base_url="https://g.example", model="m", thinking="", key=lambda: "k")
             images = MemoryImages()
-            worker = DevelopCase(
-                make_shot=MakeShot(
-                    developer=PillowDeveloper(size=64, quality=80),
+            worker = RunJob(
+                generate_image=GenerateImage(
+                    processor=PillowProcessor(size=64, quality=80),
                     images=images,
                     jitter=random.Random(1).random,
-                    policy=RacePolicy(base=0.01),
+                    policy=AttemptPolicy(base=0.01),
                 ),
-                sources=[a_source(gemini)],
+                image_models=[an_image_model(gemini)],
                 quota=MemoryQuota(),
                 channel=RecordedSnapshots(),
                 clock=ManualClock(),
@@ -103,11 +103,11 @@ def test_every_wrong_answer_is_an_error_of_its_shot_alone() -> None:
             case = a_case()
             return await worker(work_order(a_job(case), case, webhook_url="u"), lambda: 300.0)
 
-    report = asyncio.run(develop())
+    report = asyncio.run(process())
     names = {shot.id: f"{shot.name}." for shot in a_case().shots}
     codes: dict[str, str | None] = {
-        names[shot_id]: failure.code for shot_id, failure in report.ledger.failures.items()
+        names[shot_id]: failure.code for shot_id, failure in report.state.failures.items()
     }
-    codes |= {names[shot_id]: None for shot_id in report.ledger.images}
+    codes |= {names[shot_id]: None for shot_id in report.state.images}
     assert codes == {part: code for part, (_, code) in TRAPS.items()}
-    assert report.ledger.defects == []
+    assert report.state.defects == []

@@ -93,7 +93,9 @@ class Viewer:
 
     def set_studio(self, **config: Any) -> None:
         fast = {"latency_median": 0.4, "latency_p95": 0.8}
-        httpx.put(f"{self.stack.studio_url}/_config", json=fast | config, trust_env=False).raise_for_status()
+        httpx.put(
+            f"{self.stack.provider_url}/_config", json=fast | config, trust_env=False
+        ).raise_for_status()
 
     def keep(self, name: str) -> Path:
         """A screenshot of the whole page."""

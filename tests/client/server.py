@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import httpx
 from darkroom.domain.history import Event, EventKind, RunLog
 from darkroom.domain.job import Failure, Job, Status
-from darkroom.domain.job_history import noted
+from darkroom.domain.job_history import with_history
 from darkroom.wire.calls import AcceptedView, JobView, RequestView
 from darkroom.wire.model import dump
 from darkroom.wire.timeline import TimelineView
@@ -43,9 +43,14 @@ def accepted(job: Job) -> httpx.Response:
 
 def a_timeline() -> httpx.Response:
     """As the service tells what happened."""
-    job = noted(None, a_job(CASE), at=NOW, by="game")
+    job = with_history(None, a_job(CASE), at=NOW, by="game")
     tried = Event(
-        kind=EventKind.TRY, at=NOW + 500, milliseconds=4000, outcome="made", number=1, shot_id="evidence-1"
+        kind=EventKind.ATTEMPT,
+        at=NOW + 500,
+        milliseconds=4000,
+        outcome="made",
+        number=1,
+        shot_id="evidence-1",
     )
     lost = replace(tried, outcome="overloaded", shot_id="location-1", cost_micro_usd=33_600)
     log = RunLog(

@@ -164,8 +164,12 @@ def test_pictures_in_the_answer_and_links_beside_them_are_written_alike(
 def test_the_timeline_and_the_metrics_are_read(caller: Caller) -> None:
     caller.script(a_timeline())
     told = caller.call("timeline", "case-1")
-    assert [(move.what, move.by) for move in told.moves] == [("submitted", "game")]
-    assert next((e.kind, e.shot_id, e.outcome) for e in told.runs[0].events) == ("try", "evidence-1", "made")
+    assert [(move.action, move.by) for move in told.history] == [("submitted", "game")]
+    assert next((e.kind, e.shot_id, e.outcome) for e in told.runs[0].events) == (
+        "attempt",
+        "evidence-1",
+        "made",
+    )
 
 
 def test_an_id_that_is_no_part_of_an_address_is_none(caller: Caller) -> None:

@@ -83,13 +83,13 @@ def test_a_pipe_gets_each_state_when_it_comes() -> None:
 
 
 def a_try(at: int, milliseconds: int, outcome: str, item: str = "e") -> dict[str, object]:
-    return {"kind": "try", "at": at, "milliseconds": milliseconds, "outcome": outcome, "shotId": item}
+    return {"kind": "attempt", "at": at, "milliseconds": milliseconds, "outcome": outcome, "shotId": item}
 
 
 def told(*events: dict[str, object]) -> Timeline:
     run = {"run": 1, "claimedAt": 0, "events": list(events)}
     job = {"caseId": "c", "jobId": "j", "status": "completed", "version": 1, "createdAt": 0}
-    return Timeline.model_validate({**job, "moves": [], "runs": [run]})
+    return Timeline.model_validate({**job, "history": [], "runs": [run]})
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
@@ -170,11 +170,11 @@ def hostile(kind: type[Job | Timeline | Metrics | Deliveries]) -> Job | Timeline
         "createdAt": 1,
         "lastError": EVIL,
     }
-    moves = [{"at": 1, "what": EVIL, "run": 1, "by": EVIL}]
+    history = [{"at": 1, "action": EVIL, "run": 1, "by": EVIL}]
     runs = [{"run": 1, "claimedAt": 1, "events": [a_try(0, 9, EVIL, EVIL) | {"kind": EVIL}]}]
     bodies = {
         Job: job,
-        Timeline: {**told().model_dump(), "moves": moves, "runs": runs},
+        Timeline: {**told().model_dump(), "history": history, "runs": runs},
         Metrics: counts | {"window": EVIL},
         Deliveries: {"caseId": EVIL, "jobId": EVIL, "deliveries": [each]},
     }

@@ -11,7 +11,7 @@ from darkroom.adapters.dynamodb.items import job_attributes, job_from_item, to_i
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound, RetriesExhausted
-from darkroom.domain.history import Event, EventKind, Move, RunLog, What
+from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
 from darkroom.domain.job import Failure, Job, Status, end
 from darkroom.ports import JobStore
 from moto import mock_aws
@@ -51,7 +51,7 @@ def a_full_job() -> Job:
         claim="claim-1",
         lease_until=NOW + 9,
         settled_at_claim=1,
-        losses=1,
+        lost_runs=1,
         revision=4,
         revision_until=NOW + 7,
         retries=6,
@@ -67,8 +67,8 @@ def a_full_job() -> Job:
         last_error="lost",
         cost_micro_usd=33_600,
         wasted_micro_usd=1,
-        moves=(Move(at=NOW, what=What.SUBMITTED, run=1, by="game"),),
-        moves_omitted=3,
+        history=(HistoryEntry(at=NOW, action=Action.SUBMITTED, run=1, by="game"),),
+        history_omitted=3,
     )
 
 
@@ -121,7 +121,7 @@ def test_a_case_is_stored_up_to_what_the_table_holds_counted_in_bytes(
     fits, large = a_heavy_case(letter, letters), a_heavy_case(letter, letters * 102 // 100)
     assert store.create(a_job(fits), fits)
     assert store.get_case(a_job(fits)) == fits
-    revised = replace(a_job(fits).noted("retry"), revision=1)
+    revised = replace(a_job(fits).with_last_error("retry"), revision=1)
     store.check_size(revised, fits)
     with pytest.raises(CaseTooLarge):
         store.check_size(revised, large)
@@ -157,25 +157,25 @@ def test_an_unknown_case_is_not_found(store: JobStore) -> None:
 
 def test_the_next_version_replaces_the_one_before(store: JobStore) -> None:
     store.create(a_job(), a_case())
-    moved = a_job().moved(Status.GENERATING, claim="claim-1", last_error="hm")
+    moved = a_job().transition(Status.GENERATING, claim="claim-1", last_error="hm")
     store.save(moved)
     assert store.get("case-1") == moved
-    cleared = moved.moved(Status.PENDING, claim=None, last_error=None)
+    cleared = moved.transition(Status.PENDING, claim=None, last_error=None)
     store.save(cleared)
     assert store.get("case-1") == cleared
 
 
 def test_the_second_of_two_writers_loses(store: JobStore) -> None:
     store.create(a_job(), a_case())
-    store.save(a_job().noted("first"))
+    store.save(a_job().with_last_error("first"))
     with pytest.raises(Contention):
-        store.save(a_job().noted("second"))
+        store.save(a_job().with_last_error("second"))
     assert store.get("case-1").last_error == "first"
 
 
 def test_a_job_that_does_not_exist_cannot_be_saved(store: JobStore) -> None:
     with pytest.raises(Contention):
-        store.save(a_job().noted("ghost"))
+        store.save(a_job().with_last_error("ghost"))
     with pytest.raises(JobNotFound):
         store.get("case-1")
 
@@ -183,7 +183,7 @@ def test_a_job_that_does_not_exist_cannot_be_saved(store: JobStore) -> None:
 def test_a_new_revision_of_the_case_is_stored_with_the_job_and_the_old_one_stays(store: JobStore) -> None:
     store.create(a_job(), a_case())
     other = a_case(evidence=2)
-    revised = replace(a_job().noted("retry"), revision=1)
+    revised = replace(a_job().with_last_error("retry"), revision=1)
     store.save(revised, other)
     assert (store.get("case-1"), store.get_case(revised)) == (revised, other)
     assert store.get_case(a_job()) == a_case()
@@ -209,8 +209,8 @@ def test_a_job_stored_before_retries_were_counted_is_read() -> None:
 
 def test_a_lost_write_stores_no_case_either(store: JobStore) -> None:
     store.create(a_job(), a_case())
-    store.save(a_job().noted("first"))
-    late = replace(a_job().noted("second"), revision=1)
+    store.save(a_job().with_last_error("first"))
+    late = replace(a_job().with_last_error("second"), revision=1)
     with pytest.raises(Contention):
         store.save(late, a_case(evidence=2))
     assert store.get("case-1").last_error == "first"
@@ -220,7 +220,7 @@ def test_a_lost_write_stores_no_case_either(store: JobStore) -> None:
 
 def a_log(run: int = 1, sequence: int = 2, count: int = 1) -> RunLog:
     tried = Event(
-        kind=EventKind.TRY,
+        kind=EventKind.ATTEMPT,
         at=NOW,
         milliseconds=8_000,
         outcome="made",
@@ -244,21 +244,21 @@ def a_log(run: int = 1, sequence: int = 2, count: int = 1) -> RunLog:
 def test_what_a_run_tells_is_stored_with_the_job_and_the_latest_stays(store: JobStore) -> None:
     store.create(a_job(), a_case())
     assert store.run_logs(a_job()) == []
-    first = a_job().noted("first")
+    first = a_job().with_last_error("first")
     store.save(first, a_log())
-    second = first.noted("second")
+    second = first.with_last_error("second")
     store.save(second, a_log(sequence=3, count=2))
-    third = replace(second.noted("third"), run=2)
+    third = replace(second.with_last_error("third"), run=2)
     store.save(third, a_log(run=2))
     assert store.run_logs(third) == [a_log(sequence=3, count=2), a_log(run=2)]
 
 
 def test_what_was_told_before_is_not_stored_over_what_was_told_later(store: JobStore) -> None:
     store.create(a_job(), a_case())
-    first = a_job().noted("first")
+    first = a_job().with_last_error("first")
     store.save(first, a_log(sequence=5))
     with pytest.raises(Contention):
-        store.save(first.noted("late"), a_log(sequence=5))
+        store.save(first.with_last_error("late"), a_log(sequence=5))
     assert store.get("case-1") == first
 
 
@@ -266,7 +266,7 @@ def test_of_very_many_runs_the_latest_are_read(store: JobStore) -> None:
     job = a_job()
     store.create(job, a_case())
     for run in range(1, 31):
-        job = replace(job.noted("next"), run=run)
+        job = replace(job.with_last_error("next"), run=run)
         store.save(job, a_log(run=run))
     assert [log.run for log in store.run_logs(job)] == list(range(11, 31))
 
@@ -297,7 +297,7 @@ def test_of_many_writers_at_once_exactly_one_wins(store: JobStore) -> None:
 
     def write(number: int) -> None:
         try:
-            store.save(a_job().noted(f"writer {number}"))
+            store.save(a_job().with_last_error(f"writer {number}"))
         except Contention:
             return
         won.append(number)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
-from darkroom.domain.callbacks import Answer, Delivery, DeliveryState
+from darkroom.domain.callbacks import Delivery, DeliveryState, ReceiverResponse
 from darkroom.domain.errors import Contention, DeliveryNotFound
 from darkroom.domain.receivers import CallbackEvent
 from darkroom.ports import Outbox
@@ -58,11 +58,11 @@ def test_an_unknown_delivery_is_not_found(outbox: Outbox) -> None:
 def test_of_two_who_try_it_the_second_loses(outbox: Outbox) -> None:
     first = delivery()
     outbox.add(first)
-    begun = first.begun(NOW)
+    begun = first.start_attempt(NOW)
     outbox.save(begun, over=first)
     with pytest.raises(Contention):
         outbox.save(begun, over=first)
-    ended = begun.ended(Answer(status=200), now=NOW, milliseconds=5)
+    ended = begun.record_attempt(ReceiverResponse(status=200), now=NOW, milliseconds=5)
     outbox.save(ended, over=begun)
     assert outbox.get(*first.key) == ended
     with pytest.raises(Contention):

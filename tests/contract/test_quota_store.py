@@ -1,4 +1,4 @@
-"""What the worker relies on where quotas and purses are kept, held on the fake and on DynamoDB."""
+"""What the worker relies on where quotas and budgets are stored, held on the fake and on DynamoDB."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 from botocore.stub import Stubber
 from darkroom.adapters.dynamodb.quota import DynamoDBQuota
 from darkroom.domain.errors import Contention, StorageFailed
-from darkroom.domain.quota import Account, Purse, Quota
-from darkroom.ports import Kept, QuotaStore
+from darkroom.domain.quota import Budget, Quota, QuotaState
+from darkroom.ports import QuotaStore, StoredQuota
 from moto import mock_aws
 
 from testing.builders import NOW
@@ -43,73 +43,75 @@ def store(request: pytest.FixtureRequest) -> Iterator[QuotaStore]:
         yield DynamoDBQuota(client, "jobs")
 
 
-def load(store: QuotaStore, purses: dict[str, int] = PURSES, source: str = "gemini/model") -> Kept:
-    return asyncio.run(store.load(source, purses))
+def load(
+    store: QuotaStore, budgets: dict[str, int] = PURSES, image_model: str = "gemini/model"
+) -> StoredQuota:
+    return asyncio.run(store.load(image_model, budgets))
 
 
-def save(store: QuotaStore, kept: Kept, account: Account) -> None:
-    asyncio.run(store.save(kept, account))
+def save(store: QuotaStore, stored: StoredQuota, state: QuotaState) -> None:
+    asyncio.run(store.save(stored, state))
 
 
-def spent(account: Account, *amounts: int) -> Account:
-    purses = (
-        replace(purse, spent=amount, needed_until=NOW if amount else 0)
-        for purse, amount in zip(account.purses, amounts, strict=True)
+def spent(state: QuotaState, *amounts: int) -> QuotaState:
+    budgets = (
+        replace(budget, spent=amount, needed_until=NOW if amount else 0)
+        for budget, amount in zip(state.budgets, amounts, strict=True)
     )
-    return replace(account, purses=tuple(purses))
+    return replace(state, budgets=tuple(budgets))
 
 
 def test_what_nobody_has_stored_is_empty(store: QuotaStore) -> None:
-    kept = load(store)
-    assert kept.account == Account(
-        purses=(Purse(name="job:1", limit=1_000), Purse(name="day:7", limit=5_000))
+    stored = load(store)
+    assert stored.state == QuotaState(
+        budgets=(Budget(name="job:1", limit=1_000), Budget(name="day:7", limit=5_000))
     )
 
 
 def test_what_is_stored_comes_back(store: QuotaStore) -> None:
-    kept = load(store)
-    account = spent(Account(quota=QUOTA, purses=kept.account.purses), 700, 800)
-    save(store, kept, account)
-    assert load(store).account == account
-    assert load(store, {}).account == Account(quota=QUOTA)
+    stored = load(store)
+    state = spent(QuotaState(quota=QUOTA, budgets=stored.state.budgets), 700, 800)
+    save(store, stored, state)
+    assert load(store).state == state
+    assert load(store, {}).state == QuotaState(quota=QUOTA)
 
 
 def test_of_two_workers_that_saw_the_same_one_wins(store: QuotaStore) -> None:
     first, second = load(store, {}), load(store, {})
-    save(store, first, Account(quota=QUOTA))
+    save(store, first, QuotaState(quota=QUOTA))
     with pytest.raises(Contention):
-        save(store, second, Account(quota=replace(QUOTA, day_starts=9)))
-    assert load(store, {}).account.quota == QUOTA
+        save(store, second, QuotaState(quota=replace(QUOTA, day_starts=9)))
+    assert load(store, {}).state.quota == QUOTA
 
 
 def test_a_start_is_not_stored_without_its_money(store: QuotaStore) -> None:
     mine, other = load(store), load(store, {"job:1": 1_000})
-    save(store, other, spent(other.account, 100))
+    save(store, other, spent(other.state, 100))
     with pytest.raises(Contention):
-        save(store, mine, spent(Account(quota=QUOTA, purses=mine.account.purses), 100, 100))
-    after = load(store).account
+        save(store, mine, spent(QuotaState(quota=QUOTA, budgets=mine.state.budgets), 100, 100))
+    after = load(store).state
     assert after.quota == Quota()
-    assert [purse.spent for purse in after.purses] == [100, 0]
+    assert [budget.spent for budget in after.budgets] == [100, 0]
 
 
 def test_what_did_not_change_is_nobodys_contention(store: QuotaStore) -> None:
     mine, other = load(store), load(store)
-    save(store, other, spent(other.account, 0, 100))
-    save(store, mine, spent(mine.account, 300, 0))
-    assert [purse.spent for purse in load(store).account.purses] == [300, 100]
+    save(store, other, spent(other.state, 0, 100))
+    save(store, mine, spent(mine.state, 300, 0))
+    assert [budget.spent for budget in load(store).state.budgets] == [300, 100]
 
 
 def test_sources_do_not_share_their_quota_but_their_purses(store: QuotaStore) -> None:
-    kept = load(store)
-    save(store, kept, spent(Account(quota=QUOTA, purses=kept.account.purses), 1, 2))
-    other = load(store, source="bedrock/model").account
+    stored = load(store)
+    save(store, stored, spent(QuotaState(quota=QUOTA, budgets=stored.state.budgets), 1, 2))
+    other = load(store, image_model="bedrock/model").state
     assert other.quota == Quota()
-    assert [purse.spent for purse in other.purses] == [1, 2]
+    assert [budget.spent for budget in other.budgets] == [1, 2]
 
 
 def test_saving_what_did_not_change_writes_nothing(store: QuotaStore) -> None:
-    kept = load(store)
-    save(store, kept, kept.account)
+    stored = load(store)
+    save(store, stored, stored.state)
     assert load(store).versions == (0, 0, 0)
 
 
@@ -126,9 +128,9 @@ def test_what_dynamodb_refuses_has_a_name(code: str, error: type[Exception]) -> 
     client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="test", aws_secret_access_key="test")
     with Stubber(client) as stub:
         stub.add_client_error("put_item", code)
-        kept = Kept(source="a/b", account=Account(), versions=(0,))
+        stored = StoredQuota(image_model="a/b", state=QuotaState(), versions=(0,))
         with pytest.raises(error):
-            save(DynamoDBQuota(client, "jobs"), kept, Account(quota=QUOTA))
+            save(DynamoDBQuota(client, "jobs"), stored, QuotaState(quota=QUOTA))
 
 
 def test_a_purse_is_forgotten_a_day_after_its_job() -> None:
@@ -141,7 +143,7 @@ def test_a_purse_is_forgotten_a_day_after_its_job() -> None:
             BillingMode="PAY_PER_REQUEST",
         )
         store = DynamoDBQuota(client, "jobs", keep_days=400)
-        kept = load(store)
-        save(store, kept, spent(kept.account, 1, 1))
-        item = client.get_item(TableName="jobs", Key={"pk": {"S": "purse:job:1"}})["Item"]
+        stored = load(store)
+        save(store, stored, spent(stored.state, 1, 1))
+        item = client.get_item(TableName="jobs", Key={"pk": {"S": "budget:job:1"}})["Item"]
     assert int(item["expiresAt"]["N"]) == NOW // 1000 + 401 * 86_400

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from darkroom.domain.errors import RetriesExhausted
-from darkroom.domain.job import ALLOWED, OPEN, Failure, IllegalMove, Status, end, rearm
+from darkroom.domain.job import ALLOWED, OPEN, Failure, IllegalTransition, Status, end, reschedule
 from darkroom.domain.run import work_order
 from darkroom.domain.timing import Timing
 
@@ -18,10 +18,10 @@ TERMINAL = {Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELLED}
 def test_only_the_moves_of_the_table_are_possible(old: Status, new: Status) -> None:
     job = replace(a_job(), status=old)
     if new in ALLOWED[old]:
-        assert job.moved(new).status is new
+        assert job.transition(new).status is new
     else:
-        with pytest.raises(IllegalMove):
-            job.moved(new)
+        with pytest.raises(IllegalTransition):
+            job.transition(new)
 
 
 def test_what_has_ended_stays_so_but_for_a_retry() -> None:
@@ -32,20 +32,20 @@ def test_what_has_ended_stays_so_but_for_a_retry() -> None:
 
 
 def test_every_move_is_a_new_version() -> None:
-    assert a_job().noted("hm").version == 2
+    assert a_job().with_last_error("hm").version == 2
 
 
 def test_a_new_job_is_pending_armed_and_due_after_the_grace() -> None:
     job = a_job()
     assert (job.status, job.run, job.version, len(job.shots)) == (Status.PENDING, 1, 1, 14)
-    assert (job.armed_at, job.due_at) == (NOW, NOW + TIMING.grace)
+    assert (job.scheduled_at, job.due_at) == (NOW, NOW + TIMING.grace)
     assert job.deadline_at == NOW + TIMING.deadline
 
 
 def test_rearming_starts_another_run_that_nobody_has_claimed() -> None:
-    claimed = a_job().moved(Status.GENERATING, claim="claim-1", sequence=7, lease_until=NOW + 5)
-    job = rearm(claimed, now=NOW, due_at=NOW + 9, hop=2)
-    assert (job.run, job.hop, job.armed_at, job.due_at) == (2, 2, NOW, NOW + 9)
+    claimed = a_job().transition(Status.GENERATING, claim="claim-1", sequence=7, lease_until=NOW + 5)
+    job = reschedule(claimed, now=NOW, due_at=NOW + 9, hop=2)
+    assert (job.run, job.hop, job.scheduled_at, job.due_at) == (2, 2, NOW, NOW + 9)
     assert (job.status, job.claim, job.sequence, job.lease_until) == (Status.PENDING, None, 0, None)
 
 
@@ -86,7 +86,7 @@ def test_an_order_may_be_claimed_until_the_sweeper_looks() -> None:
         ({"lease": 300_000}, "lease"),
         ({"grace": 59_000}, "event_age"),
         ({"deadline": 100_000}, "deadline"),
-        ({"max_retries": -1}, "max_retries"),
+        ({"max_lost_runs": -1}, "max_lost_runs"),
         ({"heartbeat": 330_000}, "heartbeat"),
         ({"heartbeat": 0}, "heartbeat"),
         ({"sweep_interval": 90_001}, "sweep_interval"),

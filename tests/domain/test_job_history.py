@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from darkroom.domain.caller_actions import cancel, replacement, retry
-from darkroom.domain.history import MAX_MOVES, Move, What
+from darkroom.domain.history import MAX_HISTORY, Action, HistoryEntry
 from darkroom.domain.job import Job, Status
-from darkroom.domain.job_history import SWEEPER, WORKER, noted
+from darkroom.domain.job_history import SWEEPER, WORKER, with_history
 from darkroom.domain.snapshot import SnapshotKind, apply
 from darkroom.domain.sweeping import sweep
 
@@ -19,12 +19,12 @@ class Past:
     """A job, and who did what to it."""
 
     def __init__(self) -> None:
-        self.job = noted(None, a_job(CASE), at=NOW, by="game")
+        self.job = with_history(None, a_job(CASE), at=NOW, by="game")
         self.now = NOW
 
     def then(self, by: str, change: Callable[[Job, int], Job]) -> "Past":
         self.now += 1000
-        self.job = noted(self.job, change(self.job, self.now), at=self.now, by=by)
+        self.job = with_history(self.job, change(self.job, self.now), at=self.now, by=by)
         return self
 
     def told(self, kind: SnapshotKind, *done: str, waiting_until: int | None = None) -> "Past":
@@ -36,16 +36,16 @@ class Past:
         return self.told(SnapshotKind.CLAIM)
 
     @property
-    def moves(self) -> list[tuple[What, int, str]]:
-        return [(move.what, move.run, move.by) for move in self.job.moves]
+    def history(self) -> list[tuple[Action, int, str]]:
+        return [(entry.action, entry.run, entry.by) for entry in self.job.history]
 
 
-def test_an_ordinary_case_remembers_three_moves_and_no_progress() -> None:
+def test_an_ordinary_case_has_three_history_entries_and_none_for_progress() -> None:
     past = Past().claimed()
     past.told(SnapshotKind.PROGRESS, "evidence-1")
     past.told(SnapshotKind.END, "evidence-1", "location-1")
-    assert past.moves == [("submitted", 1, "game"), ("claimed", 1, WORKER), ("ended", 1, WORKER)]
-    assert [move.at for move in past.job.moves] == [NOW, NOW + 1000, NOW + 3000]
+    assert past.history == [("submitted", 1, "game"), ("claimed", 1, WORKER), ("ended", 1, WORKER)]
+    assert [entry.at for entry in past.job.history] == [NOW, NOW + 1000, NOW + 3000]
 
 
 def test_what_changes_nothing_is_no_move() -> None:
@@ -58,34 +58,34 @@ def test_what_changes_nothing_is_no_move() -> None:
 def test_a_cancellation_and_the_workers_last_word_are_two_moves() -> None:
     past = Past().claimed().then("desk", lambda job, now: cancel(job, now=now))
     past.told(SnapshotKind.STOPPED)
-    assert past.moves[2:] == [("cancelled", 1, "desk"), ("stopped", 1, WORKER)]
+    assert past.history[2:] == [("cancelled", 1, "desk"), ("stopped", 1, WORKER)]
 
 
 def test_a_continuation_and_a_wait_for_the_quota_are_told_apart() -> None:
-    assert Past().claimed().told(SnapshotKind.CONTINUE).moves[-1] == ("continued", 2, WORKER)
+    assert Past().claimed().told(SnapshotKind.CONTINUE).history[-1] == ("continued", 2, WORKER)
     waiting = Past().claimed().told(SnapshotKind.CONTINUE, waiting_until=NOW + 90_000)
-    assert waiting.moves[-1] == ("waiting", 2, WORKER)
+    assert waiting.history[-1] == ("waiting", 2, WORKER)
 
 
 def test_a_sweep_a_retry_and_a_replacement_name_who_asked() -> None:
     past = Past().claimed()
     past.then(SWEEPER, lambda job, now: sweep(job, [], now=now, timing=TIMING, jitter=0.5))
-    assert past.moves[-1] == ("swept", 2, SWEEPER)
+    assert past.history[-1] == ("swept", 2, SWEEPER)
     past.then("game", lambda job, now: cancel(job, now=now))
     past.then("desk", lambda job, now: retry(job, CASE, {}, now=now, timing=TIMING)[0])
-    assert past.moves[-1] == ("retried", 3, "desk")
+    assert past.history[-1] == ("retried", 3, "desk")
     past.then("game", lambda job, now: cancel(job, now=now))
     past.then(
         "game",
         lambda job, now: replacement(job, CASE, job_id="job-2", salt="another", now=now, timing=TIMING),
     )
-    assert past.moves == [("replaced", 4, "game")]
+    assert past.history == [("replaced", 4, "game")]
 
 
 def test_the_sweeper_that_gives_up_is_named_too() -> None:
     past = Past().claimed()
     past.then(SWEEPER, lambda job, now: sweep(job, [], now=job.deadline_at, timing=TIMING, jitter=0.5))
-    assert (past.moves[-1], past.job.status) == (("ended", 1, SWEEPER), Status.FAILED)
+    assert (past.history[-1], past.job.status) == (("ended", 1, SWEEPER), Status.FAILED)
 
 
 def test_of_very_many_moves_the_first_and_the_latest_are_kept() -> None:
@@ -93,13 +93,13 @@ def test_of_very_many_moves_the_first_and_the_latest_are_kept() -> None:
     for _ in range(100):
         past.then("desk", lambda job, now: cancel(job, now=now))
         past.then("desk", lambda job, now: retry(job, CASE, {}, now=now, timing=TIMING)[0])
-    assert (len(past.job.moves), past.job.moves_omitted) == (MAX_MOVES, 201 - MAX_MOVES)
-    assert past.job.moves[0] == Move(at=NOW, what=What.SUBMITTED, run=1, by="game")
-    assert past.job.moves[-1].run == 101
-    times = [move.at for move in past.job.moves]
+    assert (len(past.job.history), past.job.history_omitted) == (MAX_HISTORY, 201 - MAX_HISTORY)
+    assert past.job.history[0] == HistoryEntry(at=NOW, action=Action.SUBMITTED, run=1, by="game")
+    assert past.job.history[-1].run == 101
+    times = [entry.at for entry in past.job.history]
     assert times == sorted(times)
 
 
 def test_only_what_happened_is_added() -> None:
     job = a_job(CASE)
-    assert replace(noted(None, job, at=NOW, by="game"), moves=()) == job
+    assert replace(with_history(None, job, at=NOW, by="game"), history=()) == job

@@ -115,7 +115,7 @@ class JobMachine(RuleBasedStateMachine):
 
         self._change(decide)
         if self.job is not old:
-            assert (self.job.status, self.job.losses, self.job.failures) == (Status.PENDING, 0, {})
+            assert (self.job.status, self.job.lost_runs, self.job.failures) == (Status.PENDING, 0, {})
 
     @rule()
     def caller_replaces(self) -> None:

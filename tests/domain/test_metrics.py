@@ -14,7 +14,7 @@ from darkroom.domain.sweeping import sweep
 from darkroom.domain.tally import Count, Tally, tally
 from darkroom.domain.totals import HOUR, STEP, Totals, Window
 from darkroom.usecases.count_change import CountChange
-from darkroom.usecases.read_metrics import Measure
+from darkroom.usecases.read_metrics import ReadMetrics
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,7 +135,7 @@ def test_what_the_sweeper_arms_again_is_a_retry() -> None:
 def test_a_snapshots_way_is_counted_once_and_not_again_when_somebody_else_moves_the_job() -> None:
     life = a_life()
     assert [tally(old, new).webhook for old, new in pairwise(life[:4])] == [20, 90, 200]
-    assert tally(life[2], life[2].noted("swept")).is_empty
+    assert tally(life[2], life[2].with_last_error("swept")).is_empty
 
 
 def test_a_change_is_counted_once_however_often_it_is_heard_of() -> None:
@@ -151,10 +151,13 @@ def test_stuck_now_is_what_generates_for_over_ten_minutes_and_nobody_owns() -> N
     jobs = MemoryJobs()
     for number, armed in enumerate((NOW - 600_001, NOW - 599_999)):
         job = replace(
-            a_job(a_case(1, 0, case_id=f"c-{number}")), status=Status.GENERATING, armed_at=armed, due_at=NOW
+            a_job(a_case(1, 0, case_id=f"c-{number}")),
+            status=Status.GENERATING,
+            scheduled_at=armed,
+            due_at=NOW,
         )
         jobs.jobs[job.case_id] = job
-    totals, stuck = Measure(counters=MemoryCounters(), jobs=jobs, clock=ManualClock(NOW))(Window.DAY)
+    totals, stuck = ReadMetrics(counters=MemoryCounters(), jobs=jobs, clock=ManualClock(NOW))(Window.DAY)
     assert (totals, stuck) == (Totals(), 1)
 
 

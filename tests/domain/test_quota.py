@@ -7,12 +7,12 @@ from darkroom.domain.quota import (
     HORIZON_MS,
     LONGEST_PAUSE_MS,
     QUEUE_MS,
-    Account,
     Ask,
+    Budget,
     Grant,
     Limits,
-    Purse,
     Quota,
+    QuotaState,
     Turn,
     at_least,
     pause_ms,
@@ -34,18 +34,20 @@ def ask(wanted: int, at: int = NOW, **changes: object) -> Ask:
     return replace(Ask(wanted=wanted, now=at, day_until=day_until, price=PRICE), **changes)  # type: ignore[arg-type]
 
 
-def after(*asks: Ask, limits: Limits = TEN, account: Account | None = None) -> tuple[Account, list[Grant]]:
-    account, grants = account or Account(), []
+def after(
+    *asks: Ask, limits: Limits = TEN, state: QuotaState | None = None
+) -> tuple[QuotaState, list[Grant]]:
+    state, grants = state or QuotaState(), []
     for one in asks:
-        account, grant = take(account, limits, one)
+        state, grant = take(state, limits, one)
         grants.append(grant)
-    return account, grants
+    return state, grants
 
 
 def test_without_limits_everything_starts_at_once_and_nothing_is_remembered() -> None:
-    account, [grant] = after(ask(14), limits=Limits())
+    state, [grant] = after(ask(14), limits=Limits())
     assert grant.starts == (NOW,) * 14
-    assert account == Account()
+    assert state == QuotaState()
 
 
 def test_what_the_minute_does_not_hold_starts_when_the_window_has_slid() -> None:
@@ -61,21 +63,21 @@ def test_a_slow_clock_gets_no_start_before_those_that_were_handed_out() -> None:
 
 
 def test_a_start_beyond_the_horizon_is_not_handed_out() -> None:
-    account, [_, grant] = after(ask(10), ask(1))
+    state, [_, grant] = after(ask(10), ask(1))
     assert (grant.starts, grant.next_at) == ((), NOW + 61_000)
-    assert sum(count for _, count in account.quota.starts) == 10
+    assert sum(count for _, count in state.quota.starts) == 10
 
 
 def test_a_start_that_the_run_has_no_time_for_is_left_to_others() -> None:
     """Else each run of a job wastes the starts of the next one, and none is ever used."""
-    account, [_, short, long] = after(
+    state, [_, short, long] = after(
         ask(10),
         ask(4, NOW + 30_000, usable=20_000, turn=Turn.RETURNING),
         ask(4, NOW + 30_000, turn=Turn.RETURNING),
     )
     assert (short.starts, short.next_at) == ((), NOW + 61_000)
     assert long.starts == (NOW + 61_000,) * 4
-    assert account.quota.queue_until == 0
+    assert state.quota.queue_until == 0
 
 
 @given(
@@ -98,29 +100,29 @@ def test_no_sixty_seconds_hold_more_starts_than_the_limit(
     per_minute: int, asks: list[tuple[int, int, bool, Turn, bool, int]], pause: int, queue: int
 ) -> None:
     """Whoever asks, whenever, for however many; starts are used up to their slack late."""
-    limits, account, now = Limits(per_minute=per_minute), Account(), NOW
+    limits, state, now = Limits(per_minute=per_minute), QuotaState(), NOW
     used: list[int] = []
     for number, (wait, wanted, hedge, turn, idle, late) in enumerate(asks):
         now += wait
-        account, grant = take(account, limits, ask(wanted, now, hedge=hedge, turn=turn, idle=idle))
+        state, grant = take(state, limits, ask(wanted, now, hedge=hedge, turn=turn, idle=idle))
         used += [at + abs(late) for at in grant.starts]
-        assert account.quota.queue_until <= now + QUEUE_MS
+        assert state.quota.queue_until <= now + QUEUE_MS
         if number == len(asks) // 2:
-            account = paused(account, now + pause, now=now)
-            account = replace(account, quota=replace(account.quota, queue_until=now + queue))
+            state = paused(state, now + pause, now=now)
+            state = replace(state, quota=replace(state.quota, queue_until=now + queue))
     used.sort()
     for at in used:
         assert sum(at <= other <= at + 60_000 for other in used) <= per_minute
-    assert len(account.quota.starts) <= 125
+    assert len(state.quota.starts) <= 125
 
 
 @given(per_day=st.integers(1, 50), asks=st.lists(st.integers(1, 20), max_size=30))
 def test_no_day_holds_more_starts_than_the_limit(per_day: int, asks: list[int]) -> None:
-    limits, account, now = Limits(per_day=per_day), Account(), NOW
+    limits, state, now = Limits(per_day=per_day), QuotaState(), NOW
     used: list[int] = []
     for wanted in asks:
         now += 3_600_000
-        account, grant = take(account, limits, ask(wanted, now))
+        state, grant = take(state, limits, ask(wanted, now))
         used += grant.starts
     days = [at // DAY for at in used]
     assert all(days.count(day) <= per_day for day in days)
@@ -132,15 +134,15 @@ def test_when_the_day_is_used_up_the_next_start_is_tomorrow() -> None:
 
 
 def test_a_pause_moves_everybodys_next_start_past_it() -> None:
-    account = paused(Account(), NOW + 48_000, now=NOW)
+    state = paused(QuotaState(), NOW + 48_000, now=NOW)
     for limits in (Limits(), TEN):
-        _, [grant] = after(ask(2), limits=limits, account=account)
+        _, [grant] = after(ask(2), limits=limits, state=state)
         assert grant.starts == (NOW + 48_000,) * 2
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    account = paused(paused(Account(), NOW + 48_000, now=NOW), NOW + 1_000, now=NOW)
-    assert account.quota.paused_until == NOW + 48_000
+    state = paused(paused(QuotaState(), NOW + 48_000, now=NOW), NOW + 1_000, now=NOW)
+    assert state.quota.paused_until == NOW + 48_000
 
 
 @pytest.mark.parametrize(
@@ -165,41 +167,41 @@ def test_a_delay_is_never_longer_than_ten_minutes_whatever_number_a_server_names
 
 
 def test_a_pause_ends_after_ten_minutes_at_most() -> None:
-    account = paused(Account(), NOW + DAY, now=NOW)
-    assert account.quota.paused_until == NOW + LONGEST_PAUSE_MS
+    state = paused(QuotaState(), NOW + DAY, now=NOW)
+    assert state.quota.paused_until == NOW + LONGEST_PAUSE_MS
 
 
 @pytest.mark.parametrize("ahead", [LONGEST_PAUSE_MS + 1_001, 30 * DAY, 10**30])
 def test_a_stored_pause_that_no_provider_asks_for_is_none_and_is_forgotten(ahead: int) -> None:
-    stored = Account(quota=Quota(paused_until=NOW + ahead))
+    stored = QuotaState(quota=Quota(paused_until=NOW + ahead))
     assert paused_until(stored, now=NOW) == 0
     for limits in (Limits(), TEN):
-        account, [grant] = after(ask(2), limits=limits, account=stored)
-        assert (grant.starts, account.quota.paused_until) == ((NOW, NOW), 0)
+        state, [grant] = after(ask(2), limits=limits, state=stored)
+        assert (grant.starts, state.quota.paused_until) == ((NOW, NOW), 0)
     assert paused(stored, NOW + 5_000, now=NOW).quota.paused_until == NOW + 5_000
 
 
 def test_the_longest_pause_is_kept_also_by_a_clock_that_is_a_second_slow() -> None:
-    account = paused(Account(), NOW + LONGEST_PAUSE_MS, now=NOW)
-    assert paused_until(account, now=NOW - 1_000) == NOW + LONGEST_PAUSE_MS
+    state = paused(QuotaState(), NOW + LONGEST_PAUSE_MS, now=NOW)
+    assert paused_until(state, now=NOW - 1_000) == NOW + LONGEST_PAUSE_MS
 
 
 @pytest.mark.parametrize("stored", [NOW // DAY * DAY + 2 * DAY, NOW + 10**30])
 def test_a_stored_day_ends_when_the_providers_day_does(stored: int) -> None:
     midnight = (NOW // DAY + 1) * DAY
-    full = Account(quota=Quota(day_until=stored, day_starts=5))
-    account, [grant] = after(ask(1), limits=Limits(per_day=5), account=full)
+    full = QuotaState(quota=Quota(day_until=stored, day_starts=5))
+    state, [grant] = after(ask(1), limits=Limits(per_day=5), state=full)
     assert (grant.starts, grant.next_at) == ((), midnight)
-    _, [tomorrow] = after(ask(1, midnight), limits=Limits(per_day=5), account=account)
+    _, [tomorrow] = after(ask(1, midnight), limits=Limits(per_day=5), state=state)
     assert tomorrow.starts == (midnight,)
 
 
 def test_a_clock_that_is_a_second_slow_does_not_take_a_day_back() -> None:
     midnight = (NOW // DAY + 1) * DAY
-    account, [first] = after(ask(5, midnight), limits=Limits(per_day=5))
-    account, [slow] = after(ask(1, midnight - 1_000), limits=Limits(per_day=5), account=account)
+    state, [first] = after(ask(5, midnight), limits=Limits(per_day=5))
+    state, [slow] = after(ask(1, midnight - 1_000), limits=Limits(per_day=5), state=state)
     assert (len(first.starts), slow.starts) == (5, ())
-    assert account.quota.day_until == midnight + DAY
+    assert state.quota.day_until == midnight + DAY
 
 
 def test_an_extra_request_starts_at_once_or_not_at_all() -> None:
@@ -208,105 +210,105 @@ def test_an_extra_request_starts_at_once_or_not_at_all() -> None:
 
 
 def test_while_runs_that_were_sent_away_are_expected_new_ones_wait_and_they_do_not() -> None:
-    account, [_, away] = after(ask(10), ask(20))
+    state, [_, away] = after(ask(10), ask(20))
     assert (away.starts, away.next_at, away.ask_at) == ((), NOW + 61_000, NOW + 61_000)
-    assert account.quota.queue_until == NOW + QUEUE_MS
+    assert state.quota.queue_until == NOW + QUEUE_MS
     later = NOW + 61_000
-    _, [new] = after(ask(1, later), account=account)
-    _, [returning] = after(ask(10, later, turn=Turn.RETURNING), account=account)
+    _, [new] = after(ask(1, later), state=state)
+    _, [returning] = after(ask(10, later, turn=Turn.RETURNING), state=state)
     assert (new.starts, new.next_at, new.ask_at) == ((), later, NOW + QUEUE_MS)
     assert len(returning.starts) == 10
 
 
 def test_the_queue_ends_ninety_seconds_after_the_last_run_was_sent_away() -> None:
-    account, _ = after(ask(10), ask(20))
+    state, _ = after(ask(10), ask(20))
     before, at = NOW + QUEUE_MS - 1, NOW + QUEUE_MS
-    _, [new] = after(ask(1, before), account=account)
+    _, [new] = after(ask(1, before), state=state)
     assert new.starts == ()
-    _, [new] = after(ask(1, at), account=account)
+    _, [new] = after(ask(1, at), state=state)
     assert new.starts == (at,)
 
 
 def test_who_waits_for_others_leaves_no_trace() -> None:
     """Else one who cancels and retries all day makes the queue grow for ever."""
-    account, _ = after(ask(10), ask(20))
+    state, _ = after(ask(10), ask(20))
     for second in range(1, 90):
-        again, [grant] = after(ask(14, NOW + second * 1_000), account=account)
-        assert (grant.starts, again) == ((), account)
+        again, [grant] = after(ask(14, NOW + second * 1_000), state=state)
+        assert (grant.starts, again) == ((), state)
 
 
 @pytest.mark.parametrize("turn", [Turn.RETURNING, Turn.GOING_ON])
 def test_whoever_finds_no_start_for_a_minute_makes_new_ones_wait(turn: Turn) -> None:
-    account, [_, refused] = after(ask(10), ask(10, turn=turn))
+    state, [_, refused] = after(ask(10), ask(10, turn=turn))
     assert (refused.starts, refused.next_at) == ((), NOW + 61_000)
-    assert account.quota.queue_until == NOW + QUEUE_MS
+    assert state.quota.queue_until == NOW + QUEUE_MS
 
 
 @pytest.mark.parametrize("turn", Turn)
 def test_a_run_with_requests_in_flight_makes_nobody_wait(turn: Turn) -> None:
-    account, [_, refused] = after(ask(10), ask(10, turn=turn, idle=False))
-    assert (refused.starts, account.quota.queue_until) == ((), 0)
+    state, [_, refused] = after(ask(10), ask(10, turn=turn, idle=False))
+    assert (refused.starts, state.quota.queue_until) == ((), 0)
 
 
 def test_a_queue_is_written_anew_when_it_is_fifteen_seconds_old() -> None:
-    account = Account(quota=Quota(paused_until=NOW + 300_000))
-    account, _ = after(ask(1), account=account)
-    same, _ = after(ask(1, NOW + 15_000, turn=Turn.RETURNING), account=account)
-    assert same == account
-    newer, _ = after(ask(1, NOW + 15_001, turn=Turn.RETURNING), account=account)
+    state = QuotaState(quota=Quota(paused_until=NOW + 300_000))
+    state, _ = after(ask(1), state=state)
+    same, _ = after(ask(1, NOW + 15_000, turn=Turn.RETURNING), state=state)
+    assert same == state
+    newer, _ = after(ask(1, NOW + 15_001, turn=Turn.RETURNING), state=state)
     assert newer.quota.queue_until == NOW + 15_001 + QUEUE_MS
 
 
 def test_who_has_had_a_turn_comes_back_after_those_that_were_sent_away() -> None:
-    account, [_, away] = after(ask(10), ask(20))
+    state, [_, away] = after(ask(10), ask(20))
     later = NOW + 60_000
-    same, [idle] = after(ask(5, later, turn=Turn.GOING_ON), account=account)
-    assert same == account, "the quota has a start soon: others are to have it"
+    same, [idle] = after(ask(5, later, turn=Turn.GOING_ON), state=state)
+    assert same == state, "the quota has a start soon: others are to have it"
     assert (idle.starts, idle.next_at, idle.ask_at) == ((), NOW + 61_000, NOW + QUEUE_MS)
-    _, [busy] = after(ask(5, later, turn=Turn.GOING_ON, idle=False), account=account)
+    _, [busy] = after(ask(5, later, turn=Turn.GOING_ON, idle=False), state=state)
     assert (busy.starts, busy.ask_at) == ((), away.ask_at)
     _, [_, alone] = after(ask(10), ask(5, turn=Turn.GOING_ON))
     assert away.ask_at < alone.ask_at <= away.ask_at + 1_000, "and at once after them"
-    _, [free] = after(ask(5, NOW + 61_000, turn=Turn.GOING_ON), account=account)
+    _, [free] = after(ask(5, NOW + 61_000, turn=Turn.GOING_ON), state=state)
     assert len(free.starts) == 5, "what is free at once nobody else is here to take"
 
 
 def test_who_would_come_back_after_the_end_of_its_job_makes_nobody_wait() -> None:
-    account, [_, refused] = after(ask(10), ask(20, deadline_at=NOW + 61_000))
-    assert (refused.starts, refused.next_at, account.quota.queue_until) == ((), NOW + 61_000, 0)
-    account, _ = after(ask(10), ask(20, deadline_at=NOW + 61_001))
-    assert account.quota.queue_until == NOW + QUEUE_MS
+    state, [_, refused] = after(ask(10), ask(20, deadline_at=NOW + 61_000))
+    assert (refused.starts, refused.next_at, state.quota.queue_until) == ((), NOW + 61_000, 0)
+    state, _ = after(ask(10), ask(20, deadline_at=NOW + 61_001))
+    assert state.quota.queue_until == NOW + QUEUE_MS
 
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(per_day=1)])
 def test_without_a_limit_a_minute_nobody_queues(limits: Limits) -> None:
-    account, _ = after(ask(1), ask(1), limits=limits, account=paused(Account(), NOW + 90_000, now=NOW))
-    assert account.quota.queue_until == 0
+    state, _ = after(ask(1), ask(1), limits=limits, state=paused(QuotaState(), NOW + 90_000, now=NOW))
+    assert state.quota.queue_until == 0
 
 
 @pytest.mark.parametrize("ahead", [QUEUE_MS + 1, 30 * DAY])
 def test_a_stored_queue_that_is_too_long_is_cut_and_then_ends(ahead: int) -> None:
-    stored = Account(quota=Quota(queue_until=NOW + ahead))
-    account, [new] = after(ask(1), account=stored)
+    stored = QuotaState(quota=Quota(queue_until=NOW + ahead))
+    state, [new] = after(ask(1), state=stored)
     assert (new.starts, new.next_at, new.ask_at) == ((), NOW, NOW + QUEUE_MS)
-    assert account.quota.queue_until == NOW + QUEUE_MS
-    _, [later] = after(ask(1, NOW + QUEUE_MS), account=account)
+    assert state.quota.queue_until == NOW + QUEUE_MS
+    _, [later] = after(ask(1, NOW + QUEUE_MS), state=state)
     assert later.starts == (NOW + QUEUE_MS,)
 
 
 def test_an_extra_request_does_not_overtake_those_that_were_sent_away() -> None:
-    account, _ = after(ask(10), ask(5))
-    _, [grant] = after(ask(1, NOW + 61_500, hedge=True, turn=Turn.RETURNING, idle=False), account=account)
+    state, _ = after(ask(10), ask(5))
+    _, [grant] = after(ask(1, NOW + 61_500, hedge=True, turn=Turn.RETURNING, idle=False), state=state)
     assert grant.starts == ()
 
 
 def test_money_is_reserved_with_the_start_and_given_back_when_it_was_not_billed() -> None:
-    purse = Purse(name="job:1", limit=1_100)
-    account, [grant] = after(ask(14), account=Account(purses=(purse,)))
+    budget = Budget(name="job:1", limit=1_100)
+    state, [grant] = after(ask(14), state=QuotaState(budgets=(budget,)))
     assert (len(grant.starts), grant.broke) == (10, False), "the quota was the limit"
-    assert account.purses[0].spent == 1_000
-    account, [grant] = after(ask(3, NOW + 61_000, refund=PRICE), account=account)
-    assert (len(grant.starts), grant.broke, account.purses[0].spent) == (2, True, 1_100)
+    assert state.budgets[0].spent == 1_000
+    state, [grant] = after(ask(3, NOW + 61_000, refund=PRICE), state=state)
+    assert (len(grant.starts), grant.broke, state.budgets[0].spent) == (2, True, 1_100)
 
 
 @given(
@@ -314,26 +316,26 @@ def test_money_is_reserved_with_the_start_and_given_back_when_it_was_not_billed(
     asks=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=20),
 )
 def test_no_purse_is_ever_overspent(limits: list[int], asks: list[tuple[int, int]]) -> None:
-    account = Account(purses=tuple(Purse(name=str(i), limit=limit) for i, limit in enumerate(limits)))
+    state = QuotaState(budgets=tuple(Budget(name=str(i), limit=limit) for i, limit in enumerate(limits)))
     given = 0
     for wanted, refunds in asks:
         refund = min(refunds, given) * PRICE
         given -= refund // PRICE
-        account, grant = take(account, Limits(), ask(wanted, refund=refund))
+        state, grant = take(state, Limits(), ask(wanted, refund=refund))
         given += len(grant.starts)
-        assert all(given * PRICE <= purse.spent <= purse.limit or not given for purse in account.purses)
-        assert all(purse.spent >= 0 for purse in account.purses)
+        assert all(given * PRICE <= budget.spent <= budget.limit or not given for budget in state.budgets)
+        assert all(budget.spent >= 0 for budget in state.budgets)
 
 
 def test_a_purse_holds_no_less_than_its_job_has_cost_and_lives_as_long() -> None:
-    forgotten, richer = Purse(name="a", limit=9), Purse(name="b", limit=9, spent=7, needed_until=NOW + 5)
-    known = [Purse(name="a", limit=9, spent=4, needed_until=NOW), Purse(name="b", limit=9, spent=4)]
-    raised = at_least(Account(purses=(forgotten, richer)), known)
-    assert raised.purses == (replace(forgotten, spent=4, needed_until=NOW), richer)
+    forgotten, richer = Budget(name="a", limit=9), Budget(name="b", limit=9, spent=7, needed_until=NOW + 5)
+    known = [Budget(name="a", limit=9, spent=4, needed_until=NOW), Budget(name="b", limit=9, spent=4)]
+    raised = at_least(QuotaState(budgets=(forgotten, richer)), known)
+    assert raised.budgets == (replace(forgotten, spent=4, needed_until=NOW), richer)
 
 
 def test_who_may_spend_nothing_gets_nothing_and_hears_why() -> None:
-    _, [grant] = after(ask(3), account=Account(purses=(Purse(name="day", limit=PRICE - 1),)))
+    _, [grant] = after(ask(3), state=QuotaState(budgets=(Budget(name="day", limit=PRICE - 1),)))
     assert (grant.starts, grant.broke) == ((), True)
 
 
@@ -344,10 +346,10 @@ def test_a_limit_below_one_is_refused(wrong: dict[str, int]) -> None:
 
 
 def test_a_large_quota_is_remembered_in_few_numbers() -> None:
-    account, now = Account(), NOW
+    state, now = QuotaState(), NOW
     for second in range(300):
         now = NOW + second * 1_000
-        account, grant = take(account, Limits(per_minute=10_000), ask(150, now))
+        state, grant = take(state, Limits(per_minute=10_000), ask(150, now))
         assert len(grant.starts) == 150
-    assert len(account.quota.starts) <= 62 + HORIZON_MS // 1_000
-    assert isinstance(account.quota, Quota)
+    assert len(state.quota.starts) <= 62 + HORIZON_MS // 1_000
+    assert isinstance(state.quota, Quota)

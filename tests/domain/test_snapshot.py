@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from darkroom.domain.caller_actions import cancel
 from darkroom.domain.errors import Cancelled, InvalidInput, RetriesExhausted, Superseded
-from darkroom.domain.job import Job, Status, end, rearm
+from darkroom.domain.job import Job, Status, end, reschedule
 from darkroom.domain.snapshot import Snapshot, SnapshotKind, apply
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ def test_progress_before_a_claim_is_superseded() -> None:
 
 
 def test_an_older_run_is_superseded() -> None:
-    second = rearm(applied(a_job(CASE), CLAIM), now=NOW, due_at=NOW, hop=0)
+    second = reschedule(applied(a_job(CASE), CLAIM), now=NOW, due_at=NOW, hop=0)
     with pytest.raises(Superseded):
         applied(second, progress(2, IDS[0]))
 
@@ -212,26 +212,26 @@ def continuation(sequence: int, *done: str, run: int = 1) -> Snapshot:
 
 def test_a_continuation_arms_the_next_run_and_is_no_loss() -> None:
     job = applied(a_job(CASE), CLAIM, continuation(2, IDS[0]), now=NOW + 7)
-    assert (job.status, job.run, job.hop, job.losses) == (Status.PENDING, 2, 1, 0)
+    assert (job.status, job.run, job.hop, job.lost_runs) == (Status.PENDING, 2, 1, 0)
     assert (job.claim, job.lease_until, set(job.images)) == (None, None, {IDS[0]})
-    assert (job.armed_at, job.due_at) == (NOW + 7, NOW + 7 + TIMING.grace)
+    assert (job.scheduled_at, job.due_at) == (NOW + 7, NOW + 7 + TIMING.grace)
 
 
 def test_progress_told_before_a_continuation_counts_as_progress() -> None:
     job = applied(a_job(CASE), CLAIM, progress(2, IDS[0]), continuation(3, IDS[0]))
-    assert job.losses == 0
+    assert job.lost_runs == 0
 
 
 def test_a_continuation_that_ended_no_shot_is_a_loss() -> None:
-    assert applied(a_job(CASE), CLAIM, continuation(2)).losses == 1
+    assert applied(a_job(CASE), CLAIM, continuation(2)).lost_runs == 1
 
 
 def test_a_job_whose_runs_end_no_shot_ends() -> None:
     job = a_job(CASE)
-    for run in range(1, TIMING.max_retries + 2):
+    for run in range(1, TIMING.max_lost_runs + 2):
         assert job.is_open
         job = applied(job, replace(CLAIM, run=run), continuation(2, run=run))
-    assert (job.status, job.losses) == (Status.FAILED, TIMING.max_retries + 1)
+    assert (job.status, job.lost_runs) == (Status.FAILED, TIMING.max_lost_runs + 1)
 
 
 def test_past_the_last_hop_the_sweeper_starts_the_next_chain() -> None:

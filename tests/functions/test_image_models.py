@@ -6,17 +6,17 @@ import pytest
 from darkroom.adapters import http_client
 from darkroom.domain.errors import ShotError
 from darkroom.domain.quota import Limits
-from darkroom.image_models import sources
+from darkroom.image_models import image_models
 from darkroom.settings import MissingSetting, WorkerSettings
-from darkroom.worker.rate_limiter import Source
+from darkroom.worker.rate_limiter import ImageModel
 from moto import mock_aws
 
 SETTINGS = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s")
 
 
-def chosen(**changes: object) -> list[Source]:
+def chosen(**changes: object) -> list[ImageModel]:
     with mock_aws():
-        return sources(replace(SETTINGS, **changes), http_client.client(1))  # type: ignore[arg-type]
+        return image_models(replace(SETTINGS, **changes), http_client.client(1))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,9 @@ def chosen(**changes: object) -> list[Source]:
     ],
 )
 def test_a_provider_comes_with_its_model_and_list_price(provider: str, name: str, price: int) -> None:
-    [source] = chosen(image_provider=provider)
-    assert (source.name, source.price_micro_usd) == (name, price)
-    assert source.limits == Limits()
+    [image_model] = chosen(image_provider=provider)
+    assert (image_model.name, image_model.price_micro_usd) == (name, price)
+    assert image_model.limits == Limits()
 
 
 def test_limits_and_an_own_price_are_those_of_the_first_provider() -> None:
@@ -43,8 +43,8 @@ def test_limits_and_an_own_price_are_those_of_the_first_provider() -> None:
 
 
 def test_a_model_without_a_known_price_counts_as_the_dearest() -> None:
-    [source] = chosen(gemini_model="gemini-of-tomorrow")
-    assert source.price_micro_usd == 211_000
+    [image_model] = chosen(gemini_model="gemini-of-tomorrow")
+    assert image_model.price_micro_usd == 211_000
 
 
 @pytest.mark.parametrize("field", ["image_provider", "fallback_provider"])

@@ -30,7 +30,7 @@ def test_a_case_is_accepted_with_its_job(functions: Functions) -> None:
     job = answer.json
     assert (job["status"], job["totalImages"], job["completedImages"]) == ("pending", 3, 0)
     assert (job["run"], job["version"], job["retryCount"]) == (1, 1, 0)
-    assert job["createdAt"] == job["armedAt"] < job["dueAt"] < job["deadlineAt"]
+    assert job["createdAt"] == job["scheduledAt"] < job["deadlineAt"]
     assert "lastError" not in job
     assert written() == 3  # the job, its case, and what its caller has submitted today
 

@@ -13,7 +13,7 @@ from tests.functions.test_observer import a_submission, an_event
 from tests.functions.test_worker import develop
 
 JOB = "/api/cases/case-42/image-job"
-# What each fault of the studio answers with: texts that quote the key and the prompt among them.
+# What each fault of the provider answers with: texts that quote the key and the prompt among them.
 FAULTS = [["safety"], ["500", "truncated"], ["503", "no-image"], ["429", "bad-image"]]
 
 

@@ -17,7 +17,7 @@ from tests.functions.conftest import VALUES, Functions
         ("LEASE_SECONDS", "300", "lease must be at least worker_timeout"),
         ("GRACE_SECONDS", "59", "event_age must not be above grace"),
         ("DEADLINE_SECONDS", "60", "deadline must be above grace"),
-        ("MAX_RETRIES", "-1", "max_retries must be 0 or more"),
+        ("MAX_LOST_RUNS", "-1", "max_lost_runs must be 0 or more"),
     ],
 )
 def test_a_contradiction_is_a_clear_error_at_import(

@@ -12,7 +12,14 @@ from darkroom.domain.job import Status
 from testing.builders import a_case, a_job, keys_of
 from tests.functions.conftest import Context, Functions, event
 
-REPORT: dict[str, Any] = {"rearmed": [], "ended": [], "refused": [], "stuck": [], "failed": {}, "left": []}
+REPORT: dict[str, Any] = {
+    "rescheduled": [],
+    "ended": [],
+    "refused": [],
+    "stuck": [],
+    "failed": {},
+    "left": [],
+}
 
 
 def test_an_overdue_job_is_armed_again_and_a_fresh_one_left_alone(functions: Functions) -> None:
@@ -21,7 +28,7 @@ def test_an_overdue_job_is_armed_again_and_a_fresh_one_left_alone(functions: Fun
     overdue = replace(a_job(), due_at=1, deadline_at=4_102_444_800_000)
     jobs.create(overdue, a_case())
     result = functions.load("sweeper").handler(event("sweeper"), Context())
-    assert result == REPORT | {"rearmed": ["case-1"]}
+    assert result == REPORT | {"rescheduled": ["case-1"]}
     assert (jobs.get("case-1").run, jobs.get("case-1").retry_count) == (2, 1)
     assert jobs.get("case-42").run == 1
     json.dumps(result)
@@ -38,7 +45,7 @@ def test_a_second_sweep_finds_nothing(functions: Functions) -> None:
 def test_a_worker_that_cannot_be_started_is_reported(functions: Functions) -> None:
     DynamoDBJobs(clients.dynamodb(), "jobs").create(replace(a_job(), due_at=1), a_case())
     result = functions.load("sweeper").handler(event("sweeper"), Context())
-    assert result == REPORT | {"rearmed": ["case-1"], "refused": ["case-1"]}
+    assert result == REPORT | {"rescheduled": ["case-1"], "refused": ["case-1"]}
 
 
 def test_pictures_that_were_never_reported_are_adopted(functions: Functions) -> None:
@@ -52,7 +59,7 @@ def test_pictures_that_were_never_reported_are_adopted(functions: Functions) -> 
 
 
 def test_a_stuck_job_is_logged_as_a_warning(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
-    stuck = replace(a_job(), status=Status.GENERATING, claim="c", due_at=1, armed_at=1)
+    stuck = replace(a_job(), status=Status.GENERATING, claim="c", due_at=1, scheduled_at=1)
     DynamoDBJobs(clients.dynamodb(), "jobs").create(stuck, a_case())
     assert functions.load("sweeper").handler(event("sweeper"), Context())["stuck"] == ["case-1"]
     assert '"message":"jobs_stuck"' in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The worker, whole: moto's S3, the studio over HTTP, and the real webhook function behind HTTP."""
+"""The worker, whole: moto's S3, the provider over HTTP, and the real webhook function behind HTTP."""
 
 import io
 import json
@@ -103,10 +103,10 @@ def test_a_jobs_budget_is_kept_as_long_as_the_job(
 ) -> None:
     monkeypatch.setitem(VALUES, "KEEP_DAYS", "400")
     develop(functions, FAST, maxCostUsd=1, spentUsd=0.5)
-    [purse] = [i for i in clients.dynamodb().scan(TableName="jobs")["Items"] if "purse:" in i["pk"]["S"]]
-    assert purse["spent"] == {"N": str(500_000 + 3 * 33_600)}
+    [budget] = [i for i in clients.dynamodb().scan(TableName="jobs")["Items"] if "budget:" in i["pk"]["S"]]
+    assert budget["spent"] == {"N": str(500_000 + 3 * 33_600)}
     until = event("worker")["deadlineAt"] // 1000 + 401 * 86_400
-    assert purse["expiresAt"] == {"N": str(until)}
+    assert budget["expiresAt"] == {"N": str(until)}
 
 
 def test_a_refused_picture_makes_the_case_partial(functions: Functions) -> None:

@@ -1,4 +1,4 @@
-"""The studio speaks the provider's dialect: what it says is what the adapter understands."""
+"""The provider speaks the provider's dialect: what it says is what the adapter understands."""
 
 import asyncio
 import io
@@ -142,7 +142,7 @@ def test_the_configuration_can_be_replaced_while_it_runs() -> None:
 def test_the_same_seed_gives_the_same_latencies_and_faults() -> None:
     def drawn(seed: int) -> list[tuple[str, float]]:
         config = fake_gemini.Config(seed=seed, faults={"hang": 0.2, "503": 0.3})
-        room = fake_gemini.Studio(config)
+        room = fake_gemini.FakeGemini(config)
         return [room.begin(f"prompt {i}", f"name {i}") for i in range(40)]
 
     assert drawn(1) == drawn(1) != drawn(2)
@@ -150,7 +150,7 @@ def test_the_same_seed_gives_the_same_latencies_and_faults() -> None:
 
 
 def test_latencies_have_the_configured_median_and_p95() -> None:
-    room = fake_gemini.Studio(fake_gemini.Config(latency_median=8, latency_p95=20))
+    room = fake_gemini.FakeGemini(fake_gemini.Config(latency_median=8, latency_p95=20))
     seconds = sorted(room.begin(f"prompt {i}", "name")[1] for i in range(4000))
     assert seconds[2000] == pytest.approx(8, rel=0.05)
     assert seconds[3800] == pytest.approx(20, rel=0.1)

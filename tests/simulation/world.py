@@ -30,24 +30,24 @@ from darkroom.domain.errors import (
 )
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
-from darkroom.domain.quota import Account, Limits, Quota
+from darkroom.domain.quota import Limits, Quota, QuotaState
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
-from darkroom.ports import Kept, RawImage
+from darkroom.ports import RawImage, StoredQuota
 from darkroom.usecases.cancel_job import CancelJob
 from darkroom.usecases.record_progress import RecordProgress
 from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
-from darkroom.worker.attempts import RacePolicy
-from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.attempts import AttemptPolicy
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import DevelopCase
+from darkroom.worker.run_job import RunJob
 
-from testing.builders import PRICE, a_source
-from testing.fakes import InstantDeveloper, MemoryAllowance, MemoryImages, MemoryJobs, MemoryQuota
+from testing.builders import PRICE, an_image_model
+from testing.fakes import InstantProcessor, MemoryDailyLimit, MemoryImages, MemoryJobs, MemoryQuota
 from tests.simulation.invariants import Violation, check, check_write
 
 START = 1_800_000_000_000
@@ -103,7 +103,7 @@ class World:
     starts: list[float] = field(default_factory=list)
     billed: Counter[str] = field(default_factory=Counter)
     accounts: dict[str, tuple[int, Quota]] = field(default_factory=dict)
-    purses: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    budgets: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     calls: int = 0
     depth: int = 0
     speaking: Process | None = None
@@ -211,7 +211,7 @@ class World:
         try:
             report = await self._develop(clock)(process.order, lambda: started + seconds - loop.time())
             self.note(f"ended: {report.ending}")
-            for defect in report.ledger.defects:
+            for defect in report.state.defects:
                 raise defect
         except* (Killed, asyncio.CancelledError):
             pass
@@ -226,15 +226,15 @@ class World:
         self.trace.append(f"{asyncio.get_running_loop().time():9.3f} {process.name} is KILLED")
         task.cancel()
 
-    def _develop(self, clock: Callable[[], int]) -> DevelopCase:
-        return DevelopCase(
-            make_shot=MakeShot(
-                developer=InstantDeveloper(),
+    def _develop(self, clock: Callable[[], int]) -> RunJob:
+        return RunJob(
+            generate_image=GenerateImage(
+                processor=InstantProcessor(),
                 images=self.images,
                 jitter=self.dice.random,
-                policy=RacePolicy(),
+                policy=AttemptPolicy(),
             ),
-            sources=[a_source(SimProvider(self), limits=self.limits)],
+            image_models=[an_image_model(SimProvider(self), limits=self.limits)],
             quota=SimQuota(self),
             channel=SimChannel(self),
             clock=clock,
@@ -270,7 +270,7 @@ class World:
     def submit(self, case: Case, *, replace: bool = False) -> bool:
         use_case = SubmitCase(
             jobs=self.jobs,
-            allowance=MemoryAllowance(),
+            daily_limit=MemoryDailyLimit(),
             start=self.start(),
             clock=self.clock(),
             new_id=self.new_id,
@@ -281,7 +281,7 @@ class World:
     def retry(self, descriptions: Mapping[str, str]) -> bool:
         use_case = RetryJob(
             jobs=self.jobs,
-            allowance=MemoryAllowance(),
+            daily_limit=MemoryDailyLimit(),
             start=self.start(),
             clock=self.clock(),
             timing=TIMING,
@@ -428,24 +428,24 @@ class SimQuota(MemoryQuota):
     """The quota's items: contended, sometimes out of reach."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(accounts=world.accounts, purses=world.purses)
+        super().__init__(accounts=world.accounts, budgets=world.budgets)
         self._world = world
 
-    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+    async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
         await asyncio.sleep(self._world.dice.uniform(0.005, 0.05))
         with self._world.effect("quota.load"):
             if self._world.chance(0.002):
                 raise StorageFailed("no")
-            return await super().load(source, purses)
+            return await super().load(image_model, budgets)
 
-    async def save(self, kept: Kept, account: Account) -> None:
+    async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         await asyncio.sleep(self._world.dice.uniform(0.005, 0.05))
         with self._world.effect("quota.save"):
             if self._world.chance(0.05):
                 raise Contention("another worker was faster")
             if self._world.chance(0.002):
                 raise StorageFailed("no")
-            await super().save(kept, account)
+            await super().save(stored, state)
             if self._world.chance(0.002):
                 raise StorageFailed("it was stored, and nobody knows")
 

@@ -67,9 +67,9 @@ class Api:
         raise AssertionError(f"the job did not end within {DEADLINE_S} s: {job}")
 
     def studio_stats(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.http.get(f"{self.stack.studio_url}/_stats").json()
+        found: dict[str, Any] = self.http.get(f"{self.stack.provider_url}/_stats").json()
         return found
 
     def set_studio(self, **config: Any) -> None:
         fast = {"latency_median": 0.2, "latency_p95": 0.4}
-        self.http.put(f"{self.stack.studio_url}/_config", json=fast | config).raise_for_status()
+        self.http.put(f"{self.stack.provider_url}/_config", json=fast | config).raise_for_status()

@@ -78,7 +78,7 @@ def jobs_of(api: Api) -> DynamoDBJobs:
 
 
 def let_the_lease_end(api: Api, case_id: str) -> None:
-    """Move what the sweeper goes by, instead of waiting for five and a half minutes; then sweep."""
+    """HistoryEntry what the sweeper goes by, instead of waiting for five and a half minutes; then sweep."""
     api.stack.client("dynamodb").update_item(
         TableName=api.stack.table,
         Key={"pk": {"S": f"case:{case_id}:image-job"}},
@@ -87,7 +87,7 @@ def let_the_lease_end(api: Api, case_id: str) -> None:
     )
     answer = api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper, Payload=b"{}")
     report = json.loads(answer["Payload"].read())
-    assert case_id in report["rearmed"] + report["ended"], report
+    assert case_id in report["rescheduled"] + report["ended"], report
 
 
 def stored(api: Api, case_id: str) -> set[str]:
@@ -97,7 +97,7 @@ def stored(api: Api, case_id: str) -> set[str]:
 
 
 def asked(api: Api, case_id: str) -> dict[str, int]:
-    """How often the studio was asked for each shot."""
+    """How often the provider was asked for each shot."""
     by_name = api.studio_stats()["byName"]
     return {f"e-{i}": by_name.get(f"Glove {i} of {case_id}", 0) for i in range(COUNT)}
 

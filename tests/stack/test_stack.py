@@ -74,7 +74,7 @@ def test_a_job_whose_initiator_died_before_the_invoke_is_finished_by_the_sweeper
     assert api.job("orphan")["status"] == "pending"
 
     swept = api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper, Payload=b"{}")
-    assert "orphan" in json.loads(swept["Payload"].read())["rearmed"]
+    assert "orphan" in json.loads(swept["Payload"].read())["rescheduled"]
 
     job = api.ended("orphan")
     assert (job["status"], job["run"], job["retryCount"]) == ("completed", 2, 1)
@@ -184,7 +184,7 @@ def test_the_description_is_served(api: Api) -> None:
 def a_demo(*arguments: str) -> subprocess.Popen[str]:
     config = json.dumps({"latency_median": 0.2, "latency_p95": 0.4})
     return subprocess.Popen(
-        [sys.executable, "-m", "local.demo", "--case", CASE, "--studio", config, *arguments],
+        [sys.executable, "-m", "local.demo", "--case", CASE, "--provider", config, *arguments],
         cwd=package.ROOT,
         env={name: value for name, value in os.environ.items() if name != "GEMINI_API_KEY"},
         stdout=subprocess.PIPE,

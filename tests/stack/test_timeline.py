@@ -22,13 +22,13 @@ def test_a_case_with_a_late_try_and_a_refusal_tells_all_of_it(api: Api) -> None:
     job = api.ended("the-timeline")
     api.set_studio()
     told = timeline(api, "the-timeline")
-    assert [(m["what"], m["by"]) for m in told["moves"]] == [
+    assert [(m["action"], m["by"]) for m in told["history"]] == [
         ("submitted", "default"),
         ("claimed", "worker"),
         ("ended", "worker"),
     ]
     [run] = told["runs"]
-    tries = [event for event in run["events"] if event["kind"] == "try"]
+    tries = [event for event in run["events"] if event["kind"] == "attempt"]
     outcomes = {i: [t["outcome"] for t in tries if t["shotId"] == i] for i in ("e-0", "e-1", "e-2")}
     assert outcomes == {"e-0": ["overloaded", "made"], "e-1": ["refused"], "e-2": ["made"]}
     assert sum(t.get("costUsd", 0) for t in tries) == pytest.approx(job["costUsd"])
@@ -37,12 +37,12 @@ def test_a_case_with_a_late_try_and_a_refusal_tells_all_of_it(api: Api) -> None:
     assert (batch["batch"], batch["outcome"]) == (1, "2 of 3")
     snapshots = [event for event in run["events"] if event["kind"] == "snapshot"]
     assert (snapshots[0]["sequence"], snapshots[0]["outcome"]) == (1, "delivered")
-    assert (told["movesOmitted"], run["omitted"]) == (0, 0)
+    assert (told["historyOmitted"], run["omitted"]) == (0, 0)
 
     api.call("POST", "/api/cases/the-timeline/image-job/retry")
     api.ended("the-timeline")
     told = timeline(api, "the-timeline")
-    assert [(m["what"], m["run"]) for m in told["moves"]][3:] == [
+    assert [(m["action"], m["run"]) for m in told["history"]][3:] == [
         ("retried", 2),
         ("claimed", 2),
         ("ended", 2),

@@ -85,7 +85,7 @@ def test_the_providers_secrets_exist_only_for_those_that_are_used() -> None:
 
 def test_the_worker_may_touch_the_quota_and_the_purses_but_no_job() -> None:
     [statement] = [s for s in statements_of("worker") if "dynamodb:PutItem" in as_list(s["Action"])]
-    prefixes = [f"{quota.QUOTA_PREFIX}*", f"{quota.PURSE_PREFIX}*"]
+    prefixes = [f"{quota.QUOTA_PREFIX}*", f"{quota.BUDGET_PREFIX}*"]
     assert statement["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes},
         "Null": {"dynamodb:LeadingKeys": "false"},
@@ -118,7 +118,7 @@ def test_the_templates_defaults_do_not_contradict_each_other() -> None:
         grace=defaults["GraceSeconds"] * 1000,
         lease=defaults["LeaseSeconds"] * 1000,
         deadline=defaults["DeadlineSeconds"] * 1000,
-        max_retries=defaults["MaxRetries"],
+        max_lost_runs=defaults["MaxLostRuns"],
     )
     assert timing == Timing()
     worker = FUNCTIONS["worker"]
@@ -126,7 +126,7 @@ def test_the_templates_defaults_do_not_contradict_each_other() -> None:
     assert worker["EventInvokeConfig"]["MaximumEventAgeInSeconds"] * 1000 == timing.event_age
 
 
-@pytest.mark.parametrize("name", ["GraceSeconds", "LeaseSeconds", "DeadlineSeconds", "MaxRetries"])
+@pytest.mark.parametrize("name", ["GraceSeconds", "LeaseSeconds", "DeadlineSeconds", "MaxLostRuns"])
 @pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
 def test_no_value_a_parameter_allows_contradicts_the_other_defaults(name: str, bound: str) -> None:
     fields = {"GraceSeconds": "grace", "LeaseSeconds": "lease", "DeadlineSeconds": "deadline"}
@@ -134,7 +134,7 @@ def test_no_value_a_parameter_allows_contradicts_the_other_defaults(name: str, b
     if name in fields:
         Timing(**{fields[name]: value * 1000})
     else:
-        Timing(max_retries=value)
+        Timing(max_lost_runs=value)
 
 
 def test_the_worker_is_never_retried_by_lambda_and_its_losses_are_kept() -> None:

@@ -4,20 +4,20 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from darkroom.domain.callbacks import SCHEDULE_S, Answer, Delivery, DeliveryState, event_of
+from darkroom.domain.callbacks import SCHEDULE_S, Delivery, DeliveryState, ReceiverResponse, event_of
 from darkroom.domain.errors import InvalidInput
 from darkroom.domain.job import Job, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver, ReceiverPolicy
-from darkroom.usecases.deliver_callback import Deliver
-from darkroom.usecases.enqueue_callback import Announce, Redeliver
-from darkroom.usecases.replay_callback import Replay
+from darkroom.usecases.deliver_callback import DeliverCallback
+from darkroom.usecases.enqueue_callback import EnqueueCallback, RedeliverCallbacks
+from darkroom.usecases.replay_callback import ReplayCallback
 from darkroom.wire.receivers import receiver
 
 from testing.builders import NOW, a_case, a_job
 from testing.fakes import ManualClock, MemoryOutbox, RecordedDeliverers, ScriptedReceiver
 
 RECEIVER = Receiver(url="https://game.example/hook")
-GOOD = Answer(status=204)
+GOOD = ReceiverResponse(status=204)
 
 
 def job(status: Status, version: int = 2, images: int = 0) -> Job:
@@ -28,19 +28,19 @@ def job(status: Status, version: int = 2, images: int = 0) -> Job:
 class Post:
     """An outbox and all who use it."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: ReceiverResponse) -> None:
         self.clock = ManualClock()
         self.outbox = MemoryOutbox()
         self.deliverers = RecordedDeliverers()
         self.receiver = ScriptedReceiver(list(answers) or [GOOD])
-        self.announce = Announce(
+        self.announce = EnqueueCallback(
             outbox=self.outbox,
             deliverers=self.deliverers,
             clock=self.clock,
             describe=lambda event, job, at: f"{event} of {job.version}",
         )
-        self.deliver = Deliver(outbox=self.outbox, sender=self.receiver, clock=self.clock)
-        self.redeliver = Redeliver(
+        self.deliver = DeliverCallback(outbox=self.outbox, sender=self.receiver, clock=self.clock)
+        self.redeliver = RedeliverCallbacks(
             outbox=self.outbox, deliverers=self.deliverers, clock=self.clock, limit=100
         )
 
@@ -101,18 +101,18 @@ def test_of_two_deliverers_at_once_one_sends() -> None:
     delivery = post.told()
 
     class Twice(ScriptedReceiver):
-        def send(self, delivery: Delivery) -> Answer:
+        def send(self, delivery: Delivery) -> ReceiverResponse:
             assert post.deliver(*delivery.key) is None  # the other one, while this one waits
             return super().send(delivery)
 
     post.receiver = Twice([GOOD])
-    again = Deliver(outbox=post.outbox, sender=post.receiver, clock=post.clock)
+    again = DeliverCallback(outbox=post.outbox, sender=post.receiver, clock=post.clock)
     assert again(*delivery.key) is not None
     assert len(post.receiver.sent) == 1
 
 
 def test_a_dead_receiver_is_tried_on_the_schedule_and_then_given_up() -> None:
-    post = Post(Answer(error="ConnectError"))
+    post = Post(ReceiverResponse(error="ConnectError"))
     delivery = post.told()
     waits = []
     while (stored := post.stored(delivery)).state is DeliveryState.PENDING:
@@ -129,7 +129,7 @@ def test_a_dead_receiver_is_tried_on_the_schedule_and_then_given_up() -> None:
 
 @pytest.mark.parametrize(("asked", "waited"), [(1, 5), (60, 60), (10_000_000, 86_400)])
 def test_a_receiver_that_says_when_is_heeded(asked: int, waited: int) -> None:
-    post = Post(Answer(status=429, retry_after_s=asked))
+    post = Post(ReceiverResponse(status=429, retry_after_s=asked))
     delivery = post.told()
     post.deliver(*delivery.key)
     assert post.stored(delivery).due_at == NOW + waited * 1000
@@ -138,7 +138,7 @@ def test_a_receiver_that_says_when_is_heeded(asked: int, waited: int) -> None:
 def test_a_deliverer_that_dies_is_followed_by_another_when_its_lease_is_over() -> None:
     post = Post()
     delivery = post.told()
-    post.outbox.save(delivery.begun(post.clock.now), over=delivery)
+    post.outbox.save(delivery.start_attempt(post.clock.now), over=delivery)
     post.deliverers.asked.clear()
     assert (post.redeliver(), post.deliver(*delivery.key)) == (0, None)
     post.clock.pass_seconds(60)
@@ -152,12 +152,12 @@ class Broken(ScriptedReceiver):
 
     error: BaseException = ValueError("a defect")
 
-    def send(self, delivery: Delivery) -> Answer:
+    def send(self, delivery: Delivery) -> ReceiverResponse:
         self.sent.append(delivery)
         raise self.error
 
 
-def run_to_the_end(post: Post, delivery: Delivery, deliver: Deliver) -> list[int]:
+def run_to_the_end(post: Post, delivery: Delivery, deliver: DeliverCallback) -> list[int]:
     """Sweep until nothing is due any more; return the seconds that each sweep waited."""
     waits: list[int] = []
     while (due_at := post.stored(delivery).due_at) is not None:
@@ -172,7 +172,7 @@ def run_to_the_end(post: Post, delivery: Delivery, deliver: Deliver) -> list[int
 def test_an_exception_of_the_sender_is_a_failed_try() -> None:
     post, broken = Post(), Broken([])
     delivery = post.told()
-    deliver = Deliver(outbox=post.outbox, sender=broken, clock=post.clock)
+    deliver = DeliverCallback(outbox=post.outbox, sender=broken, clock=post.clock)
     assert run_to_the_end(post, delivery, deliver) == [0, *SCHEDULE_S]
     stored = post.stored(delivery)
     assert (stored.state, stored.attempts, stored.last_error) == (DeliveryState.GIVEN_UP, 10, "ValueError")
@@ -183,7 +183,7 @@ def test_a_delivery_whose_deliverer_always_dies_is_given_up_too() -> None:
     post, deadly = Post(), Broken([])
     deadly.error = KeyboardInterrupt()  # nothing after it runs, as when the process is killed
     delivery = post.told()
-    deliver = Deliver(outbox=post.outbox, sender=deadly, clock=post.clock)
+    deliver = DeliverCallback(outbox=post.outbox, sender=deadly, clock=post.clock)
     waits = run_to_the_end(post, delivery, deliver)
     assert waits == [0, *(max(60, wait) for wait in SCHEDULE_S), 60]
     stored = post.stored(delivery)
@@ -196,14 +196,14 @@ def test_what_was_given_up_can_be_replayed() -> None:
     post, deadly = Post(), Broken([])
     deadly.error = KeyboardInterrupt()
     delivery = post.told()
-    run_to_the_end(post, delivery, Deliver(outbox=post.outbox, sender=deadly, clock=post.clock))
-    Replay(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)(job(Status.COMPLETED), 2)
+    run_to_the_end(post, delivery, DeliverCallback(outbox=post.outbox, sender=deadly, clock=post.clock))
+    ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)(job(Status.COMPLETED), 2)
     post.deliver(*delivery.key)
     assert (post.stored(delivery).state, post.stored(delivery).attempts) == (DeliveryState.DELIVERED, 1)
 
 
 def test_a_receiver_that_is_gone_hears_no_more_of_this_job() -> None:
-    post = Post(Answer(status=410))
+    post = Post(ReceiverResponse(status=410))
     first, second = post.told(), post.told(version=3)
     post.deliver(*first.key)
     post.deliver(*second.key)
@@ -225,7 +225,7 @@ def test_a_replay_sends_the_same_message_again() -> None:
     post = Post()
     delivery = post.told()
     post.deliver(*delivery.key)
-    replay = Replay(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
+    replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
     replay(job(Status.COMPLETED), delivery.version)
     post.deliver(*delivery.key)
     first, again = post.receiver.sent
@@ -235,14 +235,16 @@ def test_a_replay_sends_the_same_message_again() -> None:
 def test_an_answer_that_comes_after_a_replay_leaves_the_replay_to_decide() -> None:
     post = Post()
     delivery = post.told()
-    replay = Replay(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
+    replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
 
     class Meanwhile(ScriptedReceiver):
-        def send(self, delivery: Delivery) -> Answer:
+        def send(self, delivery: Delivery) -> ReceiverResponse:
             replay(job(Status.COMPLETED), delivery.version)
             return super().send(delivery)
 
-    Deliver(outbox=post.outbox, sender=Meanwhile([Answer(status=500)]), clock=post.clock)(*delivery.key)
+    DeliverCallback(outbox=post.outbox, sender=Meanwhile([ReceiverResponse(status=500)]), clock=post.clock)(
+        *delivery.key
+    )
     assert (post.stored(delivery).attempts, post.stored(delivery).due_at) == (0, NOW)
 
 

@@ -8,7 +8,7 @@ from darkroom.domain.access import Access, Scope
 from darkroom.domain.caller_actions import GUEST_RETRIES
 from darkroom.domain.case import image_run
 from darkroom.domain.errors import (
-    DailyLimit,
+    DailyLimitReached,
     Forbidden,
     InvalidInput,
     JobNotFound,
@@ -23,7 +23,7 @@ from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 
 from testing.builders import NOW, TIMING, a_case, a_job, keys_of
-from testing.fakes import ManualClock, MemoryAllowance, MemoryJobs, RecordedWorkers
+from testing.fakes import ManualClock, MemoryDailyLimit, MemoryJobs, RecordedWorkers
 
 CASE = a_case(evidence=3, locations=0)
 REFUSED = Failure(code="refused", message="no", retryable=False)
@@ -38,7 +38,7 @@ class Office:
     def __init__(self, **state: object) -> None:
         self.jobs = MemoryJobs()
         self.workers = RecordedWorkers()
-        self.allowance = MemoryAllowance(limit=1_000)
+        self.daily_limit = MemoryDailyLimit(limit=1_000)
         self.clock = ManualClock(NOW)
         self.jobs.create(replace(a_job(CASE), **state), CASE)  # type: ignore[arg-type]
 
@@ -58,7 +58,7 @@ class Office:
     ) -> Job:
         start = StartWorker(jobs=self.jobs, workers=self.workers)
         use_case = RetryJob(
-            jobs=self.jobs, allowance=self.allowance, start=start, clock=self.clock, timing=TIMING
+            jobs=self.jobs, daily_limit=self.daily_limit, start=start, clock=self.clock, timing=TIMING
         )
         return use_case(
             "case-1",
@@ -71,7 +71,7 @@ class Office:
 
     def counted(self, caller: str) -> int:
         """How many cases count for a caller today."""
-        return sum(count for (name, _), count in self.allowance.taken.items() if name == caller)
+        return sum(count for (name, _), count in self.daily_limit.taken.items() if name == caller)
 
 
 def a_partial_office() -> Office:
@@ -82,7 +82,7 @@ def a_partial_office() -> Office:
         images=keys_of(CASE, "evidence-1", "evidence-2"),
         failures={"evidence-3": REFUSED},
         retry_count=3,
-        losses=3,
+        lost_runs=3,
         due_at=None,
         completed_at=NOW,
         deadline_at=NOW + 1,
@@ -138,7 +138,7 @@ def test_a_retry_runs_what_is_missing_with_all_its_tries_and_time() -> None:
     office = a_partial_office()
     job = office.retry()
     assert (job.status, job.run, job.failures) == (Status.PENDING, 5, {})
-    assert (job.retry_count, job.losses, job.retries) == (0, 0, 1)
+    assert (job.retry_count, job.lost_runs, job.retries) == (0, 0, 1)
     assert (job.deadline_at, job.due_at) == (NOW + TIMING.deadline, NOW + TIMING.grace)
     assert job.completed_at is None
     [order] = office.workers.orders
@@ -262,13 +262,13 @@ def test_a_retry_that_the_stored_case_would_not_outlive_stores_it_anew() -> None
 
 def test_a_retry_of_a_cancelled_job_counts_to_the_daily_limit() -> None:
     office = Office()
-    office.allowance.limit = 2
+    office.daily_limit.limit = 2
     for _ in range(2):
         office.cancel()
         office.retry()
     office.cancel()
     before = office.job
-    with pytest.raises(DailyLimit):
+    with pytest.raises(DailyLimitReached):
         office.retry()
     assert (office.job, office.counted("desk"), len(office.workers.orders)) == (before, 2, 2)
 
@@ -343,9 +343,9 @@ def test_a_guest_is_told_that_there_is_nothing_to_retry_also_after_the_last_retr
 
 def test_an_owner_who_has_used_up_the_day_pays_for_no_guest() -> None:
     office = a_partial_office()
-    office.allowance.limit = 1
-    office.allowance.take("game", NOW)
+    office.daily_limit.limit = 1
+    office.daily_limit.take("game", NOW)
     office.jobs.jobs["case-1"] = replace(office.job, caller="game")
-    with pytest.raises(DailyLimit):
+    with pytest.raises(DailyLimitReached):
         office.retry(by=GUEST)
     assert office.job.status is Status.PARTIAL

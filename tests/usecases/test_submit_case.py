@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 from darkroom.domain.case import Case
-from darkroom.domain.errors import CaseConflict, DailyLimit, JobOpen, StaleVersion, StillStopping
+from darkroom.domain.errors import CaseConflict, DailyLimitReached, JobOpen, StaleVersion, StillStopping
 from darkroom.domain.job import Job, Status
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 
 from testing.builders import NOW, TIMING, a_case, a_job
-from testing.fakes import Ids, ManualClock, MemoryAllowance, MemoryJobs, RecordedWorkers
+from testing.fakes import Ids, ManualClock, MemoryDailyLimit, MemoryJobs, RecordedWorkers
 
 URL = "https://api.example/api/webhook/image-progress"
 
@@ -20,7 +20,7 @@ def a_submission(
 ) -> SubmitCase:
     return SubmitCase(
         jobs=jobs,
-        allowance=MemoryAllowance(limit),
+        daily_limit=MemoryDailyLimit(limit),
         start=StartWorker(jobs=jobs, workers=workers),
         clock=clock or ManualClock(NOW),
         new_id=Ids("job"),
@@ -152,7 +152,7 @@ def test_a_caller_who_has_submitted_enough_for_today_is_refused_and_nothing_is_s
     jobs, clock = MemoryJobs(), ManualClock(NOW)
     submit = a_submission(jobs, RecordedWorkers(), limit=2, clock=clock)
     submit_many(submit, 2)
-    with pytest.raises(DailyLimit) as refused:
+    with pytest.raises(DailyLimitReached) as refused:
         submit(a_case(), caller="game", webhook_url=URL)
     assert len(jobs.jobs) == 2
     submit_many(submit, 2, caller="another game")
@@ -178,7 +178,7 @@ def test_a_replacement_counts() -> None:
     submit = a_submission(jobs, RecordedWorkers(), limit=1)
     old, _ = submit(a_case(), caller="game", webhook_url=URL)
     jobs.jobs["case-1"] = ended = replace(old, status=Status.FAILED, version=9)
-    with pytest.raises(DailyLimit):
+    with pytest.raises(DailyLimitReached):
         submit(OTHER, caller="game", webhook_url=URL, replace=True)
     assert jobs.jobs["case-1"] == ended
 

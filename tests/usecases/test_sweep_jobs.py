@@ -54,14 +54,14 @@ def a_world(*case_ids: str) -> World:
 def test_a_job_is_left_alone_until_it_is_due() -> None:
     world = a_world()
     world.clock.now += TIMING.grace - 1
-    assert world.sweep().rearmed == []
+    assert world.sweep().rescheduled == []
     assert world.workers.orders == []
 
 
 def test_a_stale_pending_job_is_armed_again_and_handed_to_a_worker() -> None:
     world = a_world()
     world.until_due(world.jobs.get("case-1"))
-    assert world.sweep().rearmed == ["case-1"]
+    assert world.sweep().rescheduled == ["case-1"]
     job = world.jobs.get("case-1")
     assert (job.run, job.retry_count, job.status) == (2, 1, Status.PENDING)
     [order] = world.workers.orders
@@ -97,18 +97,18 @@ def claimed(world: World, *done: str) -> None:
 
 def test_a_job_ends_when_more_of_its_runs_were_lost_than_allowed() -> None:
     world = a_world()
-    for _ in range(TIMING.max_retries):
+    for _ in range(TIMING.max_lost_runs):
         claimed(world)
         world.until_due(world.jobs.get("case-1"))
-        assert world.sweep().rearmed == ["case-1"]
+        assert world.sweep().rescheduled == ["case-1"]
     claimed(world)
     world.until_due(world.jobs.get("case-1"))
     assert world.sweep().ended == ["case-1"]
     job = world.jobs.get("case-1")
-    assert (job.status, job.losses, job.due_at) == (Status.FAILED, TIMING.max_retries + 1, None)
+    assert (job.status, job.lost_runs, job.due_at) == (Status.FAILED, TIMING.max_lost_runs + 1, None)
     assert {f.code for f in job.failures.values()} == {"retries_exhausted"}
     assert job.last_error == "the worker was lost, 4 times"
-    assert len(world.workers.orders) == TIMING.max_retries
+    assert len(world.workers.orders) == TIMING.max_lost_runs
 
 
 def test_runs_that_nobody_claimed_are_no_losses_and_end_only_at_the_deadline() -> None:
@@ -118,7 +118,7 @@ def test_runs_that_nobody_claimed_are_no_losses_and_end_only_at_the_deadline() -
         world.until_due(job)
         world.sweep()
         job = world.jobs.get("case-1")
-    assert job.losses == 0
+    assert job.lost_runs == 0
     assert job.retry_count > 50
     assert {f.code for f in job.failures.values()} == {"deadline_exceeded"}
     assert world.clock.now >= job.deadline_at
@@ -212,7 +212,7 @@ def test_storage_that_cannot_be_read_leaves_the_job_for_the_next_sweep() -> None
     world.until_due(world.jobs.get("case-1"))
     assert world.sweep().failed == {"case-1": "StorageFailed"}
     world.images.error = None
-    assert world.sweep().rearmed == ["case-1"]
+    assert world.sweep().rescheduled == ["case-1"]
 
 
 def test_a_job_past_its_deadline_ends_whatever_its_retries() -> None:
@@ -229,7 +229,7 @@ def test_a_refused_worker_is_tried_again_when_the_job_comes_due_again() -> None:
     assert world.sweep().refused == ["case-1"]
     world.workers.refusing = False
     world.until_due(world.jobs.get("case-1"))
-    assert world.sweep().rearmed == ["case-1"]
+    assert world.sweep().rescheduled == ["case-1"]
     assert [order.run for order in world.workers.orders] == [3]
 
 
@@ -238,14 +238,14 @@ def test_of_two_sweepers_one_arms_the_job() -> None:
     world.until_due(world.jobs.get("case-1"))
     world.jobs.lost_writes = 1
     report = world.sweep()
-    assert (report.rearmed, world.workers.orders) == ([], [])
+    assert (report.rescheduled, world.workers.orders) == ([], [])
 
 
 def test_one_job_in_trouble_does_not_stop_the_others() -> None:
     world = a_world("case-1", "case-2", "case-3")
     world.clock.now += TIMING.grace
     del world.jobs.cases["case-2", "job-1", 0]
-    assert world.sweep().rearmed == ["case-1", "case-2", "case-3"]
+    assert world.sweep().rescheduled == ["case-1", "case-2", "case-3"]
     assert [order.case.case_id for order in world.workers.orders] == ["case-1", "case-3"]
 
 
@@ -253,9 +253,9 @@ def test_a_sweep_does_no_more_than_its_limit_and_the_next_goes_on() -> None:
     world = a_world("case-1", "case-2", "case-3")
     world.limit = 2
     world.clock.now += TIMING.grace
-    assert len(world.sweep().rearmed) == 2
-    assert len(world.sweep().rearmed) == 1
-    assert world.sweep().rearmed == []
+    assert len(world.sweep().rescheduled) == 2
+    assert len(world.sweep().rescheduled) == 1
+    assert world.sweep().rescheduled == []
 
 
 def test_a_picture_in_storage_wins_over_a_failure_that_was_reported() -> None:
@@ -286,7 +286,7 @@ def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it(error: Exc
     world.jobs = broken
     world.clock.now += TIMING.grace
     report = world.sweep()
-    assert (report.failed, report.rearmed) == ({"case-1": type(error).__name__}, ["case-2"])
+    assert (report.failed, report.rescheduled) == ({"case-1": type(error).__name__}, ["case-2"])
 
 
 def test_what_there_is_no_time_for_is_left_to_the_next_sweep() -> None:
@@ -294,8 +294,8 @@ def test_what_there_is_no_time_for_is_left_to_the_next_sweep() -> None:
     world.until_due(world.jobs.get("case-1"))
     left = iter([2.0, 1.0, 0.0])
     report = world.sweep(lambda: next(left))
-    assert (report.rearmed, report.left) == (["case-1", "case-2"], ["case-3"])
-    assert world.sweep().rearmed == ["case-3"]
+    assert (report.rescheduled, report.left) == (["case-1", "case-2"], ["case-3"])
+    assert world.sweep().rescheduled == ["case-3"]
 
 
 def test_several_jobs_are_looked_after_at_once() -> None:
@@ -309,4 +309,4 @@ def test_several_jobs_are_looked_after_at_once() -> None:
 
     with ThreadPoolExecutor(4) as threads:
         report = replace(world.sweep, each=threads.map)(wait_for_the_others)
-    assert sorted(report.rearmed) == sorted(world.jobs.jobs)
+    assert sorted(report.rescheduled) == sorted(world.jobs.jobs)

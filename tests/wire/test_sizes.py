@@ -106,7 +106,7 @@ def test_a_worker_of_before_the_log_is_understood_without_its_events() -> None:
     snapshot = a_snapshot(a_case(), SnapshotKind.PROGRESS, 2, done=("evidence-1",))
     body = json.loads(dump(ImageProgressUpdate.of(snapshot)))
     assert "log" not in body
-    body["events"] = [{"kind": "try", "at": NOW, "milliseconds": 1, "outcome": "made", "attempt": 1}]
+    body["events"] = [{"kind": "attempt", "at": NOW, "milliseconds": 1, "outcome": "made", "attempt": 1}]
     assert parse(ImageProgressUpdate, json.dumps(body).encode()).to_snapshot() == snapshot
 
 

@@ -138,8 +138,7 @@ def test_the_job_has_the_names_of_the_contract() -> None:
         "status": "generating",
         "createdAt": NOW,
         "startedAt": NOW,
-        "armedAt": NOW,
-        "dueAt": NOW + TIMING.lease,
+        "scheduledAt": NOW,
         "deadlineAt": NOW + TIMING.deadline,
         "evidence": [
             {"id": "evidence-1", "name": "Evidence no 1"},

@@ -35,7 +35,7 @@ def test_a_picture_is_made_developed_and_stored_with_its_facts() -> None:
         "shot": "evidence-1",
         "model": "fake-model",
     }
-    assert attempt.developer.facts == [{"case": "case-1", "shot": "evidence-1", "model": "fake-model"}]
+    assert attempt.processor.facts == [{"case": "case-1", "shot": "evidence-1", "model": "fake-model"}]
     assert (attempt.billed, attempt.seconds, attempt.model) == ([True], 2.0, "fake-model")
 
 
@@ -60,12 +60,12 @@ def test_a_picture_that_never_comes_ends_at_the_deadline_and_its_requests_are_ca
     ],
 )
 def test_what_may_pass_is_tried_again_and_is_waste_if_it_is_billed(error: ShotError) -> None:
-    attempt = Attempt([error, 1.0], purses={"job:1": 9 * PRICE})
+    attempt = Attempt([error, 1.0], budgets={"job:1": 9 * PRICE})
     assert attempt.error is None
     assert len(attempt.provider.asked) == 2
     assert attempt.billed == [False, True][not error.billed :]
-    told = [event.cost_micro_usd for event in attempt.events if event.kind is EventKind.TRY]
-    assert sum(told) == len(attempt.billed) * PRICE == attempt.quota.purses["job:1"][1]
+    told = [event.cost_micro_usd for event in attempt.events if event.kind is EventKind.ATTEMPT]
+    assert sum(told) == len(attempt.billed) * PRICE == attempt.quota.budgets["job:1"][1]
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_a_shot_that_the_end_of_the_run_cuts_short_is_left_to_another() -> None:
 
 
 def test_what_was_not_billed_is_given_back() -> None:
-    attempt = Attempt([Overloaded("busy"), Overloaded("busy"), 1.0], purses={"job:1": PRICE})
+    attempt = Attempt([Overloaded("busy"), Overloaded("busy"), 1.0], budgets={"job:1": PRICE})
     assert attempt.error is None
-    assert attempt.quota.purses["job:1"][1] == PRICE
+    assert attempt.quota.budgets["job:1"][1] == PRICE
 
 
 def test_a_refused_picture_costs_nothing() -> None:
-    attempt = Attempt([Refused("SAFETY")], purses={"job:1": PRICE})
-    assert (attempt.billed, attempt.quota.purses["job:1"][1]) == ([], 0)
+    attempt = Attempt([Refused("SAFETY")], budgets={"job:1": PRICE})
+    assert (attempt.billed, attempt.quota.budgets["job:1"][1]) == ([], 0)
 
 
 def test_a_picture_that_cannot_be_decoded_is_billed_as_waste_and_asked_for_once_more() -> None:
@@ -154,15 +154,15 @@ def test_a_picture_that_cannot_be_decoded_is_billed_as_waste_and_asked_for_once_
 
 
 def test_whatever_fails_after_the_provider_has_answered_is_billed() -> None:
-    attempt = Attempt([1.0], bad=Refused("of the developer's own"), purses={"job:1": 9 * PRICE})
+    attempt = Attempt([1.0], bad=Refused("of the processor's own"), budgets={"job:1": 9 * PRICE})
     assert attempt.billed == [False]
-    assert attempt.quota.purses["job:1"][1] == attempt.events[0].cost_micro_usd == PRICE
+    assert attempt.quota.budgets["job:1"][1] == attempt.events[0].cost_micro_usd == PRICE
 
 
 def test_every_failure_is_told_in_words_with_the_provider_it_is_of() -> None:
     attempt = Attempt([AccountUnusable("billing is not active")], fallback=[Overloaded("busy"), 1.0])
     assert attempt.error is None
-    assert [e.reason for e in attempt.events if e.kind is EventKind.TRY] == [
+    assert [e.reason for e in attempt.events if e.kind is EventKind.ATTEMPT] == [
         "fake/model: billing is not active",
         "other/model: busy",
         "",
@@ -224,9 +224,9 @@ def told(attempt: Attempt) -> list[tuple[str, str, float, int | None, bool]]:
 def test_every_try_and_every_wait_is_told_with_its_duration_and_price() -> None:
     attempt = Attempt([after(3.0, Overloaded("busy")), after(5.0, Refused("no"))])
     assert told(attempt) == [
-        ("try", "overloaded", 3.0, 1, False),
+        ("attempt", "overloaded", 3.0, 1, False),
         ("wait", "backoff", 0.5, None, False),
-        ("try", "refused", 5.0, 2, False),
+        ("attempt", "refused", 5.0, 2, False),
     ]
     assert {event.shot_id for event in attempt.events} == {SHOT.id}
 
@@ -234,8 +234,8 @@ def test_every_try_and_every_wait_is_told_with_its_duration_and_price() -> None:
 def test_a_wait_for_the_quota_is_told() -> None:
     throttled = Attempt([after(1.0, Throttled("slow down", retry_after=7.0)), 1.0])
     assert [(e.kind, e.outcome) for e in throttled.events] == [
-        ("try", "throttled"),
+        ("attempt", "throttled"),
         ("wait", "quota"),
-        ("try", "made"),
+        ("attempt", "made"),
     ]
     assert throttled.events[1].milliseconds == pytest.approx(7000, abs=100)

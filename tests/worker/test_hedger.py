@@ -84,7 +84,7 @@ def test_a_second_request_needs_a_start_from_the_quota() -> None:
 
 
 def test_a_second_request_needs_money() -> None:
-    attempt = Attempt([9999.0, 3.0], hedges=7, purses={"job:1": PRICE})
+    attempt = Attempt([9999.0, 3.0], hedges=7, budgets={"job:1": PRICE})
     assert len(attempt.provider.asked) == 1
     assert isinstance(attempt.error, BudgetExhausted)
 
@@ -96,17 +96,17 @@ async def coming_too_late() -> RawImage:
 
 
 def test_a_picture_that_comes_in_the_moment_the_race_ends_is_billed_as_waste() -> None:
-    attempt = Attempt([coming_too_late, Refused("SAFETY")], hedges=1, purses={"job:1": 9 * PRICE})
+    attempt = Attempt([coming_too_late, Refused("SAFETY")], hedges=1, budgets={"job:1": 9 * PRICE})
     assert isinstance(attempt.error, Refused)
     assert attempt.billed == [False]
-    assert attempt.quota.purses["job:1"][1] == PRICE
+    assert attempt.quota.budgets["job:1"][1] == PRICE
 
 
 def test_two_pictures_in_one_moment_are_one_of_use_and_one_of_none() -> None:
-    attempt = Attempt([23.0, 3.0], hedges=1, purses={"job:1": 9 * PRICE})
+    attempt = Attempt([23.0, 3.0], hedges=1, budgets={"job:1": 9 * PRICE})
     assert sorted(attempt.billed) == [False, True]
     assert sum(event.cost_micro_usd for event in attempt.events) == 2 * PRICE
-    assert attempt.quota.purses["job:1"][1] == 2 * PRICE
+    assert attempt.quota.budgets["job:1"][1] == 2 * PRICE
 
 
 def test_a_second_request_that_starts_as_the_first_ends_gives_back_its_place() -> None:

@@ -8,7 +8,7 @@ from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, ShotError, S
 from darkroom.domain.quota import LONGEST_PAUSE_MS, QUEUE_MS, Limits, Quota, Turn
 from darkroom.worker.rate_limiter import CONTENTION_TRIES, Admission, Postponed, Requests
 
-from testing.builders import PRICE, a_source
+from testing.builders import PRICE, an_image_model
 from testing.fakes import LoopClock, MemoryQuota, ScriptedProvider
 from testing.virtual_time import run
 
@@ -21,7 +21,7 @@ class Fleet:
 
     limits: Limits
     quota: MemoryQuota = field(default_factory=MemoryQuota)
-    purses: dict[str, int] = field(default_factory=dict)
+    budgets: dict[str, int] = field(default_factory=dict)
     starts: list[float] = field(default_factory=list)
     ended: dict[str, float] = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
@@ -33,11 +33,11 @@ class Fleet:
         turn: Turn = Turn.NEW,
     ) -> Admission:
         return Admission(
-            source=a_source(ScriptedProvider(), limits=self.limits),
+            image_model=an_image_model(ScriptedProvider(), limits=self.limits),
             store=self.quota,
             clock=LoopClock(),
             jitter=lambda: 0.5,
-            purses=self.purses,
+            budgets=self.budgets,
             requests=Requests(slots=asyncio.Semaphore(concurrency)),
             deadline_at=LoopClock().start + round(deadline_s * 1000),
             turn=turn,
@@ -264,7 +264,7 @@ def test_a_wait_beyond_the_deadline_is_the_end() -> None:
 
 
 def test_who_cannot_pay_waits_for_what_may_be_given_back() -> None:
-    fleet = Fleet(Limits(), purses={"job:1": 2 * PRICE})
+    fleet = Fleet(Limits(), budgets={"job:1": 2 * PRICE})
 
     async def three() -> None:
         admission = fleet.worker()
@@ -278,11 +278,11 @@ def test_who_cannot_pay_waits_for_what_may_be_given_back() -> None:
     run(three())
     assert fleet.starts == [0.0, 0.0, 5.0]
     assert [type(e) for e in fleet.errors] == [BudgetExhausted]
-    assert fleet.quota.purses["job:1"][1] == 2 * PRICE
+    assert fleet.quota.budgets["job:1"][1] == 2 * PRICE
 
 
 def test_what_two_runs_may_spend_together_is_never_exceeded() -> None:
-    fleet = Fleet(Limits(), purses={"day:1": 20 * PRICE})
+    fleet = Fleet(Limits(), budgets={"day:1": 20 * PRICE})
 
     async def both() -> None:
         await asyncio.gather(*(fleet.case(f"case-{n}", 14) for n in range(2)))
@@ -309,7 +309,7 @@ def test_without_the_quota_nothing_starts(quota: MemoryQuota) -> None:
 
 
 def test_what_is_given_back_and_could_not_be_stored_counts_as_spent() -> None:
-    fleet = Fleet(Limits(), purses={"job:1": 5 * PRICE})
+    fleet = Fleet(Limits(), budgets={"job:1": 5 * PRICE})
 
     async def lost() -> None:
         admission = fleet.worker()
@@ -320,11 +320,11 @@ def test_what_is_given_back_and_could_not_be_stored_counts_as_spent() -> None:
         await admission.close()
 
     run(lost())
-    assert fleet.quota.purses["job:1"][1] == PRICE
+    assert fleet.quota.budgets["job:1"][1] == PRICE
 
 
 def test_cancelled_waits_leave_no_trace() -> None:
-    fleet = Fleet(Limits(per_minute=1), purses={"job:1": 5 * PRICE})
+    fleet = Fleet(Limits(per_minute=1), budgets={"job:1": 5 * PRICE})
 
     async def cancelled() -> int:
         admission = fleet.worker()
@@ -338,7 +338,7 @@ def test_cancelled_waits_leave_no_trace() -> None:
         return admission.requests.now
 
     assert run(cancelled()) == 0
-    assert fleet.quota.purses["job:1"][1] == PRICE
+    assert fleet.quota.budgets["job:1"][1] == PRICE
 
 
 def test_starts_that_are_held_already_are_not_asked_for_again() -> None:
@@ -387,7 +387,7 @@ def test_an_extra_request_starts_only_when_nobody_else_wants_its_place() -> None
 
 
 def test_a_start_that_is_thrown_away_costs_nothing() -> None:
-    fleet = Fleet(Limits(), purses={"job:1": 5 * PRICE})
+    fleet = Fleet(Limits(), budgets={"job:1": 5 * PRICE})
 
     async def paused_again() -> int:
         admission = fleet.worker()
@@ -401,4 +401,4 @@ def test_a_start_that_is_thrown_away_costs_nothing() -> None:
         return admission.requests.now
 
     assert run(paused_again()) == 0
-    assert fleet.quota.purses["job:1"][1] == PRICE
+    assert fleet.quota.budgets["job:1"][1] == PRICE

@@ -66,7 +66,7 @@ def test_no_exception_of_the_channel_loses_a_picture(error: Exception, kind: Sna
 
     room.channel.answer = refusing(error, once)
     report = room.develop(an_order(CASE))
-    assert (report.ending, len(report.ledger.images), first) == (Ending.ENDED, 14, [])
+    assert (report.ending, len(report.state.images), first) == (Ending.ENDED, 14, [])
     assert room.channel.arrived[-1].kind is SnapshotKind.END
 
 

@@ -22,16 +22,16 @@ from darkroom.domain.quota import Limits
 from darkroom.domain.run import WorkOrder, work_order
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, RawImage
-from darkroom.worker.attempts import RacePolicy
-from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.attempts import AttemptPolicy
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import DevelopCase
+from darkroom.worker.run_job import RunJob
 from darkroom.worker.run_state import Ending, RunReport
 
-from testing.builders import NOW, PRICE, a_case, a_job, a_source, keys_of
+from testing.builders import NOW, PRICE, a_case, a_job, an_image_model, keys_of
 from testing.fakes import (
     Ids,
-    InstantDeveloper,
+    InstantProcessor,
     LoopClock,
     ManualClock,
     MemoryImages,
@@ -71,15 +71,15 @@ class Darkroom:
 
         return run(timed())
 
-    def _worker(self) -> DevelopCase:
-        return DevelopCase(
-            make_shot=MakeShot(
-                developer=InstantDeveloper(when=self.picture_times),
+    def _worker(self) -> RunJob:
+        return RunJob(
+            generate_image=GenerateImage(
+                processor=InstantProcessor(when=self.picture_times),
                 images=self.images,
                 jitter=lambda: 0.5,
-                policy=RacePolicy(),
+                policy=AttemptPolicy(),
             ),
-            sources=[a_source(self.provider, limits=self.limits)],
+            image_models=[an_image_model(self.provider, limits=self.limits)],
             quota=self.quota,
             channel=self.channel,
             clock=self.clock,
@@ -116,7 +116,7 @@ def refusing(error: Exception, when: Callable[[Snapshot], bool]) -> Callable[[Sn
 def test_all_pictures_are_made_at_once_stored_and_reported() -> None:
     room = Darkroom()
     report = room.develop(an_order())
-    assert (report.ending, len(report.ledger.images)) == (Ending.ENDED, 14)
+    assert (report.ending, len(report.state.images)) == (Ending.ENDED, 14)
     assert room.images.stored_pictures.keys() == set(room.last.images.values())
     assert (room.last.kind, len(room.last.images), room.last.failures) == (SnapshotKind.END, 14, {})
     assert room.provider.most_in_flight == 14
@@ -176,7 +176,7 @@ def test_a_case_is_partial_when_some_pictures_fail() -> None:
     room = Darkroom()
     room.provider.replies = {f"Location no {i}": [Refused("IMAGE_SAFETY")] for i in (1, 2, 3, 4)}
     report = room.develop(an_order())
-    assert (len(report.ledger.images), len(room.last.failures)) == (10, 4)
+    assert (len(report.state.images), len(room.last.failures)) == (10, 4)
     assert room.last.status == "partial"
     assert {f.code for f in room.last.failures.values()} == {"refused"}
 
@@ -192,7 +192,7 @@ def test_two_pictures_that_hang_are_asked_for_again_and_come() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 3": [9e9, 2.0], "Location no 1": [9e9, 2.0]}
     report = room.develop(an_order())
-    assert (len(report.ledger.images), room.last.status) == (14, "completed")
+    assert (len(report.state.images), room.last.status) == (14, "completed")
     assert room.seconds < 22
     assert len(room.provider.cancelled) == 2
     assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (16 * PRICE, 2 * PRICE)
@@ -202,7 +202,7 @@ def test_two_pictures_that_hang_for_ever_cost_their_deadline_and_nothing_else() 
     room = Darkroom()
     room.provider.replies = {"Evidence no 3": [9e9], "Location no 1": [9e9]}
     report = room.develop(an_order())
-    assert (len(report.ledger.images), room.last.status) == (12, "partial")
+    assert (len(report.state.images), room.last.status) == (12, "partial")
     assert {f.code for f in room.last.failures.values()} == {"timed_out"}
     assert 60 < room.seconds <= 121
     assert room.provider.in_flight == 0
@@ -244,7 +244,7 @@ def test_a_run_that_the_quota_makes_wait_ends_and_says_until_when() -> None:
 def test_a_wait_for_the_quota_beyond_the_deadline_ends_the_shots() -> None:
     room = Darkroom(limits=Limits(per_day=4))
     report = room.develop(replace(an_order(), deadline_at=NOW + 3_600_000))
-    assert (report.ending, len(report.ledger.images)) == (Ending.ENDED, 4)
+    assert (report.ending, len(report.state.images)) == (Ending.ENDED, 4)
     assert {f.code for f in room.last.failures.values()} == {"quota_exhausted"}
 
 
@@ -255,12 +255,12 @@ def test_a_job_never_costs_more_than_its_caller_allows() -> None:
     room.develop(an_order(case))
     assert (len(room.last.images), room.last.cost_micro_usd) == (10, 10 * PRICE)
     assert {f.code for f in room.last.failures.values()} == {"budget_exhausted"}
-    assert room.quota.purses["job:job-1"][1] == 10 * PRICE
+    assert room.quota.budgets["job:job-1"][1] == 10 * PRICE
 
 
 def test_what_a_lost_run_reserved_counts_as_spent() -> None:
     room = Darkroom()
-    room.quota.purses["job:job-1"] = (1, 8 * PRICE, NOW)
+    room.quota.budgets["job:job-1"] = (1, 8 * PRICE, NOW)
     room.develop(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)))
     assert len(room.provider.asked) == 2
 
@@ -273,8 +273,8 @@ def test_the_run_tells_in_words_why_requests_failed_and_counts_what_an_operator_
         "Evidence no 3.": [Overloaded("busy"), 1.0],
     }
     report = room.develop(an_order())
-    assert report.ledger.reasons == {"fake/model: billing is not active": 2, "fake/model: busy": 1}
-    assert report.ledger.faults == 2
+    assert report.state.reasons == {"fake/model: billing is not active": 2, "fake/model: busy": 1}
+    assert report.state.faults == 2
     assert cloudwatch.of_run(report)[cloudwatch.Metric.PROVIDER_FAULTS] == 2
 
 
@@ -283,16 +283,16 @@ def test_a_job_whose_budget_was_forgotten_spends_no_more_than_is_left_of_it() ->
     order = replace(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)), spent_micro_usd=8 * PRICE)
     room.develop(order)
     assert len(room.provider.asked) == 2
-    assert room.quota.purses["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
+    assert room.quota.budgets["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
 
 
 def test_a_budget_is_kept_for_as_long_as_the_latest_run_may_take_also_when_nothing_is_spent() -> None:
     room = Darkroom()
-    room.quota.purses["job:job-1"] = (1, 10 * PRICE, NOW)
+    room.quota.budgets["job:job-1"] = (1, 10 * PRICE, NOW)
     order = an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE))
     room.develop(order)
     assert room.provider.asked == []
-    assert room.quota.purses["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
+    assert room.quota.budgets["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
 
 
 def test_all_jobs_of_a_day_together_cost_no_more_than_the_deployment_allows() -> None:
@@ -310,9 +310,9 @@ def test_a_defect_of_ours_in_one_shot_leaves_the_others_unharmed() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 1.": [broken]}
     report = room.develop(an_order())
-    assert len(report.ledger.images) == 13
+    assert len(report.state.images) == 13
     assert room.last.failures["evidence-1"].code == "internal"
-    assert [type(d) for d in report.ledger.defects] == [ZeroDivisionError]
+    assert [type(d) for d in report.state.defects] == [ZeroDivisionError]
 
 
 def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_end() -> None:
@@ -519,10 +519,10 @@ def test_a_run_reports_its_throttles_and_how_long_batches_and_requests_took() ->
     room.provider.replies = {"Evidence no 1.": [Throttled("429", retry_after=2.0), 1.0]}
     room.provider.seconds = 3.0
     report = room.develop(an_order(a_case(4, 0)))
-    batches = [event for event in report.ledger.events if event.kind is EventKind.BATCH]
-    assert report.ledger.throttles == 1
+    batches = [event for event in report.state.events if event.kind is EventKind.BATCH]
+    assert report.state.throttles == 1
     assert [5_000 < batch.milliseconds < 20_000 for batch in batches] == [True]
-    tries = [event.milliseconds for event in report.ledger.events if event.kind is EventKind.TRY]
+    tries = [event.milliseconds for event in report.state.events if event.kind is EventKind.ATTEMPT]
     assert max(tries) < 4_000
 
 
@@ -533,6 +533,6 @@ def test_a_worker_learns_how_long_requests_take_whenever_they_start() -> None:
     async def learned() -> list[float]:
         worker = room._worker()
         await worker(an_order(a_case(6, 0)), lambda: 300.0)
-        return list(worker.sources[0].latencies.seen)
+        return list(worker.image_models[0].latencies.seen)
 
     assert run(learned()) == [3.0] * 6

@@ -21,12 +21,12 @@ function element(name, attributes = {}, ...content) {
 
 /** Draw `told` (the API's timeline) into `box`; `names` maps ids to what people call the items. */
 export function draw(box, told, names) {
-  const moves = element("ul", { class: "moves" });
-  for (const { at, what, run, by } of told.moves) {
-    moves.append(element("li", {}, `${clock(at)} ${what} by ${by}${run > 1 ? `, run ${run}` : ""}`));
+  const history = element("ul", { class: "history" });
+  for (const { at, action, run, by } of told.history) {
+    history.append(element("li", {}, `${clock(at)} ${action} by ${by}${run > 1 ? `, run ${run}` : ""}`));
   }
   const charts = stretches(told.runs.flatMap(({ events }) => events).filter(({ kind }) => kind !== "batch"));
-  box.replaceChildren(moves, key(charts.flat()), ...charts.flatMap((events) => chart(events, names)));
+  box.replaceChildren(history, key(charts.flat()), ...charts.flatMap((events) => chart(events, names)));
 }
 
 /** The events in parts: a pause of minutes between two runs would leave no room for what happened. */

@@ -85,9 +85,9 @@ def failures(console: Console, job: Job) -> None:
 def timeline(console: Console, told: Timeline) -> None:
     """A bar for each try of each item, and what happened to the job."""
     told = plain_model(told)
-    for move in told.moves:
+    for move in told.history:
         seconds = (move.at - told.created_at) / 1000
-        line(console, f"{seconds:8.1f} s  {move.what} by {move.by} (run {move.run})")
+        line(console, f"{seconds:8.1f} s  {move.action} by {move.by} (run {move.run})")
     events = [event for run in told.runs for event in run.events]
     if not events:
         return

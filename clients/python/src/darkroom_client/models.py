@@ -147,11 +147,11 @@ class Event(_Received):
     cost_usd: float = 0
 
 
-class Move(_Received):
+class HistoryEntry(_Received):
     """Something that happened to the job, and who did it."""
 
     at: Whole
-    what: str
+    action: str
     run: Whole
     by: str
 
@@ -174,8 +174,8 @@ class Timeline(_Received):
     version: Whole
     created_at: Whole
     completed_at: Whole | None = None
-    moves: list[Move]
-    moves_omitted: Whole = 0
+    history: list[HistoryEntry]
+    history_omitted: Whole = 0
     runs: list[Run]
 
 

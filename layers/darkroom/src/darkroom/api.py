@@ -28,7 +28,7 @@ STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
     errors.BadSignature: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
-    errors.DailyLimit: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.DailyLimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.DeliveryNotFound: HTTPStatus.NOT_FOUND,
     errors.ImageNotFound: HTTPStatus.NOT_FOUND,
@@ -281,7 +281,7 @@ def problem(error: errors.DarkroomError) -> Response[str]:
     headers: Headers = {}
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
-    if isinstance(error, errors.StillStopping | errors.DailyLimit):
+    if isinstance(error, errors.StillStopping | errors.DailyLimitReached):
         headers["Retry-After"] = str(error.seconds)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"

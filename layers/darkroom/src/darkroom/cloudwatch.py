@@ -96,7 +96,7 @@ def of_tally(tally: Tally) -> dict[Metric, float]:
 def of_run(report: RunReport) -> dict[Metric, float]:
     """What only the worker knows of its run."""
     return {
-        Metric.THROTTLES: report.ledger.throttles,
-        Metric.PROVIDER_FAULTS: report.ledger.faults,
+        Metric.THROTTLES: report.state.throttles,
+        Metric.PROVIDER_FAULTS: report.state.faults,
         Metric.WEBHOOK_FAILURES: report.undelivered,
     }

@@ -85,7 +85,7 @@ SUBMIT: dict[str, Any] = _for_callers(
             [
                 errors.InvalidInput,
                 errors.Forbidden,
-                errors.DailyLimit,
+                errors.DailyLimitReached,
                 errors.CaseConflict,
                 errors.JobOpen,
                 errors.StillStopping,
@@ -111,7 +111,7 @@ RETRY: dict[str, Any] = _for_callers(
             [
                 errors.InvalidInput,
                 errors.Forbidden,
-                errors.DailyLimit,
+                errors.DailyLimitReached,
                 errors.JobNotFound,
                 errors.JobOpen,
                 errors.StillStopping,

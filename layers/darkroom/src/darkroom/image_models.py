@@ -16,7 +16,7 @@ from darkroom.domain.quota import Limits
 from darkroom.ports import ImageProvider
 from darkroom.settings import MissingSetting, WorkerSettings
 from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import Source
+from darkroom.worker.rate_limiter import ImageModel
 
 type _Made = tuple[str, str, ImageProvider]
 """Model, quality, provider."""
@@ -26,18 +26,20 @@ type _Secrets = Callable[[str], Secret]
 """The secret with a name or ARN."""
 
 
-def sources(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = api_key) -> list[Source]:
+def image_models(
+    settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = api_key
+) -> list[ImageModel]:
     """Return the provider, then the one to fall back on; raises MissingSetting for one that does not exist.
 
     Limits and an own price are those of the first: what the other allows, its answers say.
     """
 
-    def source(name: str, limits: Limits, price_usd: float) -> Source:
+    def image_model(name: str, limits: Limits, price_usd: float) -> ImageModel:
         if name not in _MAKERS:
             raise MissingSetting(f"IMAGE_PROVIDER and FALLBACK_PROVIDER must be one of {sorted(_MAKERS)}")
         model, quality, provider = _MAKERS[name](settings, client, secrets)
         listed = prices.price(name, model, quality)
-        return Source(
+        return ImageModel(
             name=f"{name}/{model}",
             provider=provider,
             limits=limits,
@@ -46,10 +48,10 @@ def sources(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secre
             day_until=day_ends(settings.quota_day_zone),
         )
 
-    first = source(settings.image_provider, settings.limits, settings.image_price_usd)
+    first = image_model(settings.image_provider, settings.limits, settings.image_price_usd)
     if not settings.fallback_provider:
         return [first]
-    return [first, source(settings.fallback_provider, Limits(), 0.0)]
+    return [first, image_model(settings.fallback_provider, Limits(), 0.0)]
 
 
 def _gemini(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets) -> _Made:

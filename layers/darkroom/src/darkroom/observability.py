@@ -49,28 +49,28 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: fl
 
     What of `seconds` is not in `cpu_seconds` was spent waiting.
     """
-    ledger = report.ledger
+    state = report.state
     log.info(
         "run_ended",
         case_id=order.case.case_id,
         run=order.run,
         ending=report.ending,
-        completed=len(ledger.images),
+        completed=len(state.images),
         total=len(order.case.shots),
-        failures=dict(Counter(failure.code for failure in ledger.failures.values())),
-        reasons=dict(ledger.reasons.most_common(MAX_REASONS)),
+        failures=dict(Counter(failure.code for failure in state.failures.values())),
+        reasons=dict(state.reasons.most_common(MAX_REASONS)),
         undelivered=report.undelivered,
-        requests_billed=ledger.requests,
-        throttles=ledger.throttles,
-        cost_micro_usd=ledger.cost_micro_usd,
-        wasted_micro_usd=ledger.wasted_micro_usd,
-        models=dict(ledger.models),
+        requests_billed=state.requests,
+        throttles=state.throttles,
+        cost_micro_usd=state.cost_micro_usd,
+        wasted_micro_usd=state.wasted_micro_usd,
+        models=dict(state.models),
         seconds=round(report.seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
     )
-    if other := [model for model in ledger.models if not _is_one_of(model, ledger.asked)]:
-        log.warning("another_model_answered", models=other, asked=list(ledger.asked))
-    for defect in ledger.defects:
+    if other := [model for model in state.models if not _is_one_of(model, state.asked)]:
+        log.warning("another_model_answered", models=other, asked=list(state.asked))
+    for defect in state.defects:
         log.error("shot_defect", run=order.run, exc_info=defect)
 
 
@@ -79,7 +79,7 @@ def _is_one_of(model: str, asked: Iterable[str]) -> bool:
     return any(model == name or model.startswith(f"{name}-") for name in asked)
 
 
-def note_job(log: Logger, did: str, job: Job) -> None:
+def log_job(log: Logger, did: str, job: Job) -> None:
     """Add to the invocation's canonical line what was done, and the job as it is now."""
     log.set_correlation_id(job.job_id)
     log.append_keys(

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from darkroom.domain.callbacks import Answer, Delivery
+from darkroom.domain.callbacks import Delivery, ReceiverResponse
 from darkroom.domain.case import Case
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
-from darkroom.domain.quota import Account
+from darkroom.domain.quota import QuotaState
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.tally import Tally
@@ -58,11 +58,11 @@ class JobStore(Protocol):
         """Return the case ids of at most `limit` jobs with `due_at` <= `now`, the longest overdue first."""
 
 
-class CaseAllowance(Protocol):
+class DailyLimit(Protocol):
     """Number of cases that each caller may submit, or retry at a price, on one day."""
 
     def take(self, caller: str, now: int) -> None:
-        """Count one more case of `caller`; raises DailyLimit when that would be too many."""
+        """Count one more case of `caller`; raises DailyLimitReached when that would be too many."""
 
 
 class CounterStore(Protocol):
@@ -102,25 +102,25 @@ class RawImage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """An account as it was stored, and which version of each of its parts."""
+class StoredQuota:
+    """An state as it was stored, and which version of each of its parts."""
 
-    source: str
-    account: Account
+    image_model: str
+    state: QuotaState
     versions: tuple[int, ...]
-    """Of the quota, then of each purse; 0 when there is none yet."""
+    """Of the quota, then of each budget; 0 when there is none yet."""
 
 
 class QuotaStore(Protocol):
-    """Where all workers' quotas and purses are kept."""
+    """Where all workers' quotas and budgets are kept."""
 
-    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
-        """The account of `source` with `purses` (name → limit in micro-USD); never a stale one.
+    async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
+        """The state of `image_model` with `budgets` (name → limit in micro-USD); never a stale one.
 
         What nobody has stored yet is empty. Raises Contention while it is being written, StorageFailed.
         """
 
-    async def save(self, kept: Kept, account: Account) -> None:
+    async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         """Replace all that changed or nothing; raises Contention when `kept` is not the stored one.
 
         Raises StorageFailed when it is not known whether it was stored.
@@ -134,10 +134,10 @@ class ImageProvider(Protocol):
         """One picture; raises ShotError. Being cancelled must end the request."""
 
 
-class Developer(Protocol):
+class ImageProcessor(Protocol):
     """Turns what a provider answered into what a player sees."""
 
-    async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
+    async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
         """A JPEG of the size and quality of this deployment that tells `facts`; raises BadImage."""
 
 
@@ -193,5 +193,5 @@ class DelivererInvoker(Protocol):
 class CallbackSender(Protocol):
     """Reaches callers' receivers."""
 
-    def send(self, delivery: Delivery) -> Answer:
+    def send(self, delivery: Delivery) -> ReceiverResponse:
         """Try once; every failure is an answer."""

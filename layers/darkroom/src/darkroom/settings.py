@@ -49,7 +49,7 @@ class _Timed(Settings):
     grace_seconds: int = Timing.grace // 1000
     lease_seconds: int = Timing.lease // 1000
     deadline_seconds: int = Timing.deadline // 1000
-    max_retries: int = Timing.max_retries
+    max_lost_runs: int = Timing.max_lost_runs
     max_hops: int = Timing.max_hops
     keep_days: int = 30
     """Days that a job is kept after its end."""
@@ -61,7 +61,7 @@ class _Timed(Settings):
             grace=self.grace_seconds * 1000,
             lease=self.lease_seconds * 1000,
             deadline=self.deadline_seconds * 1000,
-            max_retries=self.max_retries,
+            max_lost_runs=self.max_lost_runs,
             max_hops=self.max_hops,
         )
 
@@ -246,7 +246,7 @@ class WorkerSettings(Settings):
     """What a worker expects of a request before it has seen any."""
 
     image_size: int = 512
-    image_quality: int = 80
+    jpeg_quality: int = 80
 
     @property
     def batch_sizes(self) -> dict[ShotKind, int]:

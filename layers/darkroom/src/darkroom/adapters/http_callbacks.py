@@ -19,7 +19,7 @@ import httpx
 
 from darkroom.adapters.http_client import USER_AGENT
 from darkroom.adapters.signing import standard_webhooks
-from darkroom.domain.callbacks import Answer, Delivery
+from darkroom.domain.callbacks import Delivery, ReceiverResponse
 from darkroom.domain.receivers import canonical_host, is_host_name
 from darkroom.ports import Clock
 
@@ -84,7 +84,7 @@ class HttpCallbacks:
         self._transport = transport or connections()
         self._runner = asyncio.Runner()
 
-    def send(self, delivery: Delivery) -> Answer:
+    def send(self, delivery: Delivery) -> ReceiverResponse:
         """See CallbackSender."""
         return self._runner.run(self._send(delivery))
 
@@ -93,26 +93,26 @@ class HttpCallbacks:
         self._runner.run(self._transport.aclose())
         self._runner.close()
 
-    async def _send(self, delivery: Delivery) -> Answer:
+    async def _send(self, delivery: Delivery) -> ReceiverResponse:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._deliver(delivery)
         except TimeoutError:
-            return Answer(error=f"no answer within {TIMEOUT_S:.0f} s")
+            return ReceiverResponse(error=f"no answer within {TIMEOUT_S:.0f} s")
         except Exception as error:  # noqa: BLE001 - whatever a receiver comes up with
-            return Answer(error=type(error).__name__)
+            return ReceiverResponse(error=type(error).__name__)
 
-    async def _deliver(self, delivery: Delivery) -> Answer:
+    async def _deliver(self, delivery: Delivery) -> ReceiverResponse:
         url = httpx.URL(delivery.url)
         if url.scheme != "https" and not self._private:
-            return Answer(error="only https is allowed")
+            return ReceiverResponse(error="only https is allowed")
         # Not `url.host`, which turns an international name into letters: it might be reached as another.
         host = canonical_host(url.raw_host.decode("ascii"))
         addresses = await self._addresses(host, url.port or (443 if url.scheme == "https" else 80))
         if not addresses:
-            return Answer(error="the host has no address")
+            return ReceiverResponse(error="the host has no address")
         if not self._private and not all(map(is_public, addresses)):
-            return Answer(error="the host has an address that is not public")
+            return ReceiverResponse(error="the host has an address that is not public")
         body = delivery.body.encode()
         headers = {
             "host": host if url.port is None else f"{host}:{url.port}",
@@ -140,7 +140,7 @@ class HttpCallbacks:
                 return await self._ask(request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 unreached = error
-        return Answer(error=type(unreached).__name__)
+        return ReceiverResponse(error=type(unreached).__name__)
 
     async def _addresses(self, host: str, port: int) -> list[str]:
         """Return the addresses of `host`, those of IPv4 first: Lambda outside a VPC reaches no other."""
@@ -152,10 +152,10 @@ class HttpCallbacks:
             return []
         return sorted(dict.fromkeys(found), key=lambda address: ":" in address)
 
-    async def _ask(self, request: httpx.Request) -> Answer:
+    async def _ask(self, request: httpx.Request) -> ReceiverResponse:
         response = await self._transport.handle_async_request(request)
         await response.aclose()
-        return Answer(
+        return ReceiverResponse(
             status=response.status_code,
             error="redirects are not followed" if response.is_redirect else None,
             retry_after_s=_retry_after_s(response.headers, self._clock()),

@@ -47,7 +47,7 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ReceiverResponse:
     """What a receiver answered, or why there was no answer."""
 
     status: int | None = None
@@ -96,7 +96,7 @@ class Delivery:
         """Whether it is to be tried now."""
         return self.due_at is not None and self.due_at <= now
 
-    def begun(self, now: int) -> "Delivery":
+    def start_attempt(self, now: int) -> "Delivery":
         """Return it with one more try, counted before it is made.
 
         Somebody who dies while trying has failed: the next try is due as after any other failure.
@@ -120,7 +120,7 @@ class Delivery:
             due_at=None,
         )
 
-    def ended(self, answer: Answer, *, now: int, milliseconds: int) -> "Delivery":
+    def record_attempt(self, answer: ReceiverResponse, *, now: int, milliseconds: int) -> "Delivery":
         """A try has ended so."""
         known = replace(
             self, last_status=answer.status, last_error=answer.error, milliseconds=milliseconds, due_at=None
@@ -134,6 +134,6 @@ class Delivery:
         wait = max(SCHEDULE_S[self.attempts - 1], min(answer.retry_after_s or 0, _LONGEST_S))
         return replace(known, due_at=now + wait * 1000)
 
-    def again(self, now: int) -> "Delivery":
+    def requeue(self, now: int) -> "Delivery":
         """On the caller's word it is tried anew, whatever became of it."""
         return replace(self, state=DeliveryState.PENDING, attempts=0, due_at=now)

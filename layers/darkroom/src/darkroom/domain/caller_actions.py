@@ -13,7 +13,7 @@ from darkroom.domain.errors import (
     StaleVersion,
     StillStopping,
 )
-from darkroom.domain.job import REVISION_SPARE, Job, Status, job_shot, open_job, rearm
+from darkroom.domain.job import REVISION_SPARE, Job, Status, job_shot, open_job, reschedule
 from darkroom.domain.timing import Timing
 
 GUEST_RETRIES = 3
@@ -34,7 +34,7 @@ def cancel(job: Job, *, now: int) -> Job:
     """
     if not job.is_open:
         return job
-    return job.moved(
+    return job.transition(
         Status.CANCELLED,
         completed_at=now,
         due_at=job.lease_until,
@@ -79,7 +79,7 @@ def retry(
     old, stored = {shot.id: shot for shot in case.shots}, {shot.id: shot for shot in job.shots}
     deadline_at = now + timing.deadline
     stores = changed != case or deadline_at > job.revision_until
-    again = rearm(
+    again = reschedule(
         job,
         now=now,
         due_at=now + timing.grace,
@@ -95,7 +95,7 @@ def retry(
         max_cost_micro_usd=max_cost,
         failures={},
         retry_count=0,
-        losses=0,
+        lost_runs=0,
         deadline_at=deadline_at,
         last_error=None,
     )

@@ -7,7 +7,7 @@
     │   ├── CaseTooLarge            no item of the table could hold the case
     │   ├── BadSignature
     │   ├── Forbidden               the token does not allow it
-    │   ├── DailyLimit              the caller has submitted and retried enough cases for today
+    │   ├── DailyLimitReached              the caller has submitted and retried enough cases for today
     │   ├── JobNotFound
     │   ├── DeliveryNotFound
     │   ├── ImageNotFound
@@ -130,7 +130,7 @@ class Forbidden(RequestError):
     )
 
 
-class DailyLimit(RequestError):
+class DailyLimitReached(RequestError):
     """The caller has submitted and retried enough for a day. `seconds` is when the next day begins."""
 
     code = "daily_limit"

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-MAX_MOVES = 30
+MAX_HISTORY = 30
 """So many lie in the job itself; of more, those in the middle are forgotten."""
 
 MAX_EVENTS = 240
 """So many of a run are told. A case of 14 has about 30, one of 100 about 170."""
 
 
-class What(StrEnum):
+class Action(StrEnum):
     """What happened to a job."""
 
     SUBMITTED = "submitted"
@@ -26,11 +26,11 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Move:
+class HistoryEntry:
     """Something that happened to a job, when, in which run, and who did it; `at` in epoch milliseconds."""
 
     at: int
-    what: What
+    action: Action
     run: int
     by: str
 
@@ -38,7 +38,7 @@ class Move:
 class EventKind(StrEnum):
     """What a worker did."""
 
-    TRY = "try"
+    ATTEMPT = "attempt"
     """One request for a shot."""
     WAIT = "wait"
     """A shot waited: for the quota, or before another try."""

@@ -11,7 +11,7 @@ from typing import Self
 
 from darkroom.domain.case import Case, Shot, ShotKind, prompt_digest
 from darkroom.domain.errors import ShotError
-from darkroom.domain.history import Move
+from darkroom.domain.history import HistoryEntry
 from darkroom.domain.receivers import Receiver
 from darkroom.domain.timing import Timing
 
@@ -47,7 +47,7 @@ REVISION_SPARE = 86_400_000
 """A version of the case is kept so long beyond its deadline, for retries that change nothing."""
 
 
-class IllegalMove(AssertionError):
+class IllegalTransition(AssertionError):
     """A move that is not in the table: a defect of ours, never of a caller."""
 
 
@@ -86,7 +86,7 @@ class Job:
     status: Status
     shots: tuple[JobShot, ...]
     created_at: int
-    armed_at: int
+    scheduled_at: int
     """When the current run was last handed to a worker."""
     deadline_at: int
     due_at: int | None
@@ -112,7 +112,7 @@ class Job:
     """Shot id → why it has no picture; never an id that has one."""
     retry_count: int = 0
     """How often the sweeper has armed it again."""
-    losses: int = 0
+    lost_runs: int = 0
     """How many of its runs were claimed and lost, or ended no shot: only these count to the maximum."""
     revision: int = 0
     """Number of the case's version that the current run is made from; a retry that changes it adds one."""
@@ -133,9 +133,9 @@ class Job:
     """Of a picture, as the latest worker said: what a lost one stored and did not report has cost."""
     waiting_until: int | None = None
     """When the quota has a start for it; None when it does not wait for the quota."""
-    moves: tuple[Move, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
     """What happened to it, progress left out."""
-    moves_omitted: int = 0
+    history_omitted: int = 0
     caller: str = ""
     """Who submitted it."""
     salt: str = ""
@@ -168,15 +168,15 @@ class Job:
         """The shots without a picture, failed or not."""
         return tuple(shot.id for shot in self.shots if shot.id not in self.images)
 
-    def moved(self, status: Status, **changes: object) -> Self:
-        """The next version, in `status`; raises IllegalMove for a move that is not in the table."""
+    def transition(self, status: Status, **changes: object) -> Self:
+        """The next version, in `status`; raises IllegalTransition for a move that is not in the table."""
         if status not in ALLOWED[self.status]:
-            raise IllegalMove(f"{self.status} -> {status}")
+            raise IllegalTransition(f"{self.status} -> {status}")
         return replace(self, status=status, version=self.version + 1, **changes)  # type: ignore[arg-type]
 
-    def noted(self, last_error: str) -> Self:
+    def with_last_error(self, last_error: str) -> Self:
         """The next version, with only a remark added."""
-        return self.moved(self.status, last_error=last_error)
+        return self.transition(self.status, last_error=last_error)
 
 
 def open_job(case: Case, *, job_id: str, salt: str, now: int, timing: Timing, caller: str = "") -> Job:
@@ -192,23 +192,23 @@ def open_job(case: Case, *, job_id: str, salt: str, now: int, timing: Timing, ca
         salt=salt,
         receiver=case.receiver,
         created_at=now,
-        armed_at=now,
+        scheduled_at=now,
         due_at=now + timing.grace,
         deadline_at=now + timing.deadline,
         revision_until=now + timing.deadline + REVISION_SPARE,
     )
 
 
-def rearm(job: Job, *, now: int, due_at: int, hop: int, **changes: object) -> Job:
+def reschedule(job: Job, *, now: int, due_at: int, hop: int, **changes: object) -> Job:
     """Hand the job to a new run. Whoever still speaks for the old one is superseded."""
-    return job.moved(
+    return job.transition(
         Status.PENDING,
         run=job.run + 1,
         hop=hop,
         claim=None,
         sequence=0,
         lease_until=None,
-        armed_at=now,
+        scheduled_at=now,
         due_at=due_at,
         completed_at=None,
         **({"waiting_until": None} | changes),
@@ -219,7 +219,7 @@ def end(job: Job, *, now: int, error: ShotError) -> Job:
     """Give up what is missing: keep every picture, give every other shot without a reason `error`."""
     failure = Failure.of(error)
     failures = {**dict.fromkeys(job.missing, failure), **job.failures}
-    return job.moved(
+    return job.transition(
         outcome(total=len(job.shots), done=len(job.images)),
         failures=failures,
         completed_at=now,

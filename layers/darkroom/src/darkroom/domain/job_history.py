@@ -2,49 +2,49 @@
 
 from dataclasses import replace
 
-from darkroom.domain.history import MAX_MOVES, Move, What
+from darkroom.domain.history import MAX_HISTORY, Action, HistoryEntry
 from darkroom.domain.job import Job, Status
 
 WORKER = "worker"
 SWEEPER = "sweeper"
 
 
-def noted(old: Job | None, new: Job, *, at: int, by: str) -> Job:
+def with_history(old: Job | None, new: Job, *, at: int, by: str) -> Job:
     """`new` with what made it of `old` among its moves; mere progress is none."""
-    what = _what(old, new, by)
-    if what is None:
+    action = _action(old, new, by)
+    if action is None:
         return new
     # Run and version of a replaced job go on, but its past is another's.
-    moves = (*new.moves, Move(at=at, what=what, run=new.run, by=by))
-    if len(moves) <= MAX_MOVES:
-        return replace(new, moves=moves)
-    half = MAX_MOVES // 2
-    return replace(new, moves=moves[: half - 1] + moves[half:], moves_omitted=new.moves_omitted + 1)
+    history = (*new.history, HistoryEntry(at=at, action=action, run=new.run, by=by))
+    if len(history) <= MAX_HISTORY:
+        return replace(new, history=history)
+    half = MAX_HISTORY // 2
+    return replace(new, history=history[: half - 1] + history[half:], history_omitted=new.history_omitted + 1)
 
 
-def _what(old: Job | None, new: Job, by: str) -> What | None:
+def _action(old: Job | None, new: Job, by: str) -> Action | None:
     if old is None:
-        return What.SUBMITTED
+        return Action.SUBMITTED
     if new.job_id != old.job_id:
-        return What.REPLACED
+        return Action.REPLACED
     if new.run > old.run:
-        return _rearmed(new, by)
+        return _rescheduled(new, by)
     if new.claim != old.claim:
-        return What.CLAIMED
+        return Action.CLAIMED
     if new.status is Status.CANCELLED:
         return _cancelled(old, new)
-    return What.ENDED if old.is_open and not new.is_open else None
+    return Action.ENDED if old.is_open and not new.is_open else None
 
 
-def _cancelled(old: Job, new: Job) -> What | None:
+def _cancelled(old: Job, new: Job) -> Action | None:
     if old.is_open:
-        return What.CANCELLED
-    return What.STOPPED if old.lease_until != new.lease_until else None
+        return Action.CANCELLED
+    return Action.STOPPED if old.lease_until != new.lease_until else None
 
 
-def _rearmed(new: Job, by: str) -> What:
+def _rescheduled(new: Job, by: str) -> Action:
     if by == SWEEPER:
-        return What.SWEPT
+        return Action.SWEPT
     if by == WORKER:
-        return What.CONTINUED if new.waiting_until is None else What.WAITING
-    return What.RETRIED
+        return Action.CONTINUED if new.waiting_until is None else Action.WAITING
+    return Action.RETRIED

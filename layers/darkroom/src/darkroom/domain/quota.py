@@ -45,7 +45,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """What is known of a source's starts; times are epoch milliseconds, 0 is never."""
+    """What is known of a image_model's starts; times are epoch milliseconds, 0 is never."""
 
     starts: tuple[tuple[int, int], ...] = ()
     """When and how many, ascending; the last ones, as many as the limit. Some lie ahead."""
@@ -59,7 +59,7 @@ class Quota:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Purse:
+class Budget:
     """Money that may be spent on something, in micro-USD; reserved counts as spent."""
 
     name: str
@@ -70,11 +70,11 @@ class Purse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class QuotaState:
     """All that decides whether a request may start; read and written as one."""
 
     quota: Quota = Quota()
-    purses: tuple[Purse, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 class Turn(StrEnum):
@@ -124,16 +124,16 @@ class Grant:
     ask_at: int = 0
     """Time to ask for it: `next_at`, or later for those that others go before."""
     broke: bool = False
-    """Fewer were given because a purse is empty."""
+    """Fewer were given because a budget is empty."""
 
 
-def take(account: Account, limits: Limits, ask: Ask) -> tuple[Account, Grant]:
-    """Give what may be given; the account afterwards, which is what must be stored first."""
-    quota = _believed(account.quota, ask.now)
+def take(state: QuotaState, limits: Limits, ask: Ask) -> tuple[QuotaState, Grant]:
+    """Give what may be given; the state afterwards, which is what must be stored first."""
+    quota = _believed(state.quota, ask.now)
     if limits.per_day is not None:
         quota = _on_its_day(quota, ask)
-    purses = tuple(replace(p, spent=max(0, p.spent - ask.refund)) for p in account.purses)
-    affordable = min((_affordable(p, ask.price) for p in purses), default=ask.wanted)
+    budgets = tuple(replace(p, spent=max(0, p.spent - ask.refund)) for p in state.budgets)
+    affordable = min((_affordable(p, ask.price) for p in budgets), default=ask.wanted)
     wanted = min(ask.wanted, affordable)
     given, next_at = _handed_out(quota, limits, ask, wanted)
     ask_at = _ask_at(quota, limits, ask, next_at)
@@ -141,14 +141,14 @@ def take(account: Account, limits: Limits, ask: Ask) -> tuple[Account, Grant]:
     if not given and wanted and _starts_a_queue(quota, limits, ask, next_at):
         quota = replace(quota, queue_until=ask.now + QUEUE_MS)
     reserved = len(given) * ask.price
-    purses = tuple(replace(p, spent=p.spent + reserved) for p in purses)
+    budgets = tuple(replace(p, spent=p.spent + reserved) for p in budgets)
     grant = Grant(
         starts=tuple(given),
         next_at=next_at,
         ask_at=ask_at,
         broke=len(given) == wanted < ask.wanted,
     )
-    return Account(quota=quota, purses=purses), grant
+    return QuotaState(quota=quota, budgets=budgets), grant
 
 
 def pause_ms(seconds: float) -> int:
@@ -156,31 +156,31 @@ def pause_ms(seconds: float) -> int:
     return round(min(max(0.0, seconds), LONGEST_PAUSE_MS / 1000) * 1000)
 
 
-def paused(account: Account, until: int, *, now: int) -> Account:
+def paused(state: QuotaState, until: int, *, now: int) -> QuotaState:
     """Nobody starts before `until`: the provider has said so. Bounded by `LONGEST_PAUSE_MS`."""
-    quota = _believed(account.quota, now)
+    quota = _believed(state.quota, now)
     until = min(until, now + LONGEST_PAUSE_MS)
-    return replace(account, quota=replace(quota, paused_until=max(quota.paused_until, until)))
+    return replace(state, quota=replace(quota, paused_until=max(quota.paused_until, until)))
 
 
-def paused_until(account: Account, *, now: int) -> int:
+def paused_until(state: QuotaState, *, now: int) -> int:
     """Return when the provider's pause ends; in the past when there is none."""
-    return _believed(account.quota, now).paused_until
+    return _believed(state.quota, now).paused_until
 
 
-def at_least(account: Account, purses: Sequence[Purse]) -> Account:
-    """Return the account with purses that hold no less than those of the same name in `purses`.
+def at_least(state: QuotaState, budgets: Sequence[Budget]) -> QuotaState:
+    """Return the state with budgets that hold no less than those of the same name in `budgets`.
 
-    A purse that was forgotten, or that its job did not have before, begins with what the job has cost.
+    A budget that was forgotten, or that its job did not have before, begins with what the job has cost.
     """
-    known = {purse.name: purse for purse in purses}
-    raised = (_at_least(purse, known.get(purse.name, purse)) for purse in account.purses)
-    return replace(account, purses=tuple(raised))
+    known = {budget.name: budget for budget in budgets}
+    raised = (_at_least(budget, known.get(budget.name, budget)) for budget in state.budgets)
+    return replace(state, budgets=tuple(raised))
 
 
-def _at_least(purse: Purse, known: Purse) -> Purse:
-    spent, until = max(purse.spent, known.spent), max(purse.needed_until, known.needed_until)
-    return replace(purse, spent=spent, needed_until=until)
+def _at_least(budget: Budget, known: Budget) -> Budget:
+    spent, until = max(budget.spent, known.spent), max(budget.needed_until, known.needed_until)
+    return replace(budget, spent=spent, needed_until=until)
 
 
 def _believed(quota: Quota, now: int) -> Quota:
@@ -246,8 +246,8 @@ def _horizon(quota: Quota, ask: Ask) -> int:
     return HORIZON_MS
 
 
-def _affordable(purse: Purse, price: int) -> int:
-    return max(0, (purse.limit - purse.spent) // price)
+def _affordable(budget: Budget, price: int) -> int:
+    return max(0, (budget.limit - budget.spent) // price)
 
 
 def _on_its_day(quota: Quota, ask: Ask) -> Quota:

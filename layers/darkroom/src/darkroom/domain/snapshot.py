@@ -12,7 +12,7 @@ from enum import StrEnum
 from darkroom.domain.case import image_run
 from darkroom.domain.errors import Cancelled, FieldError, InvalidInput, RetriesExhausted, Superseded
 from darkroom.domain.history import Event
-from darkroom.domain.job import Failure, Job, Status, end, outcome, rearm
+from darkroom.domain.job import Failure, Job, Status, end, outcome, reschedule
 from darkroom.domain.timing import Timing
 
 
@@ -111,7 +111,7 @@ def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
     if snapshot.kind is not SnapshotKind.CLAIM:
         raise Superseded("the run was never claimed by this worker")
     lease_until = now + timing.lease
-    return job.moved(
+    return job.transition(
         Status.GENERATING,
         claim=snapshot.claim,
         sequence=snapshot.sequence,
@@ -134,7 +134,7 @@ def _stopped(job: Job, snapshot: Snapshot) -> Job:
 
 
 def _continued(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
-    """Re-arm for what is left. A run that ended no shot counts as lost: it might go on for ever.
+    """Reschedule for what is left. A run that ended no shot counts as lost: it might go on for ever.
 
     One that the quota sent away does not. It is due a sweep before the quota has a start for it: the
     sweeper comes once a minute, and a worker may wait as long as that.
@@ -144,14 +144,14 @@ def _continued(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job
         until = min(snapshot.waiting_until, job.deadline_at)
         merged = replace(merged, version=job.version)
         due_at = max(now, until - timing.sweep_interval)
-        return rearm(merged, now=now, due_at=due_at, hop=0, waiting_until=until)
-    losses = job.losses + (merged.settled <= job.settled_at_claim)
-    merged = replace(merged, version=job.version, losses=losses)
-    if losses > timing.max_retries:
-        return end(merged, now=now, error=RetriesExhausted(f"{losses} runs ended no picture"))
+        return reschedule(merged, now=now, due_at=due_at, hop=0, waiting_until=until)
+    lost_runs = job.lost_runs + (merged.settled <= job.settled_at_claim)
+    merged = replace(merged, version=job.version, lost_runs=lost_runs)
+    if lost_runs > timing.max_lost_runs:
+        return end(merged, now=now, error=RetriesExhausted(f"{lost_runs} runs ended no picture"))
     last_hop = job.hop >= timing.max_hops
     due_at = now if last_hop else now + timing.grace
-    return rearm(merged, now=now, due_at=due_at, hop=0 if last_hop else job.hop + 1)
+    return reschedule(merged, now=now, due_at=due_at, hop=0 if last_hop else job.hop + 1)
 
 
 def _has_news(job: Job, snapshot: Snapshot) -> bool:
@@ -169,7 +169,7 @@ def _merged(job: Job, snapshot: Snapshot, status: Status, **changes: object) -> 
     last_failure = next(reversed(failures.values()), None)
     kept = None if status is Status.COMPLETED else job.last_error
     defaults = {"last_error": last_failure.message if last_failure else kept}
-    return job.moved(
+    return job.transition(
         status,
         sequence=snapshot.sequence,
         images=images,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from darkroom.domain.adoption import adopt
 from darkroom.domain.errors import DeadlineExceeded, RetriesExhausted
-from darkroom.domain.job import Job, Status, outcome, rearm
+from darkroom.domain.job import Job, Status, outcome, reschedule
 from darkroom.domain.job import end as end_job
 from darkroom.domain.timing import Timing
 
@@ -25,7 +25,7 @@ def is_due(job: Job, now: int) -> bool:
 
 def is_stuck(job: Job, now: int) -> bool:
     """Whether it has been generating for too long."""
-    return job.status is Status.GENERATING and now - job.armed_at > STUCK_AFTER
+    return job.status is Status.GENERATING and now - job.scheduled_at > STUCK_AFTER
 
 
 def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: float) -> Job:
@@ -39,12 +39,12 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
     unreported = (len(images) - len(job.images)) * job.price_micro_usd
     job = replace(job, images=images, failures=failures, cost_micro_usd=job.cost_micro_usd + unreported)
     if job.status is Status.CANCELLED:  # its worker never said that it had stopped, and is dead by now
-        return job.moved(Status.CANCELLED, due_at=None, lease_until=None)
+        return job.transition(Status.CANCELLED, due_at=None, lease_until=None)
     reason = REASONS[job.status]
-    losses = job.losses + (job.claim is not None)
-    job = replace(job, losses=losses)
+    lost_runs = job.lost_runs + (job.claim is not None)
+    job = replace(job, lost_runs=lost_runs)
     if job.settled == len(job.shots):
-        return job.moved(
+        return job.transition(
             outcome(total=len(job.shots), done=len(images)),
             completed_at=now,
             due_at=None,
@@ -53,10 +53,10 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
         )
     if now >= job.deadline_at:
         return end_job(job, now=now, error=DeadlineExceeded("the job's deadline has passed"))
-    if losses > timing.max_retries:
-        return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {losses} times"))
+    if lost_runs > timing.max_lost_runs:
+        return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {lost_runs} times"))
     if job.waiting_until is not None:  # until it is claimed it keeps its place in the quota's queue
-        return rearm(job, now=now, due_at=now + timing.grace, hop=0, waiting_until=job.waiting_until)
+        return reschedule(job, now=now, due_at=now + timing.grace, hop=0, waiting_until=job.waiting_until)
     retries = job.retry_count + 1
     due_at = now + timing.grace + timing.backoff(retries, jitter)
-    return rearm(job, now=now, due_at=due_at, hop=0, retry_count=retries, last_error=reason)
+    return reschedule(job, now=now, due_at=due_at, hop=0, retry_count=retries, last_error=reason)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """All in milliseconds but `max_retries` and `max_hops`.
+    """All in milliseconds but `max_lost_runs` and `max_hops`.
 
     Raises ValueError when two of them contradict each other: each rule keeps a guarantee.
     """
@@ -20,7 +20,7 @@ class Timing:
     """How long a claimed run owns its job; never renewed."""
     deadline: int = 86_400_000
     """How long a job may stay open."""
-    max_retries: int = 3
+    max_lost_runs: int = 3
     """How many runs of a job may be lost, or end no shot, before the sweeper ends it."""
     max_hops: int = 8
     """How many runs may start one another before the sweeper starts the next chain."""
@@ -38,7 +38,7 @@ class Timing:
             ),
             "event_age must not be above grace": self.event_age <= self.grace,
             "deadline must be above grace + lease": self.deadline > self.grace + self.lease,
-            "max_retries must be 0 or more": self.max_retries >= 0,
+            "max_lost_runs must be 0 or more": self.max_lost_runs >= 0,
             "heartbeat must be below lease": 0 < self.heartbeat < self.lease,
             "sweep_interval must not be above grace": 0 < self.sweep_interval <= self.grace,
             "max_hops must be 1 to 14: Lambda stops a chain of 16": 1 <= self.max_hops <= 14,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from darkroom.domain.caller_actions import cancel, check_state
 from darkroom.domain.job import Job
-from darkroom.domain.job_history import noted
+from darkroom.domain.job_history import with_history
 from darkroom.ports import Clock, JobStore
 from darkroom.usecases.change_job import change_job
 
@@ -23,6 +23,6 @@ class CancelJob:
         def decide(job: Job) -> tuple[Job, None]:
             check_state(job, seen)
             now = self.clock()
-            return noted(job, cancel(job, now=now), at=now, by=by), None
+            return with_history(job, cancel(job, now=now), at=now, by=by), None
 
         return change_job(self.jobs, case_id, decide)

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass, field
 
-from darkroom.ports import CaseAllowance
+from darkroom.ports import DailyLimit
 
 
 @dataclass(kw_only=True)
 class CountOnce:
     """One request of a caller. A decision that lost its write is made again, and must not count again."""
 
-    allowance: CaseAllowance
+    daily_limit: DailyLimit
     _counted: bool = field(default=False, init=False)
 
     def __call__(self, caller: str, now: int) -> None:
-        """Count one case of `caller`, unless this request has counted; raises DailyLimit."""
+        """Count one case of `caller`, unless this request has counted; raises DailyLimitReached."""
         if not self._counted:
-            self.allowance.take(caller, now)
+            self.daily_limit.take(caller, now)
             self._counted = True

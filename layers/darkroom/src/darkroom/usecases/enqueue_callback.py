@@ -19,7 +19,7 @@ class Describe(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Announce:
+class EnqueueCallback:
     """Answers the delivery; None when there is nothing to tell. Safe when a change is heard of again."""
 
     outbox: Outbox
@@ -59,7 +59,7 @@ def hand_over(invoke: Callable[[str, str, int], None], key: tuple[str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Redeliver:
+class RedeliverCallbacks:
     """Has at most `limit` deliveries tried that are due; answers how many. Bounded work, safe to overlap."""
 
     outbox: Outbox

@@ -9,7 +9,7 @@ from darkroom.ports import Clock, CounterStore, JobStore
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class ReadMetrics:
     """Answers the totals of `window` up to now, and how many jobs are stuck.
 
     Only jobs that are due can be stuck: a worker owns the others. At most `limit` are looked at.

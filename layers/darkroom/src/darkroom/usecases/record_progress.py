@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job, Status
-from darkroom.domain.job_history import WORKER, noted
+from darkroom.domain.job_history import WORKER, with_history
 from darkroom.domain.run import work_order
 from darkroom.domain.snapshot import Snapshot, SnapshotKind, apply
 from darkroom.domain.timing import Timing
@@ -38,7 +38,7 @@ class RecordProgress:
             return job, None
         if snapshot.sent_at is not None:
             changed = replace(changed, latency=max(0, now - snapshot.sent_at))
-        return noted(job, changed, at=now, by=WORKER), _log(job, snapshot)
+        return with_history(job, changed, at=now, by=WORKER), _log(job, snapshot)
 
     def _continue(self, job: Job, webhook_url: str) -> None:
         case = self.jobs.get_case(job)

@@ -9,7 +9,7 @@ from darkroom.usecases.enqueue_callback import hand_over
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay:
+class ReplayCallback:
     """Answers the delivery, due again. Raises DeliveryNotFound, Contention."""
 
     outbox: Outbox
@@ -18,7 +18,7 @@ class Replay:
 
     def __call__(self, job: Job, version: int) -> Delivery:
         delivery = self.outbox.get(job.case_id, job.job_id, version)
-        again = delivery.again(self.clock())
+        again = delivery.requeue(self.clock())
         self.outbox.save(again, over=delivery)
         hand_over(self.deliverers.invoke, again.key)
         return again

@@ -24,7 +24,7 @@ class StartWorker:
         return job
 
     def _noted(self, job: Job, reason: str) -> Job:
-        noted = job.noted(reason)
+        noted = job.with_last_error(reason)
         try:
             self.jobs.save(noted)
         except Contention:

@@ -7,9 +7,9 @@ from darkroom.domain.caller_actions import check_state, replacement
 from darkroom.domain.case import Case
 from darkroom.domain.errors import CaseConflict, JobNotFound
 from darkroom.domain.job import Job, open_job
-from darkroom.domain.job_history import noted
+from darkroom.domain.job_history import with_history
 from darkroom.domain.timing import Timing
-from darkroom.ports import CaseAllowance, Clock, JobStore, NewId
+from darkroom.ports import Clock, DailyLimit, JobStore, NewId
 from darkroom.usecases.change_job import change_job
 from darkroom.usecases.count_once import CountOnce
 from darkroom.usecases.start_worker import StartWorker
@@ -21,12 +21,12 @@ class SubmitCase:
 
     Another body is a CaseConflict unless the caller asks to replace the job, which must have ended:
     JobOpen, StillStopping. `seen` are the states that the caller means: StaleVersion when it is another,
-    or when there is no job. Each request that makes a job counts once for `caller`: DailyLimit. Of two
+    or when there is no job. Each request that makes a job counts once for `caller`: DailyLimitReached. Of two
     at once for one case both may count.
     """
 
     jobs: JobStore
-    allowance: CaseAllowance
+    daily_limit: DailyLimit
     start: StartWorker
     clock: Clock
     new_id: NewId
@@ -42,7 +42,7 @@ class SubmitCase:
         seen: Container[str] | None = None,
     ) -> tuple[Job, bool]:
         job_id, salt = self.new_id(), self.new_id()
-        count = CountOnce(allowance=self.allowance)
+        count = CountOnce(daily_limit=self.daily_limit)
         # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
         job = self._created(case, caller, job_id, salt, count, seen=seen)
         if job is None:
@@ -69,7 +69,7 @@ class SubmitCase:
             now = self.clock()
             count(caller, now)
             job = open_job(case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
-            job = noted(None, job, at=now, by=caller)
+            job = with_history(None, job, at=now, by=caller)
             return job if self.jobs.create(job, case) else None
         return None
 
@@ -95,6 +95,6 @@ class SubmitCase:
             now = self.clock()
             new = replacement(job, case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
             count(caller, now)
-            return noted(job, new, at=now, by=caller), case
+            return with_history(job, new, at=now, by=caller), case
 
         return change_job(self.jobs, case.case_id, decide)

@@ -1,4 +1,4 @@
-"""Look after jobs nobody else will: adopt their pictures, re-arm what is overdue, end what is hopeless."""
+"""Adopt the pictures of overdue jobs, reschedule them, and end those that are out of time."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from darkroom.domain.errors import Busy, Contention, InvokeRefused, JobNotFound
 from darkroom.domain.job import Job
-from darkroom.domain.job_history import SWEEPER, noted
+from darkroom.domain.job_history import SWEEPER, with_history
 from darkroom.domain.run import work_order
 from darkroom.domain.sweeping import is_due, is_stuck, sweep
 from darkroom.domain.timing import Timing
@@ -20,12 +20,12 @@ type Each = Callable[[Callable[[str], None], Iterable[str]], Iterable[None]]
 class SweepReport:
     """What one sweep did, by case id. Several threads may add to it."""
 
-    rearmed: list[str] = field(default_factory=list)
+    rescheduled: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     jobs: dict[str, str] = field(default_factory=dict)
     """The job ids of those it moved."""
     refused: list[str] = field(default_factory=list)
-    """Re-armed, but the worker could not be started; they come due again."""
+    """Rescheduled, but the worker could not be started; they come due again."""
     stuck: list[str] = field(default_factory=list)
     """Were generating for over ten minutes when they were found."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -51,11 +51,11 @@ class SweepJobs:
     limit: int
     each: Each = map
 
-    def __call__(self, left_s: Callable[[], float] = lambda: math.inf) -> SweepReport:
+    def __call__(self, remaining_s: Callable[[], float] = lambda: math.inf) -> SweepReport:
         report = SweepReport()
 
         def attend(case_id: str) -> None:
-            if left_s() <= 0:
+            if remaining_s() <= 0:
                 report.left.append(case_id)
                 return
             try:
@@ -81,8 +81,8 @@ class SweepJobs:
             report.stuck.append(case_id)
         stored = self.images.keys(job.case_id, job.job_id)
         swept = sweep(job, stored, now=now, timing=self.timing, jitter=self.jitter())
-        self.jobs.save(noted(job, swept, at=now, by=SWEEPER))
-        (report.rearmed if swept.is_open else report.ended).append(case_id)
+        self.jobs.save(with_history(job, swept, at=now, by=SWEEPER))
+        (report.rescheduled if swept.is_open else report.ended).append(case_id)
         report.jobs[case_id] = job.job_id
         if swept.is_open:
             self._invoke(swept)

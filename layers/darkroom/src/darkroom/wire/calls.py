@@ -46,7 +46,7 @@ class Item(Request):
 
 
 class SubmitRequest(Request):
-    """A case to be developed: at least one item, at most 100, ids unique over both lists."""
+    """A case to generate images for: at least one item, at most 100, ids unique over both lists."""
 
     case_id: Id
     evidence: list[Item] = Field(default=[], max_length=MAX_SHOTS)
@@ -158,8 +158,7 @@ class JobView(Wire):
     created_at: int
     started_at: int | None = None
     completed_at: int | None = None
-    armed_at: int
-    due_at: int | None = None
+    scheduled_at: int
     deadline_at: int
     evidence: list[ItemView]
     locations: list[ItemView]
@@ -196,8 +195,7 @@ class JobView(Wire):
             created_at=job.created_at,
             started_at=job.started_at,
             completed_at=job.completed_at,
-            armed_at=job.armed_at,
-            due_at=job.due_at,
+            scheduled_at=job.scheduled_at,
             deadline_at=job.deadline_at,
             evidence=views[ShotKind.EVIDENCE],
             locations=views[ShotKind.LOCATION],

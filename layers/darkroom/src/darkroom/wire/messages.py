@@ -206,7 +206,7 @@ class WorkerResult(Wire):
     def of(cls, order: WorkOrder, report: RunReport) -> Self:
         """What `report` says of the run of `order`; `status` is the job's, or how the run broke off."""
         ended = report.ending is Ending.ENDED
-        done, total = len(report.ledger.images), len(order.case.shots)
+        done, total = len(report.state.images), len(order.case.shots)
         return cls(
             success=ended and done > 0,
             case_id=order.case.case_id,

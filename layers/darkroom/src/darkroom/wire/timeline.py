@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Self
 
-from darkroom.domain.history import Event, EventKind, Move, RunLog, What
+from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
 from darkroom.domain.job import Job, Status
 from darkroom.wire.model import Wire, usd
 
-_NUMBERS = {EventKind.TRY: "attempt", EventKind.BATCH: "batch", EventKind.SNAPSHOT: "sequence"}
+_NUMBERS = {EventKind.ATTEMPT: "attempt", EventKind.BATCH: "batch", EventKind.SNAPSHOT: "sequence"}
 
 
 class EventView(Wire):
@@ -39,18 +39,18 @@ class EventView(Wire):
         )
 
 
-class MoveView(Wire):
+class HistoryEntryView(Wire):
     """Something that happened to the job; `by` is a caller, `worker` or `sweeper`."""
 
     at: int
-    what: What
+    action: Action
     run: int
     by: str
 
     @classmethod
-    def of(cls, move: Move) -> Self:
+    def of(cls, move: HistoryEntry) -> Self:
         """`move` as callers see it."""
-        return cls(at=move.at, what=move.what, run=move.run, by=move.by)
+        return cls(at=move.at, action=move.action, run=move.run, by=move.by)
 
 
 class RunView(Wire):
@@ -72,8 +72,8 @@ class TimelineView(Wire):
     version: int
     created_at: int
     completed_at: int | None = None
-    moves: list[MoveView]
-    moves_omitted: int
+    history: list[HistoryEntryView]
+    history_omitted: int
     """How many between the first and the last were forgotten."""
     runs: list[RunView]
     """The latest ones that told something."""
@@ -81,7 +81,7 @@ class TimelineView(Wire):
     @classmethod
     def of(cls, job: Job, logs: Sequence[RunLog]) -> Self:
         """What `job` and its runs remember."""
-        claims = {move.run: move.at for move in job.moves if move.what is What.CLAIMED}
+        claims = {move.run: move.at for move in job.history if move.action is Action.CLAIMED}
         return cls(
             case_id=job.case_id,
             job_id=job.job_id,
@@ -89,8 +89,8 @@ class TimelineView(Wire):
             version=job.version,
             created_at=job.created_at,
             completed_at=job.completed_at,
-            moves=[MoveView.of(move) for move in job.moves],
-            moves_omitted=job.moves_omitted,
+            history=[HistoryEntryView.of(move) for move in job.history],
+            history_omitted=job.history_omitted,
             runs=[
                 RunView(
                     run=log.run,

@@ -9,7 +9,7 @@ from darkroom.domain.case import Shot
 from darkroom.domain.errors import ShotError, Throttled, TimedOut
 from darkroom.domain.history import Event, EventKind
 from darkroom.domain.quota import LONGEST_PAUSE_MS
-from darkroom.ports import Developer, Jitter, RawImage
+from darkroom.ports import ImageProcessor, Jitter, RawImage
 from darkroom.worker.hedger import Hedger
 from darkroom.worker.rate_limiter import Admission, Postponed
 from darkroom.worker.run_state import OPERATORS
@@ -29,7 +29,7 @@ _WORTH_NOTING_MS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class RacePolicy:
+class AttemptPolicy:
     """Seconds. The wait before try n+1 has full jitter: random in [0, base * 2^(n-1)], `cap` at most."""
 
     request_timeout: float = 60.0
@@ -56,17 +56,17 @@ class Picture:
 
 
 @dataclass(kw_only=True)
-class Race:
-    """Of one shot at one source. Deadlines hold by cancellation, so a trickling answer ends at them too."""
+class Attempts:
+    """The requests for one shot to one image model."""
 
     shot: Shot
     admission: Admission
     hedger: Hedger
-    developer: Developer
-    policy: RacePolicy
+    processor: ImageProcessor
+    policy: AttemptPolicy
     jitter: Jitter
     facts: dict[str, str]
-    left_s: Callable[[], float]
+    remaining_s: Callable[[], float]
     """How long the run can still wait for a picture."""
     billed: Billed
     note: Note
@@ -97,7 +97,7 @@ class Race:
             return picture
         finally:
             self._decided = True
-            self.hedger.rest(self.shot.id)
+            self.hedger.stop_watching(self.shot.id)
             for loser in self._running:
                 loser.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
@@ -106,11 +106,11 @@ class Race:
         """Start the only request, as soon as it may."""
         began = _now()
         try:
-            async with asyncio.timeout(max(0.0, self.left_s() - self.policy.request_timeout)):
+            async with asyncio.timeout(max(0.0, self.remaining_s() - self.policy.request_timeout)):
                 waited = await self.admission.enter()
         except TimeoutError:
             raise Postponed(self.admission.waits_until) from None
-        if self.left_s() < self.policy.request_timeout:
+        if self.remaining_s() < self.policy.request_timeout:
             self.admission.leave(billed=False)
             raise Postponed
         if waited >= _WORTH_NOTING_MS:
@@ -128,39 +128,41 @@ class Race:
         self._watch()
 
     def _watch(self, grace_s: float | None = None) -> None:
-        latencies = self.admission.source.latencies
+        latencies = self.admission.image_model.latencies
         self._late = self.hedger.watch(
             self.shot.id, latencies, began=self._began, failed=self._failed > 0, grace_s=grace_s
         )
 
     async def _request(self, number: int, *, hedge: bool) -> Picture:
-        """Make one request and settle what it has cost: in the timeline, the purses and the job alike."""
-        source, began, at = self.admission.source, _now(), self.admission.clock()
+        """Make one request and settle what it has cost: in the timeline, the budgets and the job alike."""
+        image_model, began, at = self.admission.image_model, _now(), self.admission.clock()
         outcome, reason, useful = "cancelled", "", False
         billed = True  # also when it is cancelled: the provider may have made the picture
         try:
             picture = await self._picture()
             outcome, useful, self._decided = "made", not self._decided, True
         except ShotError as error:
-            outcome, reason, billed = error.code, f"{source.name}: {error}", error.billed
+            outcome, reason, billed = error.code, f"{image_model.name}: {error}", error.billed
             raise
         finally:
-            cost = source.price_micro_usd if billed else 0
-            self._note(EventKind.TRY, at, outcome, reason, number=number, hedge=hedge, cost_micro_usd=cost)
+            cost = image_model.price_micro_usd if billed else 0
+            self._note(
+                EventKind.ATTEMPT, at, outcome, reason, number=number, hedge=hedge, cost_micro_usd=cost
+            )
             self.admission.leave(billed=billed)
             if billed:
                 self.billed(cost, useful)
-        source.latencies.seen.append(_now() - began)
+        image_model.latencies.seen.append(_now() - began)
         return picture
 
     async def _picture(self) -> Picture:
         """Return the picture; raises ShotError, always billed when the provider had sent something."""
         try:
             async with asyncio.timeout(self.policy.request_timeout):
-                provider = self.admission.source.provider
+                provider = self.admission.image_model.provider
                 raw = await provider.generate(self.shot.prompt, timeout_s=self.policy.request_timeout)
                 try:
-                    jpeg = await self.developer.develop(raw, {**self.facts, "model": raw.model})
+                    jpeg = await self.processor.process(raw, {**self.facts, "model": raw.model})
                 except ShotError as error:
                     error.billed = True
                     raise
@@ -171,11 +173,11 @@ class Race:
     async def _next(self) -> Picture | None:
         """Wait for what happens next, and do what it asks for; the picture, when it is there."""
         assert self._late is not None
-        left = min(self._deadline - _now(), self.left_s())
+        left = min(self._deadline - _now(), self.remaining_s())
         events: set[asyncio.Future[Any]] = {*self._running, self._late}
         done, _ = await asyncio.wait(events, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
         if not done:
-            if self.left_s() <= 0:
+            if self.remaining_s() <= 0:
                 raise Postponed
             raise TimedOut(f"no picture within {self.policy.shot_timeout:.0f} s")
         pictures, errors = self._ended()
@@ -189,7 +191,7 @@ class Race:
 
     async def _last(self) -> Picture | None:
         """Return the picture of a request in flight, if one comes in time; None otherwise."""
-        end = _now() + min(self.policy.last_wait, self.left_s())
+        end = _now() + min(self.policy.last_wait, self.remaining_s())
         while self._running and (left := end - _now()) > 0:
             await asyncio.wait(self._running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             pictures, _ = self._ended()
@@ -211,7 +213,7 @@ class Race:
         """Wait before the next try; raises `error` when there is none.
 
         While another request runs, there is nothing to wait for. It ends with an error that it will have
-        too; a fault of the account came after it, and only keeps further requests from being made.
+        too; a fault of the state came after it, and only keeps further requests from being made.
         """
         self._failed += 1
         if not self._running:
@@ -220,7 +222,7 @@ class Race:
             if not self._running or error.code not in OPERATORS:
                 raise error
             self._fault = error
-            self.hedger.rest(self.shot.id)
+            self.hedger.stop_watching(self.shot.id)
             self._late = asyncio.get_running_loop().create_future()  # never done
             return
         wait = self.policy.wait(self._failed, self.jitter())
@@ -236,7 +238,7 @@ class Race:
             return
         if self._failed >= error.max_tries or not self._fits(wait):
             raise error
-        self.hedger.rest(self.shot.id)
+        self.hedger.stop_watching(self.shot.id)
         began = self.admission.clock()
         await asyncio.sleep(wait)
         if wait:
@@ -244,8 +246,8 @@ class Race:
 
     async def _hedge(self) -> None:
         """Send a second request if there is time, allowance, quota and money for it."""
-        if self.hedger.left > 0 and self._fits(0) and await self.admission.enter_now():
-            self.hedger.left -= 1
+        if self.hedger.extra_requests_left > 0 and self._fits(0) and await self.admission.enter_now():
+            self.hedger.extra_requests_left -= 1
             self._launch()
         else:
             self._watch(self.policy.hedge_again)
@@ -264,8 +266,8 @@ class Race:
 
     def _fits(self, wait: float) -> bool:
         """Whether half of all requests that start after `wait` would be done in time."""
-        left = min(self._deadline - _now(), self.left_s())
-        return wait + self.admission.source.latencies.learned.median < left
+        left = min(self._deadline - _now(), self.remaining_s())
+        return wait + self.admission.image_model.latencies.learned.median < left
 
 
 def _now() -> float:

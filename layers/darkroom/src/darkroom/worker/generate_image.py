@@ -1,4 +1,4 @@
-"""Make one picture and store it: at the first source, or at the next where that can help."""
+"""Make one picture and store it: at the first image_model, or at the next where that can help."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from darkroom.domain.case import Shot
 from darkroom.domain.errors import ShotError, StorageFailed
-from darkroom.ports import Developer, ImageStore, Jitter
-from darkroom.worker.attempts import Billed, Note, Picture, Race, RacePolicy
+from darkroom.ports import ImageProcessor, ImageStore, Jitter
+from darkroom.worker.attempts import AttemptPolicy, Attempts, Billed, Note, Picture
 from darkroom.worker.hedger import Hedger
 from darkroom.worker.rate_limiter import Admission
 
@@ -19,15 +19,15 @@ A run keeps back more than that for its end, so that a picture made last is stor
 
 
 @dataclass(frozen=True, kw_only=True)
-class MakeShot:
+class GenerateImage:
     """Raises ShotError, or Postponed when another run had better make the picture."""
 
-    developer: Developer
+    processor: ImageProcessor
     images: ImageStore
     jitter: Jitter
-    policy: RacePolicy
+    policy: AttemptPolicy
     fallback_on: frozenset[str] = frozenset()
-    """Codes of errors after which the next source is asked."""
+    """Codes of errors after which the next image_model is asked."""
 
     async def __call__(
         self,
@@ -37,7 +37,7 @@ class MakeShot:
         key: str,
         admissions: Sequence[Admission],
         hedger: Hedger,
-        left_s: Callable[[], float],
+        remaining_s: Callable[[], float],
         billed: Billed,
         note: Note,
     ) -> str:
@@ -47,20 +47,20 @@ class MakeShot:
         for admission in admissions:
             if errors and errors[-1].code not in self.fallback_on:
                 break
-            race = Race(
+            attempts = Attempts(
                 shot=shot,
                 admission=admission,
                 hedger=hedger,
-                developer=self.developer,
+                processor=self.processor,
                 policy=self.policy,
                 jitter=self.jitter,
                 facts=facts,
-                left_s=left_s,
+                remaining_s=remaining_s,
                 billed=billed,
                 note=note,
             )
             try:
-                picture = await race.run()
+                picture = await attempts.run()
             except ShotError as error:
                 errors.append(error)
                 continue

@@ -16,7 +16,7 @@ _EARLY_S = 0.001
 
 @dataclass(kw_only=True)
 class Latencies:
-    """What one worker has seen of one source, over all the runs it has served. Seconds."""
+    """What one worker has seen of one image_model, over all the runs it has served. Seconds."""
 
     policy: HedgePolicy
     seen: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
@@ -49,7 +49,7 @@ class Hedger:
         """How many shots may still need requests."""
         self._watches: dict[str, _Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self.left = math.floor(share * shots)
+        self.extra_requests_left = math.floor(share * shots)
         """How many extra requests may still be made."""
 
     def watch(
@@ -78,7 +78,7 @@ class Hedger:
         self._plan()
         return watch.late
 
-    def rest(self, shot_id: str) -> None:
+    def stop_watching(self, shot_id: str) -> None:
         """No request of the shot is running."""
         self._watches.pop(shot_id, None)
         self._plan()
@@ -86,14 +86,14 @@ class Hedger:
     def finished(self, shot_id: str) -> None:
         """The shot needs no more requests."""
         self.unfinished -= 1
-        self.rest(shot_id)
+        self.stop_watching(shot_id)
 
     def _plan(self) -> None:
         """Tell whom it concerns, and come back when the next request will be late."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.left <= 0:
+        if self.extra_requests_left <= 0:
             return
         loop = asyncio.get_running_loop()
         waiting = [watch for watch in self._watches.values() if not watch.late.done()]

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from darkroom.domain.errors import BudgetExhausted, Contention, QuotaExhausted, StorageFailed
 from darkroom.domain.quota import (
     HORIZON_MS,
-    Account,
     Ask,
+    Budget,
     Grant,
     Limits,
-    Purse,
+    QuotaState,
     Turn,
     at_least,
     pause_ms,
@@ -41,7 +41,7 @@ class Postponed(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ImageModel:
     """A provider's model: what is asked for pictures, how often, and what a request costs."""
 
     name: str
@@ -61,7 +61,7 @@ class Source:
 
 @dataclass(kw_only=True)
 class Requests:
-    """The requests of one run to all its sources: how many at once, and how many there are now."""
+    """The requests of one run to all its image_models: how many at once, and how many there are now."""
 
     slots: asyncio.Semaphore
     now: int = 0
@@ -72,21 +72,21 @@ class Requests:
 
 @dataclass(kw_only=True)
 class Admission:
-    """One run's way to one source. Starts are asked for together and handed out in order."""
+    """One run's way to one image_model. Starts are asked for together and handed out in order."""
 
-    source: Source
+    image_model: ImageModel
     store: QuotaStore
     clock: Clock
     jitter: Jitter
-    purses: Mapping[str, int]
-    """Limit in micro-USD, by name, of each purse that the run spends from."""
+    budgets: Mapping[str, int]
+    """Limit in micro-USD, by name, of each budget that the run spends from."""
     requests: Requests
     deadline_at: int
     turn: Turn
     usable_s: Callable[[], float] = lambda: HORIZON_MS / 1000
     """Seconds from now in which a request must start for the run to have time for it."""
-    known: Sequence[Purse] = ()
-    """The same purses with what the run knows to have been spent from them, if it knows."""
+    known: Sequence[Budget] = ()
+    """The same budgets with what the run knows to have been spent from them, if it knows."""
     _granted: deque[int] = field(default_factory=deque)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pausing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -150,13 +150,13 @@ class Admission:
             if until > self._paused_until + _SAME_PAUSE_MS:
                 self._paused_until = until
                 with suppress(StorageFailed):  # everybody else will hear it from the provider
-                    await self._change(lambda account: (paused(account, until, now=self.clock()), None))
+                    await self._change(lambda state: (paused(state, until, now=self.clock()), None))
 
     async def close(self) -> None:
         """Give back what was reserved and not billed; if that fails, it counts as spent."""
-        self._refund += len(self._granted) * self.source.price_micro_usd
+        self._refund += len(self._granted) * self.image_model.price_micro_usd
         self._granted.clear()
-        if self.purses and self._refund:
+        if self.budgets and self._refund:
             with suppress(StorageFailed):
                 await self._ask(0)
 
@@ -189,14 +189,16 @@ class Admission:
         ahead, self._next_at = at - self.clock(), at
         if ahead > 0:
             await asyncio.sleep(ahead / 1000)
-        if ahead > self.source.limits.slack:  # meanwhile another worker may have been throttled
-            pause = await self._change(lambda account: (account, paused_until(account, now=self.clock())))
+        if ahead > self.image_model.limits.slack:  # meanwhile another worker may have been throttled
+            pause = await self._change(lambda state: (state, paused_until(state, now=self.clock())))
             self._paused_until = max(self._paused_until, pause)
-        in_time = self.source.limits.per_minute is None or self.clock() <= at + self.source.limits.slack
+        in_time = (
+            self.image_model.limits.per_minute is None or self.clock() <= at + self.image_model.limits.slack
+        )
         return in_time and at >= self._paused_until
 
     def _unreserve(self, requests: int) -> None:
-        self._refund += requests * self.source.price_micro_usd
+        self._refund += requests * self.image_model.price_micro_usd
         self.requests.now -= 1
         self.requests.ended.set()
 
@@ -243,13 +245,13 @@ class Admission:
     async def _ask(self, wanted: int, *, idle: bool = False, hedge: bool = False) -> Grant:
         refund, self._refund = self._refund, 0  # whatever happens, never given back twice
 
-        def decide(account: Account) -> tuple[Account, Grant]:
+        def decide(state: QuotaState) -> tuple[QuotaState, Grant]:
             now = self.clock()
             ask = Ask(
                 wanted=wanted,
                 now=now,
-                day_until=self.source.day_until(now),
-                price=self.source.price_micro_usd,
+                day_until=self.image_model.day_until(now),
+                price=self.image_model.price_micro_usd,
                 refund=refund,
                 turn=self.turn,
                 idle=idle,
@@ -257,19 +259,19 @@ class Admission:
                 deadline_at=self.deadline_at,
                 usable=int(self.usable_s() * 1000),
             )
-            return take(account, self.source.limits, ask)
+            return take(state, self.image_model.limits, ask)
 
         return await self._change(decide)
 
-    async def _change[T](self, decide: Callable[[Account], tuple[Account, T]]) -> T:
-        """Store what `decide` makes of the account, over nothing but what it was made from."""
+    async def _change[T](self, decide: Callable[[QuotaState], tuple[QuotaState, T]]) -> T:
+        """Store what `decide` makes of the state, over nothing but what it was made from."""
         wait = _CONTENTION_BASE_S
         for _ in range(CONTENTION_TRIES):
             with suppress(Contention):
-                kept = await self.store.load(self.source.name, self.purses)
-                account, answer = decide(at_least(kept.account, self.known))
-                if account != kept.account:
-                    await self.store.save(kept, account)
+                stored = await self.store.load(self.image_model.name, self.budgets)
+                state, answer = decide(at_least(stored.state, self.known))
+                if state != stored.state:
+                    await self.store.save(stored, state)
                 return answer
             await asyncio.sleep(wait * self.jitter())
             wait = min(2 * wait, _CONTENTION_CAP_S)

@@ -10,15 +10,15 @@ from darkroom.domain.case import Shot, ShotKind, batches, image_key
 from darkroom.domain.errors import Cancelled, ShotError, StorageFailed, Superseded, Undeliverable
 from darkroom.domain.history import Event, EventKind
 from darkroom.domain.job import Failure
-from darkroom.domain.quota import Purse, Turn
+from darkroom.domain.quota import Budget, Turn
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, Jitter, NewId, QuotaStore, SnapshotChannel
-from darkroom.worker.generate_image import MakeShot
+from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Hedger
-from darkroom.worker.rate_limiter import Admission, Postponed, Requests, Source
+from darkroom.worker.rate_limiter import Admission, ImageModel, Postponed, Requests
 from darkroom.worker.reporter import Reporter, ReportPolicy
-from darkroom.worker.run_state import Ending, Ledger, RunReport
+from darkroom.worker.run_state import Ending, RunReport, RunState
 
 DAY_MS = 86_400_000
 
@@ -27,15 +27,15 @@ type Remaining = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DevelopCase:
+class RunJob:
     """No request is made before the claim is acknowledged; every picture is stored before it is reported.
 
     Batches are the unit of progress, not barriers: all shots flow under one concurrency limit,
     evidence first. A shot that cannot finish in the time left is not started: another run makes it.
     """
 
-    make_shot: MakeShot
-    sources: Sequence[Source]
+    generate_image: GenerateImage
+    image_models: Sequence[ImageModel]
     """The provider that is asked first, then the one to fall back on."""
     quota: QuotaStore
     channel: SnapshotChannel
@@ -46,7 +46,7 @@ class DevelopCase:
     batch_sizes: dict[ShotKind, int]
     concurrency: int
     reserve_s: float
-    """Kept back at the end of the worker's time for the final snapshot."""
+    """StoredQuota back at the end of the worker's time for the final snapshot."""
     hedge_share: float
     strict_batches: bool = False
     """Whether a batch waits for all of the one before."""
@@ -55,20 +55,20 @@ class DevelopCase:
 
     async def __call__(self, order: WorkOrder, remaining_s: Remaining) -> RunReport:
         started = asyncio.get_running_loop().time()
-        ledger = Ledger(
+        state = RunState(
             images=dict(order.done),
             failures=dict(order.failed),
             cost_micro_usd=order.spent_micro_usd,
             wasted_micro_usd=order.wasted_micro_usd,
-            asked=frozenset(source.model for source in self.sources),
+            asked=frozenset(image_model.model for image_model in self.image_models),
         )
-        reporter = self._reporter(order, ledger)
-        ending = await self._run(order, ledger, reporter, remaining_s)
+        reporter = self._reporter(order, state)
+        ending = await self._run(order, state, reporter, remaining_s)
         seconds = asyncio.get_running_loop().time() - started
-        return RunReport(ending=ending, ledger=ledger, seconds=seconds, undelivered=reporter.undelivered)
+        return RunReport(ending=ending, state=state, seconds=seconds, undelivered=reporter.undelivered)
 
     async def _run(
-        self, order: WorkOrder, ledger: Ledger, reporter: Reporter, remaining_s: Remaining
+        self, order: WorkOrder, state: RunState, reporter: Reporter, remaining_s: Remaining
     ) -> Ending:
         if self.clock() >= order.claim_before:
             return Ending.EXPIRED
@@ -76,9 +76,9 @@ class DevelopCase:
         try:
             await reporter.claim()
             claimed = True
-            await self._adopt(order, ledger)
-            await self._make_all(order, ledger, reporter, remaining_s)
-            left = len(order.case.shots) - len(ledger.images) - len(ledger.failures)
+            await self._adopt(order, state)
+            await self._make_all(order, state, reporter, remaining_s)
+            left = len(order.case.shots) - len(state.images) - len(state.failures)
             await reporter.finish(SnapshotKind.CONTINUE if left else SnapshotKind.END, remaining_s)
         except Cancelled:
             return await self._stop(reporter, remaining_s)
@@ -87,7 +87,7 @@ class DevelopCase:
         except (Undeliverable, StorageFailed):
             return Ending.UNREPORTED if claimed else Ending.UNCLAIMED
         if left:
-            return Ending.CONTINUED if ledger.waiting_until is None else Ending.WAITING
+            return Ending.CONTINUED if state.waiting_until is None else Ending.WAITING
         return Ending.ENDED
 
     async def _stop(self, reporter: Reporter, remaining_s: Remaining) -> Ending:
@@ -96,81 +96,81 @@ class DevelopCase:
             await reporter.finish(SnapshotKind.STOPPED, remaining_s)
         return Ending.CANCELLED
 
-    async def _adopt(self, order: WorkOrder, ledger: Ledger) -> None:
+    async def _adopt(self, order: WorkOrder, state: RunState) -> None:
         """Take over what earlier runs stored and did not report, and what it has cost."""
         if order.run == 1:
             return
         case_id = order.case.case_id
-        keys = await self.make_shot.images.stored(case_id, order.job_id)
+        keys = await self.generate_image.images.stored(case_id, order.job_id)
         found = adopted(order.digests, keys, case_id=case_id, job_id=order.job_id)
-        ledger.cost_micro_usd += len(found.keys() - ledger.images.keys()) * self.sources[0].price_micro_usd
-        ledger.images = {**found, **ledger.images}
-        ledger.failures = {i: f for i, f in ledger.failures.items() if i not in ledger.images}
+        state.cost_micro_usd += len(found.keys() - state.images.keys()) * self.image_models[0].price_micro_usd
+        state.images = {**found, **state.images}
+        state.failures = {i: f for i, f in state.failures.items() if i not in state.images}
 
     async def _make_all(
-        self, order: WorkOrder, ledger: Ledger, reporter: Reporter, remaining_s: Remaining
+        self, order: WorkOrder, state: RunState, reporter: Reporter, remaining_s: Remaining
     ) -> None:
-        settled = {*ledger.images, *ledger.failures}
+        settled = {*state.images, *state.failures}
         todo = [shot for shot in order.case.shots if shot.id not in settled]
         making = _Making(
             order=order,
-            ledger=ledger,
+            state=state,
             reporter=reporter,
-            make_shot=self.make_shot,
+            generate_image=self.generate_image,
             clock=self.clock,
             admissions=self._admissions(order, remaining_s),
             hedger=Hedger(self.hedge_share, len(todo)),
-            left_s=lambda: remaining_s() - self.reserve_s,
+            remaining_s=lambda: remaining_s() - self.reserve_s,
         )
         try:
             await making.all(batches(todo, self.batch_sizes), strict=self.strict_batches)
         finally:
             for admission in making.admissions:
-                ledger.throttles += admission.throttles
+                state.throttles += admission.throttles
                 await admission.close()
 
     def _admissions(self, order: WorkOrder, remaining_s: Remaining) -> list[Admission]:
-        purses = self._purses(order)
+        budgets = self._budgets(order)
         requests = Requests(slots=asyncio.Semaphore(self.concurrency))
-        not_for_starts = self.reserve_s + self.make_shot.policy.request_timeout
+        not_for_starts = self.reserve_s + self.generate_image.policy.request_timeout
         return [
             Admission(
-                source=source,
+                image_model=image_model,
                 store=self.quota,
                 clock=self.clock,
                 jitter=self.jitter,
-                purses={purse.name: purse.limit for purse in purses},
-                known=purses,
+                budgets={budget.name: budget.limit for budget in budgets},
+                known=budgets,
                 requests=requests,
                 deadline_at=order.deadline_at,
                 turn=Turn.RETURNING if order.returning else Turn.NEW,
                 usable_s=lambda: remaining_s() - not_for_starts,
             )
-            for source in self.sources
+            for image_model in self.image_models
         ]
 
-    def _purses(self, order: WorkOrder) -> list[Purse]:
-        purses = []
+    def _budgets(self, order: WorkOrder) -> list[Budget]:
+        budgets = []
         if order.case.max_cost_micro_usd is not None:
-            job = Purse(
+            job = Budget(
                 name=f"job:{order.job_id}",
                 limit=order.case.max_cost_micro_usd,
                 spent=order.spent_micro_usd,
                 needed_until=order.deadline_at,
             )
-            purses.append(job)
+            budgets.append(job)
         if self.daily_budget_micro_usd is not None:
             day = self.clock() // DAY_MS
             until = (day + 1) * DAY_MS
-            purses.append(Purse(name=f"day:{day}", limit=self.daily_budget_micro_usd, needed_until=until))
-        return purses
+            budgets.append(Budget(name=f"day:{day}", limit=self.daily_budget_micro_usd, needed_until=until))
+        return budgets
 
-    def _reporter(self, order: WorkOrder, ledger: Ledger) -> Reporter:
+    def _reporter(self, order: WorkOrder, state: RunState) -> Reporter:
         claim = self.new_id()
 
         def made(kind: ShotKind) -> dict[str, str]:
             ids = [shot.id for shot in order.case.shots if shot.kind is kind]
-            return {shot_id: ledger.images[shot_id] for shot_id in ids if shot_id in ledger.images}
+            return {shot_id: state.images[shot_id] for shot_id in ids if shot_id in state.images}
 
         def describe(kind: SnapshotKind, sequence: int) -> Snapshot:
             return Snapshot(
@@ -183,13 +183,13 @@ class DevelopCase:
                 total=len(order.case.shots),
                 evidence_images=made(ShotKind.EVIDENCE),
                 location_images=made(ShotKind.LOCATION),
-                failures=dict(ledger.failures),
-                cost_micro_usd=ledger.cost_micro_usd,
-                wasted_micro_usd=ledger.wasted_micro_usd,
-                price_micro_usd=self.sources[0].price_micro_usd,
-                waiting_until=ledger.waiting_until if kind is SnapshotKind.CONTINUE else None,
-                events=tuple(ledger.events),
-                events_omitted=ledger.events_omitted,
+                failures=dict(state.failures),
+                cost_micro_usd=state.cost_micro_usd,
+                wasted_micro_usd=state.wasted_micro_usd,
+                price_micro_usd=self.image_models[0].price_micro_usd,
+                waiting_until=state.waiting_until if kind is SnapshotKind.CONTINUE else None,
+                events=tuple(state.events),
+                events_omitted=state.events_omitted,
             )
 
         return Reporter(
@@ -199,7 +199,7 @@ class DevelopCase:
             jitter=self.jitter,
             policy=self.reports,
             clock=self.clock,
-            note=ledger.note,
+            note=state.note,
         )
 
 
@@ -208,13 +208,13 @@ class _Making:
     """The part of a run in which pictures are made."""
 
     order: WorkOrder
-    ledger: Ledger
+    state: RunState
     reporter: Reporter
-    make_shot: MakeShot
+    generate_image: GenerateImage
     clock: Clock
     admissions: Sequence[Admission]
     hedger: Hedger
-    left_s: Remaining
+    remaining_s: Remaining
     first: asyncio.Event = field(default_factory=asyncio.Event)
     """The first picture is there."""
 
@@ -249,8 +249,8 @@ class _Making:
         async with asyncio.TaskGroup() as shots:
             for shot in batch:
                 shots.create_task(self._shot(shot))
-        made = sum(shot.id in self.ledger.images for shot in batch)
-        self.ledger.note(
+        made = sum(shot.id in self.state.images for shot in batch)
+        self.state.note(
             Event(
                 kind=EventKind.BATCH,
                 at=began,
@@ -264,7 +264,7 @@ class _Making:
     async def _shot(self, shot: Shot) -> None:
         await self._make(shot)
         self.hedger.finished(shot.id)
-        made = shot.id in self.ledger.images
+        made = shot.id in self.state.images
         self._mark(urgent=made and not self.first.is_set())
         if made:
             self.first.set()
@@ -274,27 +274,27 @@ class _Making:
             self.reporter.mark(urgent=urgent)
 
     async def _make(self, shot: Shot) -> None:
-        ledger, order = self.ledger, self.order
+        state, order = self.state, self.order
         key = image_key(
             order.case.case_id, order.job_id, shot.id, digest=order.digests[shot.id], run=order.run
         )
         try:
-            model = await self.make_shot(
+            model = await self.generate_image(
                 shot,
                 case_id=order.case.case_id,
                 key=key,
                 admissions=self.admissions,
                 hedger=self.hedger,
-                left_s=self.left_s,
-                billed=ledger.billed,
-                note=ledger.note,
+                remaining_s=self.remaining_s,
+                billed=state.billed,
+                note=state.note,
             )
-            ledger.images[shot.id] = key
-            ledger.models[model] += 1
+            state.images[shot.id] = key
+            state.models[model] += 1
         except Postponed as postponed:
-            ledger.postponed.append(postponed.until)
+            state.postponed.append(postponed.until)
         except ShotError as error:
-            ledger.failures[shot.id] = Failure.of(error)
+            state.failures[shot.id] = Failure.of(error)
         except Exception as defect:  # noqa: BLE001 - one shot's defect must not take the others down
-            ledger.defects.append(defect)
-            ledger.failures[shot.id] = Failure(code="internal", message="an unexpected error", retryable=True)
+            state.defects.append(defect)
+            state.failures[shot.id] = Failure(code="internal", message="an unexpected error", retryable=True)

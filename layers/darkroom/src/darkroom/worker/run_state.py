@@ -35,7 +35,7 @@ class Ending(StrEnum):
 
 
 @dataclass(kw_only=True)
-class Ledger:
+class RunState:
     """What a run has achieved so far; the only thing of a run that changes."""
 
     images: dict[str, str]
@@ -47,7 +47,7 @@ class Ledger:
     asked: frozenset[str] = frozenset()
     """The models that may be asked."""
     models: Counter[str] = field(default_factory=Counter)
-    """How many pictures each model made, by its own account."""
+    """How many pictures each model made, by its own state."""
     requests: int = 0
     """How many of this run's may cost something."""
     throttles: int = 0
@@ -67,7 +67,7 @@ class Ledger:
         """Remember it, unless that would be too much to tell."""
         if event.reason:
             self.reasons[event.reason] += 1
-        if event.kind is EventKind.TRY and event.outcome in OPERATORS:
+        if event.kind is EventKind.ATTEMPT and event.outcome in OPERATORS:
             self.faults += 1
         if len(self.events) < MAX_EVENTS:
             self.events.append(event)
@@ -91,6 +91,6 @@ class RunReport:
     """What the worker answers and logs."""
 
     ending: Ending
-    ledger: Ledger
+    state: RunState
     seconds: float
     undelivered: int = 0

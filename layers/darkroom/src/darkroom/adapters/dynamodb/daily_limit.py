@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from darkroom.domain.errors import DailyLimit
+from darkroom.domain.errors import DailyLimitReached
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -16,8 +16,8 @@ _DAY_S = 86_400
 _KEPT_DAYS = 30
 
 
-class DynamoDBAllowance:
-    """See CaseAllowance. `limit` 0 allows any number and counts none.
+class DynamoDBDailyLimit:
+    """See DailyLimit. `limit` 0 allows any number and counts none.
 
     Not in the transaction that stores the job: all of one caller's submissions would conflict there.
     So a submission that dies in between has counted, and none is made uncounted.
@@ -29,7 +29,7 @@ class DynamoDBAllowance:
         self._limit = limit
 
     def take(self, caller: str, now: int) -> None:
-        """See CaseAllowance."""
+        """See DailyLimit."""
         if not self._limit:
             return
         now_s = now // 1000
@@ -47,7 +47,7 @@ class DynamoDBAllowance:
                 },
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise DailyLimit(
+            raise DailyLimitReached(
                 f"the {self._limit} cases a day of this caller are used up; a day ends at midnight UTC",
                 seconds=_DAY_S - now_s % _DAY_S,
             ) from error

@@ -8,7 +8,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
-from darkroom.domain.history import Event, EventKind, Move, RunLog, What
+from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
 from darkroom.domain.job import Failure, Job, JobShot, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver
 
@@ -60,7 +60,7 @@ def job_attributes(job: Job) -> dict[str, Any]:
         "status": job.status.value,
         "shots": [{"id": s.id, "kind": s.kind.value, "name": s.name, "digest": s.digest} for s in job.shots],
         "createdAt": job.created_at,
-        "armedAt": job.armed_at,
+        "scheduledAt": job.scheduled_at,
         "deadlineAt": job.deadline_at,
         "dueAt": job.due_at,
         "dueShard": due_shard(job.case_id) if job.due_at is not None else None,
@@ -84,7 +84,7 @@ def job_attributes(job: Job) -> dict[str, Any]:
             for shot_id, f in job.failures.items()
         },
         "retryCount": job.retry_count,
-        "losses": job.losses,
+        "lostRuns": job.lost_runs,
         "revision": job.revision,
         "revisionUntil": job.revision_until,
         "retries": job.retries,
@@ -96,8 +96,8 @@ def job_attributes(job: Job) -> dict[str, Any]:
         "maxCostMicroUsd": job.max_cost_micro_usd,
         "priceMicroUsd": job.price_micro_usd,
         "waitingUntil": job.waiting_until,
-        "moves": [[m.at, m.what.value, m.run, m.by] for m in job.moves],
-        "movesOmitted": job.moves_omitted,
+        "history": [[m.at, m.action.value, m.run, m.by] for m in job.history],
+        "historyOmitted": job.history_omitted,
         "caller": job.caller or None,
         "salt": job.salt,
         "receiver": job.receiver and {"url": job.receiver.url, "events": [*job.receiver.events]},
@@ -125,7 +125,7 @@ def to_job(item: Mapping[str, Any]) -> Job:
             for s in item["shots"]
         ),
         created_at=int(item["createdAt"]),
-        armed_at=int(item["armedAt"]),
+        scheduled_at=int(item["scheduledAt"]),
         deadline_at=int(item["deadlineAt"]),
         due_at=number("dueAt"),
         run=int(item["run"]),
@@ -144,7 +144,7 @@ def to_job(item: Mapping[str, Any]) -> Job:
         },
         failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
         retry_count=int(item["retryCount"]),
-        losses=int(item["losses"]),
+        lost_runs=int(item["lostRuns"]),
         revision=int(item["revision"]),
         revision_until=int(item.get("revisionUntil", 0)),
         retries=int(item.get("retries", item["revision"])),
@@ -156,11 +156,11 @@ def to_job(item: Mapping[str, Any]) -> Job:
         max_cost_micro_usd=number("maxCostMicroUsd"),
         price_micro_usd=int(item.get("priceMicroUsd", 0)),
         waiting_until=number("waitingUntil"),
-        moves=tuple(
-            Move(at=int(at), what=What(what), run=int(run), by=by)
-            for at, what, run, by in item.get("moves", ())
+        history=tuple(
+            HistoryEntry(at=int(at), action=Action(what), run=int(run), by=by)
+            for at, what, run, by in item.get("history", ())
         ),
-        moves_omitted=int(item.get("movesOmitted", 0)),
+        history_omitted=int(item.get("historyOmitted", 0)),
         caller=item.get("caller", ""),
         salt=item.get("salt", ""),
         receiver=_to_receiver(item.get("receiver")),

@@ -1,6 +1,6 @@
-"""Quotas and purses in DynamoDB, beside the jobs: one item a source, one a purse.
+"""Quotas and budgets in DynamoDB, beside the jobs: one item a image_model, one a budget.
 
-An account with purses is read and written by transactions, so money is reserved by the very write
+An state with budgets is read and written by transactions, so money is reserved by the very write
 that hands out a start. A transaction repeated by botocore carries the same token and counts once.
 """
 
@@ -12,8 +12,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.errors import Contention, StorageFailed
-from darkroom.domain.quota import Account, Purse, Quota
-from darkroom.ports import Kept
+from darkroom.domain.quota import Budget, Quota, QuotaState
+from darkroom.ports import StoredQuota
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,7 +22,7 @@ FOLLOWS_THE_STORED_ONE = "attribute_not_exists(pk) OR version = :previous"
 """Nobody has taken a start or a dollar since we looked."""
 
 QUOTA_PREFIX = "quota:"
-PURSE_PREFIX = "purse:"
+BUDGET_PREFIX = "budget:"
 """Both are in the template: the worker may touch items of these names only."""
 
 _MARGIN_S = 86_400
@@ -40,38 +40,38 @@ class DynamoDBQuota:
         self._table = table
         self._keep_s = keep_days * 86_400
 
-    async def load(self, source: str, purses: Mapping[str, int]) -> Kept:
+    async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
         """See QuotaStore."""
-        keys = [QUOTA_PREFIX + source, *(PURSE_PREFIX + name for name in purses)]
+        keys = [QUOTA_PREFIX + image_model, *(BUDGET_PREFIX + name for name in budgets)]
         try:
             first, *others = await asyncio.to_thread(self._read, keys)
         except (BotoCoreError, ClientError) as error:
             raise _failed(error) from error
-        account = Account(
+        state = QuotaState(
             quota=_to_quota(first),
-            purses=tuple(
-                Purse(
+            budgets=tuple(
+                Budget(
                     name=name,
                     limit=limit,
                     spent=int(item.get("spent", 0)),
                     needed_until=int(item.get("neededUntil", 0)),
                 )
-                for (name, limit), item in zip(purses.items(), others, strict=True)
+                for (name, limit), item in zip(budgets.items(), others, strict=True)
             ),
         )
         versions = tuple(int(item.get("version", 0)) for item in (first, *others))
-        return Kept(source=source, account=account, versions=versions)
+        return StoredQuota(image_model=image_model, state=state, versions=versions)
 
-    async def save(self, kept: Kept, account: Account) -> None:
+    async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         """See QuotaStore."""
-        quota_version, *purse_versions = kept.versions
+        quota_version, *budget_versions = stored.versions
         puts = []
-        if account.quota != kept.account.quota:
-            puts.append(self._put(QUOTA_PREFIX + kept.source, _attributes(account.quota), quota_version))
-        before = kept.account.purses
-        for purse, old, version in zip(account.purses, before, purse_versions, strict=True):
-            if purse != old:
-                puts.append(self._put(PURSE_PREFIX + purse.name, self._purse(purse), version))
+        if state.quota != stored.state.quota:
+            puts.append(self._put(QUOTA_PREFIX + stored.image_model, _attributes(state.quota), quota_version))
+        before = stored.state.budgets
+        for budget, old, version in zip(state.budgets, before, budget_versions, strict=True):
+            if budget != old:
+                puts.append(self._put(BUDGET_PREFIX + budget.name, self._budget(budget), version))
         if not puts:
             return
         try:
@@ -79,10 +79,10 @@ class DynamoDBQuota:
         except (BotoCoreError, ClientError) as error:
             raise _failed(error) from error
 
-    def _purse(self, purse: Purse) -> dict[str, int]:
-        """A purse is kept as long as its job, which is kept for some days after it has ended."""
-        expires_at = purse.needed_until // 1000 + self._keep_s + _MARGIN_S
-        return {"spent": purse.spent, "neededUntil": purse.needed_until, "expiresAt": expires_at}
+    def _budget(self, budget: Budget) -> dict[str, int]:
+        """A budget is kept as long as its job, which is kept for some days after it has ended."""
+        expires_at = budget.needed_until // 1000 + self._keep_s + _MARGIN_S
+        return {"spent": budget.spent, "neededUntil": budget.needed_until, "expiresAt": expires_at}
 
     def _read(self, keys: list[str]) -> list[dict[str, Any]]:
         if len(keys) == 1:

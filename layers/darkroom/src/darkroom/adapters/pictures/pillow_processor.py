@@ -54,8 +54,8 @@ _UPRIGHT = {
 """What undoes each EXIF orientation."""
 
 
-class PillowDeveloper:
-    """See Developer: cropped to cover a square, as a progressive JPEG.
+class PillowProcessor:
+    """See ImageProcessor: cropped to cover a square, as a progressive JPEG.
 
     One picture at a time, whoever calls: two large ones would not fit the worker's memory, and its one
     processor is no faster with two. So one thread is enough.
@@ -69,12 +69,12 @@ class PillowDeveloper:
         self._size = size
         self._quality = quality
         self._alone = threading.Lock()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="developer")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="processor")
         # A progressive JPEG is encoded into a buffer for all of it; Pillow's guess is too small for grain.
         ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, _JPEG_BYTES_A_PIXEL * size * size)
 
-    async def develop(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
-        """See Developer."""
+    async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
+        """See ImageProcessor."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._develop, raw.data, xmp.packet(facts))
 

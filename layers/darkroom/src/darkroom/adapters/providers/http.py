@@ -93,7 +93,7 @@ _BY_STATUS: Mapping[int, Meaning] = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProviderResponse:
     """What came back over HTTP, whatever its status."""
 
     status: int
@@ -108,7 +108,7 @@ class Answer:
 
 async def post(
     client: httpx.AsyncClient, url: str, *, body: Mapping[str, Any], headers: Mapping[str, str]
-) -> Answer:
+) -> ProviderResponse:
     """Send `body` as JSON and return the answer.
 
     Raises Overloaded when the connection fails, which is billed unless the request cannot have arrived,
@@ -117,7 +117,7 @@ async def post(
     headers = {**headers, "accept-encoding": "gzip"}
     try:
         async with client.stream("POST", url, json=body, headers=headers) as response:
-            return Answer(response.status_code, response.headers, await _body(response))
+            return ProviderResponse(response.status_code, response.headers, await _body(response))
     except httpx.TransportError as error:
         sent = not isinstance(error, _NOT_SENT)
         raise Overloaded(f"the provider broke off: {type(error).__name__}", billed=sent) from error
