@@ -112,7 +112,7 @@ class Whole:
         client = httpx.AsyncClient(transport=ToWebhook(self._take))
         return replace(
             module.DEVELOP,
-            sources=[replace(source, provider=provider) for source in module.DEVELOP.sources],
+            image_models=[replace(each, provider=provider) for each in module.DEVELOP.image_models],
             channel=HttpSnapshots(client, secret(settings.webhook_secret), module.clock),
             generate_image=replace(module.DEVELOP.generate_image, processor=PlainProcessor(), jitter=jitter),
             jitter=jitter,
