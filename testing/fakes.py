@@ -17,14 +17,12 @@ from darkroom.domain.errors import (
     JobNotFound,
     ShotError,
 )
-from darkroom.domain.histogram import bucket
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
+from darkroom.domain.metrics import Tally, Totals, Window, bucket
 from darkroom.domain.quota import Budget, Quota, QuotaState
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot
-from darkroom.domain.tally import Tally
-from darkroom.domain.totals import Totals, Window
 from darkroom.ports import RawImage, StoredQuota
 
 

@@ -17,8 +17,8 @@ from darkroom.domain.case import Case
 from darkroom.domain.errors import Contention
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
+from darkroom.domain.metrics import tally
 from darkroom.domain.quota import Quota, QuotaState
-from darkroom.domain.tally import tally
 from darkroom.ports import StoredQuota
 
 from testing.fakes import MemoryJobs, MemoryQuota

@@ -15,7 +15,7 @@ from darkroom.adapters.secrets import secret
 from darkroom.adapters.signing.image_links import ImageLinks
 from darkroom.clock import clock
 from darkroom.domain.access import Scope
-from darkroom.domain.totals import Window
+from darkroom.domain.metrics import Window
 from darkroom.routes import Routes
 from darkroom.settings import ReaderSettings
 from darkroom.usecases.find_image import FindImage

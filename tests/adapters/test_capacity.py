@@ -17,9 +17,8 @@ from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.dynamodb.quota import DynamoDBQuota
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Busy, Contention
+from darkroom.domain.metrics import Tally, Window
 from darkroom.domain.quota import Quota, QuotaState
-from darkroom.domain.tally import Tally
-from darkroom.domain.totals import Window
 from darkroom.ports import StoredQuota
 from darkroom.usecases.change_job import change_job
 

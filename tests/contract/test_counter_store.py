@@ -7,9 +7,7 @@ from dataclasses import replace
 import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb.counters import DynamoDBCounters
-from darkroom.domain.histogram import bucket
-from darkroom.domain.tally import Count, Tally
-from darkroom.domain.totals import HOUR, Totals, Window
+from darkroom.domain.metrics import HOUR, Count, Tally, Totals, Window, bucket
 from darkroom.ports import CounterStore
 from moto import mock_aws
 

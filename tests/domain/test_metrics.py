@@ -5,14 +5,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from darkroom.domain import histogram
+from darkroom.domain import metrics
 from darkroom.domain.caller_actions import cancel, replacement, retry
 from darkroom.domain.errors import RetriesExhausted
 from darkroom.domain.job import Failure, Job, Status, end
+from darkroom.domain.metrics import HOUR, STEP, Count, Tally, Totals, Window, tally
 from darkroom.domain.snapshot import SnapshotKind, apply
 from darkroom.domain.sweeping import sweep
-from darkroom.domain.tally import Count, Tally, tally
-from darkroom.domain.totals import HOUR, STEP, Totals, Window
 from darkroom.usecases.count_change import CountChange
 from darkroom.usecases.read_metrics import ReadMetrics
 from hypothesis import given
@@ -169,11 +168,11 @@ def test_rates_are_of_the_pictures_decided_on_and_unknown_without_any() -> None:
 
 @given(st.lists(st.floats(min_value=1, max_value=5e8), min_size=1), st.sampled_from([0.5, 0.95]))
 def test_a_percentile_is_within_a_bucket_of_the_truth(durations: list[float], share: float) -> None:
-    found = histogram.percentile(Counter(map(histogram.bucket, durations)), share)
+    found = metrics.percentile(Counter(map(metrics.bucket, durations)), share)
     ordered = sorted(durations)
     truth = ordered[min(len(ordered) - 1, max(0, -(-int(share * 100) * len(ordered) // 100) - 1))]
     assert found is not None
-    assert histogram.bucket(found) == histogram.bucket(truth)
+    assert metrics.bucket(found) == metrics.bucket(truth)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-from darkroom.domain.tally import Count, Tally
+from darkroom.domain.metrics import Count, Tally
 from darkroom.worker.run_state import RunReport
 
 

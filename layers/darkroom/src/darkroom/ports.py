@@ -8,11 +8,10 @@ from darkroom.domain.callbacks import Delivery, ReceiverResponse
 from darkroom.domain.case import Case
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
+from darkroom.domain.metrics import Tally, Totals, Window
 from darkroom.domain.quota import QuotaState
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot
-from darkroom.domain.tally import Tally
-from darkroom.domain.totals import Totals, Window
 
 type Clock = Callable[[], int]
 """Now, in epoch milliseconds."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from darkroom.domain.job import Job
-from darkroom.domain.tally import Tally, tally
+from darkroom.domain.metrics import Tally, tally
 from darkroom.ports import CounterStore
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from darkroom.domain.errors import JobNotFound
+from darkroom.domain.metrics import Totals, Window
 from darkroom.domain.sweeping import is_stuck
-from darkroom.domain.totals import Totals, Window
 from darkroom.ports import Clock, CounterStore, JobStore
 
 

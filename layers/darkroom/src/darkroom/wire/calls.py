@@ -8,9 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from darkroom.domain.case import MAX_SHOTS, Case, Shot, ShotKind
 from darkroom.domain.job import Job, Status
+from darkroom.domain.metrics import Count, Totals, Window
 from darkroom.domain.receivers import CallbackEvent, ReceiverPolicy
-from darkroom.domain.tally import Count
-from darkroom.domain.totals import Totals, Window
 from darkroom.wire.model import (
     FailureView,
     Id,

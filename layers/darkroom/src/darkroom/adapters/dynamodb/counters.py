@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from darkroom.adapters.dynamodb.batch_read import read_items
 from darkroom.domain.errors import Contention
-from darkroom.domain.histogram import bucket
 from darkroom.domain.job import Job
-from darkroom.domain.tally import Count, Tally
-from darkroom.domain.totals import HOUR, STEP, Totals, Window
+from darkroom.domain.metrics import HOUR, STEP, Count, Tally, Totals, Window, bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -1,5 +1,9 @@
-"""What one change of a job adds to the counts of the deployment."""
+"""Counts and durations of a deployment: what a change of a job adds, and the totals of a window of time.
 
+A duration is counted in buckets that grow by a fifth each, so a percentile is within a tenth of the truth.
+"""
+
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +11,37 @@ from enum import StrEnum
 
 from darkroom.domain.errors import Refused
 from darkroom.domain.job import Job, Status
+
+FIRST = 10.0
+"""Milliseconds: the end of bucket 0."""
+GROWTH = 1.2
+BUCKETS = 102
+"""The last one begins above a week."""
+
+
+def bucket(milliseconds: float) -> int:
+    """Which bucket holds a duration."""
+    if milliseconds <= FIRST:
+        return 0
+    return min(BUCKETS - 1, math.ceil(math.log(milliseconds / FIRST, GROWTH) - 1e-9))
+
+
+def percentile(counts: Mapping[int, int], share: float) -> float | None:
+    """The duration in milliseconds that `share` of those counted do not exceed; None of none.
+
+    Within a bucket durations are taken to be spread evenly.
+    """
+    total = sum(counts.values())
+    if not total:
+        return None
+    wanted, below = share * total, 0
+    for index in sorted(counts):
+        if below + counts[index] >= wanted:
+            end = FIRST * GROWTH**index
+            begin = end / GROWTH if index else 0.0
+            return begin + (end - begin) * (wanted - below) / counts[index]
+        below += counts[index]
+    raise AssertionError("the last bucket reaches the total")
 
 
 class Count(StrEnum):
@@ -86,3 +121,58 @@ def tally(old: Job | None, new: Job) -> Tally:
 def _spoke(before: Job, new: Job) -> bool:
     """Whether the change is a worker's snapshot."""
     return new.claim is not None and (new.claim, new.sequence) != (before.claim, before.sequence)
+
+
+HOUR = 3_600_000
+STEP = 300_000
+"""Milliseconds: the short buckets, of which a window of one hour is made. The others are of hours."""
+
+
+class Window(StrEnum):
+    """The span up to now; whole buckets, so up to one bucket longer than its name."""
+
+    HOUR = "1h"
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def step(self) -> int:
+        """How long its buckets are, in milliseconds."""
+        return STEP if self is Window.HOUR else HOUR
+
+    def buckets(self, now: int) -> range:
+        """When its buckets begin, in epoch milliseconds; the last one holds `now`."""
+        spans = {Window.HOUR: HOUR, Window.DAY: 24 * HOUR, Window.WEEK: 168 * HOUR}
+        last = now - now % self.step
+        return range(last - spans[self], last + 1, self.step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Durations in milliseconds, by bucket of the histogram."""
+
+    counts: Counter[Count] = field(default_factory=Counter)
+    generation: Counter[int] = field(default_factory=Counter)
+    webhook: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share of the pictures decided on that were made; None when none was."""
+        return self._share(Count.COMPLETED)
+
+    @property
+    def failure_rate(self) -> float | None:
+        """The share of them that failed, refusals not among these."""
+        return self._share(Count.FAILED)
+
+    def _share(self, count: Count) -> float | None:
+        decided = sum(self.counts[c] for c in (Count.COMPLETED, Count.FAILED, Count.REFUSED))
+        return self.counts[count] / decided if decided else None
+
+    def generation_percentile(self, share: float) -> float | None:
+        """Of the time from a submission to its job's first ending."""
+        return percentile(self.generation, share)
+
+    def webhook_percentile(self, share: float) -> float | None:
+        """Of the time a snapshot took from its worker into the job."""
+        return percentile(self.webhook, share)
