@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from darkroom import api
+from darkroom.api import responses
 from darkroom.domain.errors import DarkroomError, RequestError, ShotError, tree
 from darkroom.wire.problems import CODES
 
@@ -53,7 +53,7 @@ def _codes() -> Iterator[str]:
     yield "| code | status | means | what to do |\n| --- | --- | --- | --- |"
     for kind in kinds:
         if kind.code in CODES:
-            yield f"| `{kind.code}` | {int(api.status_of(kind))} | {_meaning(kind)} | {kind.advice} |"
+            yield f"| `{kind.code}` | {int(responses.status_of(kind))} | {_meaning(kind)} | {kind.advice} |"
     yield "\n### Of pictures\n\nThe `code` in a job's `errors`, by the shot's id.\n"
     yield "| code | retryable | means | what to do |\n| --- | --- | --- | --- |"
     for kind in tree(ShotError):

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
-from darkroom import descriptions
+from darkroom.api import openapi
 
 from local import cloudformation, package
 from local.api_docs import reference
@@ -32,7 +32,7 @@ def describe(apps: list[Any]) -> str:
                 ' answers under load (429, 503) are `{"message": ...}`. Every GET route takes HEAD too: the'
                 " same status and headers, without the body.",
                 security_schemes={
-                    descriptions.BEARER: HTTPBearer(
+                    openapi.BEARER: HTTPBearer(
                         description="A caller's token, or what stands behind the # of a share link"
                     )
                 },

@@ -13,7 +13,7 @@ from typing import Any
 
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.signing import standard_webhooks
-from darkroom.api import WEBHOOK_PATH
+from darkroom.api.app import WEBHOOK_PATH
 from darkroom_client import Case
 
 from local import cloudformation, package

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from darkroom.adapters.secrets import key_in
 from darkroom.adapters.signing import standard_webhooks
 from darkroom.adapters.signing.api_tokens import faults
-from darkroom.api import WEBHOOK_PATH
+from darkroom.api.app import WEBHOOK_PATH
 
 from ops.deployment import Deployment
 

@@ -45,7 +45,7 @@ AREAS = {
     "engine": Area(("worker/*.py",), ("tests/worker", "tests/functions/test_worker.py", "tests/simulation")),
     "requests": Area(("usecases/*.py",), ("tests/usecases", "tests/functions")),
     "edge": Area(
-        ("api.py", "wire/*.py"),
+        ("api/*.py", "wire/*.py"),
         ("tests/domain", "tests/wire", "tests/functions", "tests/adapters", "tests/contract"),
     ),
     "adapters": Area(("adapters/**/*.py",), ("tests/adapters", "tests/contract", "tests/functions")),

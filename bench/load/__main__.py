@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 import httpx
-from darkroom.api import WEBHOOK_PATH
+from darkroom.api.app import WEBHOOK_PATH
 from darkroom.settings import WorkerSettings
 from darkroom_client import AsyncClient, Case, Job, Policy
 from darkroom_client.files import read_case

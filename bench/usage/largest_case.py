@@ -11,9 +11,9 @@ from darkroom.domain.job import Failure, Job, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.wire.callbacks import CallbackMessage
-from darkroom.wire.calls import JobView
-from darkroom.wire.messages import ImageProgressUpdate
+from darkroom.wire.job import JobView
 from darkroom.wire.model import dump
+from darkroom.wire.snapshot import ImageProgressUpdate
 
 from bench.usage.dynamodb_units import Item
 from testing.builders import NOW, a_job

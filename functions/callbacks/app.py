@@ -6,13 +6,15 @@ from typing import Any
 import darkroom.startup
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from darkroom import api, descriptions, observability
+from darkroom import observability
 from darkroom.adapters import aws
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.adapters.secrets import secret
 from darkroom.adapters.signing.callback_secrets import CallbackSecrets
+from darkroom.api import auth, openapi, responses
+from darkroom.api.app import resolver
 from darkroom.clock import clock
 from darkroom.domain.access import Scope
 from darkroom.settings import CallbacksSettings
@@ -31,29 +33,29 @@ REPLAY = ReplayCallback(
     ),
     clock=clock,
 )
-app = api.resolver(LOGGER, SETTINGS.public_url)
+app = resolver(LOGGER, SETTINGS.public_url)
 darkroom.startup.done()
 
 
-@app.get("/api/cases/<caseId>/image-job/callbacks", **descriptions.CALLBACKS)
-@api.needs(app, Scope.SUBMIT)
+@app.get("/api/cases/<caseId>/image-job/callbacks", **openapi.CALLBACKS)
+@auth.requires(app, Scope.SUBMIT)
 def deliveries(caseId: str) -> Response[str]:  # noqa: N803 - a name of the wire
     job = JOBS.get(caseId)
-    return api.answer(DeliveriesView.of(job, OUTBOX.of_job(job)))
+    return responses.respond(DeliveriesView.of(job, OUTBOX.of_job(job)))
 
 
-@app.post("/api/cases/<caseId>/image-job/callbacks/<version>/replay", **descriptions.REPLAY)
-@api.needs(app, Scope.SUBMIT)
+@app.post("/api/cases/<caseId>/image-job/callbacks/<version>/replay", **openapi.REPLAY)
+@auth.requires(app, Scope.SUBMIT)
 def replay(caseId: str, version: str) -> Response[str]:  # noqa: N803
-    return api.answer(DeliveryView.of(REPLAY(JOBS.get(caseId), int(version))), HTTPStatus.ACCEPTED)
+    return responses.respond(DeliveryView.of(REPLAY(JOBS.get(caseId), int(version))), HTTPStatus.ACCEPTED)
 
 
-@app.get("/api/callback-secret", **descriptions.CALLBACK_SECRET)
-@api.needs(app, Scope.SUBMIT)
+@app.get("/api/callback-secret", **openapi.CALLBACK_SECRET)
+@auth.requires(app, Scope.SUBMIT)
 def callback_secret() -> Response[str]:
-    secrets = SECRETS.of(api.access(app.current_event).caller).split()
-    return api.answer(CallbackSecretView(secrets=secrets), headers={"Cache-Control": "no-store"})
+    secrets = SECRETS.of(auth.caller_of(app.current_event).caller).split()
+    return responses.respond(CallbackSecretView(secrets=secrets), headers={"Cache-Control": "no-store"})
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return observability.answer(LOGGER, app.resolve, event, context)
+    return observability.handle(LOGGER, app.resolve, event, context)

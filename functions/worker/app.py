@@ -18,8 +18,8 @@ from darkroom.clock import clock, new_id
 from darkroom.domain.timing import Timing
 from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
-from darkroom.wire.messages import WorkerEvent, WorkerResult
 from darkroom.wire.model import parse
+from darkroom.wire.order import WorkerEvent, WorkerResult
 from darkroom.worker.attempts import AttemptPolicy
 from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.reporter import ReportPolicy

@@ -8,8 +8,9 @@ import httpx
 from darkroom.domain.history import Event, EventKind, RunLog
 from darkroom.domain.job import Failure, Job, Status
 from darkroom.domain.job_history import with_history
-from darkroom.wire.calls import AcceptedView, JobView, RequestView
+from darkroom.wire.job import AcceptedView, JobView
 from darkroom.wire.model import dump
+from darkroom.wire.requests import RequestView
 from darkroom.wire.timeline import TimelineView
 
 from testing.builders import NOW, a_case, a_job

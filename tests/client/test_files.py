@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from darkroom.wire.calls import SubmitRequest
 from darkroom.wire.model import parse
+from darkroom.wire.requests import SubmitRequest
 from darkroom_client import BadFile, Job, read_case
 from darkroom_client.files import read_token, write
 

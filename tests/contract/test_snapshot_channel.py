@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from darkroom import api
 from darkroom.adapters import http_client
 from darkroom.adapters.http_snapshots import MAX_ANSWER_BYTES, HttpSnapshots
 from darkroom.adapters.signing import standard_webhooks
+from darkroom.api import responses
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 
@@ -44,7 +44,7 @@ def cancel_by_fake() -> None:
 
 
 def cancel_by_http() -> None:
-    body = api.problem(Cancelled("the job was cancelled")).body
+    body = responses.problem(Cancelled("the job was cancelled")).body
     post(lambda request: httpx.Response(409, content=body))
 
 

@@ -9,8 +9,8 @@ from botocore.stub import Stubber
 from darkroom.adapters.lambda_workers import LambdaWorkers
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.run import work_order
-from darkroom.wire.messages import WorkerEvent
 from darkroom.wire.model import dump, parse
+from darkroom.wire.order import WorkerEvent
 
 from testing.builders import a_case, a_job
 from testing.fakes import RecordedWorkers

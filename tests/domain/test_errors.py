@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from darkroom import api
+from darkroom.api import responses
 from darkroom.domain import errors
 from darkroom.domain.errors import DarkroomError, FieldError, InvalidInput, RequestError, ShotError, tree
 from darkroom.wire.problems import CODES
@@ -34,14 +34,14 @@ def test_the_description_has_the_codes_of_the_tree() -> None:
     schemas = json.loads(openapi.TARGET.read_text())["components"]["schemas"]
     assert schemas["Problem"]["properties"]["code"]["enum"] == CODES
     assert schemas["FailureView"]["properties"]["code"]["enum"] == [kind.code for kind in tree(ShotError)]
-    assert {kind.code for kind in api.STATUS} <= set(CODES)
+    assert {kind.code for kind in responses.STATUS} <= set(CODES)
 
 
 def test_an_error_names_at_most_twenty_fields_and_quotes_a_bounded_part_of_each() -> None:
     many = [FieldError("f" * 10_000, "m" * 10_000) for _ in range(10_000)]
     error = InvalidInput("x" * 1_000_000, many)
     assert len(error.errors) == errors.MAX_FIELDS == 20
-    assert len(api.problem(error).body or "") < 20_000
+    assert len(responses.problem(error).body or "") < 20_000
     assert all(len(one.field) == len(one.message) == errors.MAX_QUOTED for one in error.errors)
 
 

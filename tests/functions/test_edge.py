@@ -9,8 +9,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.stub import Stubber
-from darkroom import api
 from darkroom.adapters import aws as clients
+from darkroom.api.app import WEBHOOK_PATH
 
 from local import openapi
 from tests.functions.conftest import Answer, Functions, event, fail, request
@@ -286,7 +286,7 @@ def test_a_throttled_table_is_a_503_that_says_when_to_ask_again_on_every_route(
         )
         events.register("before-call.dynamodb", throttle, unique_id="throttle")
         try:
-            if path == api.WEBHOOK_PATH:
+            if path == WEBHOOK_PATH:
                 answer = deliver(functions, snapshot(job, kind="progress", sequence=9))
             else:
                 answer = functions.call(function, incoming)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from darkroom.adapters import aws as clients
-from darkroom.wire.calls import SubmitRequest
 from darkroom.wire.model import parse
+from darkroom.wire.requests import SubmitRequest
 
 from tests.functions.conftest import Functions, event, request
 from tests.functions.test_reader import follow

@@ -13,9 +13,9 @@ from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.job import open_job
 from darkroom.domain.run import work_order
 from darkroom.domain.timing import Timing
-from darkroom.wire.calls import SubmitRequest
-from darkroom.wire.messages import WorkerEvent
 from darkroom.wire.model import dump, parse
+from darkroom.wire.order import WorkerEvent
+from darkroom.wire.requests import SubmitRequest
 
 from tests.stack.conftest import DEADLINE_S, Api
 

@@ -16,8 +16,8 @@ from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.job import open_job
 from darkroom.domain.timing import Timing
-from darkroom.wire.calls import SubmitRequest
 from darkroom.wire.model import parse
+from darkroom.wire.requests import SubmitRequest
 from darkroom_client import Job
 from PIL import Image
 from rich.console import Console

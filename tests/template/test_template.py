@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from darkroom import api, settings
+from darkroom import settings
 from darkroom.adapters.dynamodb import daily_limit, quota
 from darkroom.adapters.signing import image_links
+from darkroom.api import responses
+from darkroom.api.app import WEBHOOK_PATH
 from darkroom.domain import errors
 from darkroom.domain.timing import Timing
 
@@ -230,7 +232,7 @@ def test_submitting_and_snapshots_have_limits_of_their_own_at_the_gateway() -> N
         TEMPLATE["Parameters"]["SubmitsPerSecond"]["AllowedValues"]
     )
     usual = api_properties["DefaultRouteSettings"]["ThrottlingRateLimit"]
-    assert limits["POST /api/generate-case-images"] < usual < limits[f"POST {api.WEBHOOK_PATH}"]
+    assert limits["POST /api/generate-case-images"] < usual < limits[f"POST {WEBHOOK_PATH}"]
     assert limits.keys() <= {f"{r['Method']} {r['Path']}" for r in routes() if "Path" in r}
 
 
@@ -308,7 +310,7 @@ def subclasses(kind: type[Any]) -> set[type[Any]]:
 @pytest.mark.parametrize("error", sorted(subclasses(errors.RequestError), key=str))
 def test_every_error_a_caller_can_mend_has_a_status_of_its_own(error: type[errors.RequestError]) -> None:
     if error is not errors.RequestError:
-        assert 400 <= api.STATUS[error] < 500
+        assert 400 <= responses.STATUS[error] < 500
 
 
 def test_every_error_has_a_code_of_its_own_and_stands_in_the_tree() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.job import Job
-from darkroom.wire.calls import JobView
 from darkroom.wire.inline import ROOM, inline_view
+from darkroom.wire.job import JobView
 from darkroom.wire.model import dump
 
 from testing.builders import a_case, a_job, keys_of

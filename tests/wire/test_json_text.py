@@ -6,10 +6,10 @@ import tracemalloc
 
 import pytest
 from darkroom.domain.errors import MAX_FIELDS, InvalidInput
-from darkroom.wire.calls import RetryRequest, SubmitRequest
 from darkroom.wire.json_text import json_errors
-from darkroom.wire.messages import ImageProgressUpdate
 from darkroom.wire.model import parse
+from darkroom.wire.requests import RetryRequest, SubmitRequest
+from darkroom.wire.snapshot import ImageProgressUpdate
 
 ITEM = '{"id": "a", "name": "Key", "description": "brass"}'
 CASE = f'{{"caseId": "c", "evidence": [{ITEM}]}}'

@@ -12,8 +12,9 @@ from darkroom.domain.history import Event, EventKind
 from darkroom.domain.job import Status
 from darkroom.domain.run import work_order
 from darkroom.domain.snapshot import SnapshotKind
-from darkroom.wire.messages import ImageProgressUpdate, WorkerEvent
 from darkroom.wire.model import dump, parse
+from darkroom.wire.order import WorkerEvent
+from darkroom.wire.snapshot import ImageProgressUpdate
 
 from bench.usage import largest_case
 from bench.usage.dynamodb_units import index_units, read_units, write_units

@@ -7,9 +7,11 @@ import pytest
 from darkroom.domain.errors import InvalidInput
 from darkroom.domain.run import work_order
 from darkroom.domain.snapshot import SnapshotKind, apply
-from darkroom.wire.calls import ImageStatusView, JobView, SubmitRequest
-from darkroom.wire.messages import ImageProgressUpdate, WorkerEvent
+from darkroom.wire.job import ImageStatusView, JobView
 from darkroom.wire.model import dump, parse
+from darkroom.wire.order import WorkerEvent
+from darkroom.wire.requests import SubmitRequest
+from darkroom.wire.snapshot import ImageProgressUpdate
 
 from testing.builders import NOW, TIMING, a_case, a_job, a_snapshot
 

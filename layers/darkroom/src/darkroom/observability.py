@@ -26,7 +26,7 @@ def logger(service: str) -> Logger:
     return Logger(service=service, utc=True, use_rfc3339=True)  # Lambda reads levels of such lines only
 
 
-def answer(
+def handle(
     log: Logger, resolve: Callable[[dict[str, Any], Any], dict[str, Any]], event: dict[str, Any], context: Any
 ) -> dict[str, Any]:
     """What `resolve` answers to an HTTP API's event, and the invocation's canonical line."""

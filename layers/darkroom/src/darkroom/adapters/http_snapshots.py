@@ -11,9 +11,9 @@ from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.snapshot import Snapshot
 from darkroom.ports import Clock
-from darkroom.wire.messages import ImageProgressUpdate
 from darkroom.wire.model import dump
 from darkroom.wire.problems import Problem
+from darkroom.wire.snapshot import ImageProgressUpdate
 
 TIMEOUT_S = 10.0
 

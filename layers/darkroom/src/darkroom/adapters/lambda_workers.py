@@ -6,8 +6,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.run import WorkOrder
-from darkroom.wire.messages import WorkerEvent
 from darkroom.wire.model import dump
+from darkroom.wire.order import WorkerEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

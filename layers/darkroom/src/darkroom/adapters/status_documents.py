@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from darkroom.domain.job import Job
-from darkroom.wire.calls import JobView
+from darkroom.wire.job import JobView
 from darkroom.wire.model import dump
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Self
 from darkroom.domain.callbacks import Delivery, DeliveryState
 from darkroom.domain.job import Job
 from darkroom.domain.receivers import CallbackEvent
-from darkroom.wire.calls import JobView
+from darkroom.wire.job import JobView
 from darkroom.wire.model import Internal, Wire, dump
 
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 
 from darkroom.domain.job import Job
-from darkroom.wire.calls import JobView
+from darkroom.wire.job import JobView
 
 ROOM = 5_000_000
 """Characters of all pictures in an answer. Lambda returns 6 MB; the rest of the largest job takes 1 MB."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from darkroom import api, descriptions
+from darkroom.api import openapi, responses
 from darkroom.domain.errors import DarkroomError, MethodNotAllowed, RouteNotFound
 
 
@@ -23,14 +23,14 @@ class Routes:
     def install(self, app: APIGatewayHttpResolver) -> None:
         """Serve the description, and answer with a problem whatever no route of `app` takes."""
 
-        @app.get("/api/openapi.json", **descriptions.OPENAPI)
-        def openapi() -> Response[str]:
-            return Response(HTTPStatus.OK, content_type=api.JSON, body=self._text)
+        @app.get("/api/openapi.json", **openapi.OPENAPI)
+        def description() -> Response[str]:
+            return Response(HTTPStatus.OK, content_type=responses.JSON, body=self._text)
 
         @app.not_found
         def no_route(_: Exception) -> Response[str]:
             event = app.current_event
-            return api.problem(self._error(event.path, event.http_method))
+            return responses.problem(self._error(event.path, event.http_method))
 
     @cached_property
     def _text(self) -> str:

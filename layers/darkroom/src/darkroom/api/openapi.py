@@ -6,18 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from darkroom import api
+from darkroom.api.responses import JSON, PROBLEM_JSON, status_of
 from darkroom.domain import errors
 from darkroom.wire.callbacks import CallbackSecretView, DeliveriesView, DeliveryView
-from darkroom.wire.calls import (
-    AcceptedView,
-    ImageStatusView,
-    JobView,
-    MetricsView,
-    Received,
-    RequestView,
-)
+from darkroom.wire.job import AcceptedView, ImageStatusView, JobView
+from darkroom.wire.metrics import MetricsView
 from darkroom.wire.problems import GatewayMessage, Problem
+from darkroom.wire.requests import RequestView
+from darkroom.wire.snapshot import Received
 from darkroom.wire.timeline import TimelineView
 
 BEARER = "bearer"
@@ -32,18 +28,18 @@ def _described(
     responses: dict[int, Any] = {
         int(status): {
             "description": text,
-            **({"content": {api.JSON: {"model": model}}} if model else {}),
+            **({"content": {JSON: {"model": model}}} if model else {}),
         }
         for status, (text, model) in answers.items()
     }
     codes: dict[int, list[str]] = {}
     raised: list[type[errors.DarkroomError]] = [*problems, errors.DarkroomError]
     for error in raised:
-        codes.setdefault(int(api.status_of(error)), []).append(f"`{error.code}`")
+        codes.setdefault(int(status_of(error)), []).append(f"`{error.code}`")
     for status, named in codes.items():
         responses[status] = {
             "description": f"Problem {' or '.join(named)}",
-            "content": {api.PROBLEM_JSON: {"model": Problem}},
+            "content": {PROBLEM_JSON: {"model": Problem}},
         }
     return responses
 
@@ -57,7 +53,7 @@ def _static(*media: str, problems: Sequence[type[errors.DarkroomError]] = ()) ->
 
 def _for_callers(description: dict[str, Any]) -> dict[str, Any]:
     """`description` of a route that needs a token, with what the gateway itself answers to a bad one."""
-    gateway = {api.JSON: {"model": GatewayMessage}}
+    gateway = {JSON: {"model": GatewayMessage}}
     responses = dict(description["responses"])
     forbidden = responses.get(403, {"description": "", "content": {}})
     responses[401] = {"description": "No token", "content": gateway}
@@ -257,8 +253,6 @@ SNAPSHOT: dict[str, Any] = {
 OPENAPI: dict[str, Any] = _for_callers(
     {
         "summary": "This description",
-        "responses": {
-            200: {"description": "OpenAPI 3.1", "content": {api.JSON: {"schema": {"type": "object"}}}}
-        },
+        "responses": {200: {"description": "OpenAPI 3.1", "content": {JSON: {"schema": {"type": "object"}}}}},
     }
 )

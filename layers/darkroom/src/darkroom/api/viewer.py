@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from darkroom import api, descriptions
+from darkroom.api import openapi, responses
 from darkroom.domain.errors import RouteNotFound
 from darkroom.wire.entity_tags import EntityTag, is_known
 
@@ -38,11 +38,11 @@ def install(app: APIGatewayHttpResolver, folder: Path, pictures_from: Callable[[
     files = {path.name: _File(path.read_text(), _TYPES[path.suffix]) for path in folder.iterdir()}
     page = files.pop(_PAGE)
 
-    @app.get("/cases/<caseId>", **descriptions.PAGE)
+    @app.get("/cases/<caseId>", **openapi.PAGE)
     def case_page(caseId: str) -> Response[str]:  # noqa: N803, ARG001 - of the address; the page reads it
         return _answer(app, page, {"Content-Security-Policy": _policy(pictures_from())})
 
-    @app.get("/assets/<name>", **descriptions.ASSET)
+    @app.get("/assets/<name>", **openapi.ASSET)
     def asset(name: str) -> Response[str]:
         if name not in files:
             raise RouteNotFound("the page has no such file")
@@ -50,7 +50,7 @@ def install(app: APIGatewayHttpResolver, folder: Path, pictures_from: Callable[[
 
 
 def _answer(app: APIGatewayHttpResolver, file: _File, more: Mapping[str, str]) -> Response[str]:
-    headers: api.Headers = {
+    headers: responses.Headers = {
         "ETag": str(file.tag),
         "Cache-Control": f"public, max-age={KEEP_S}",
         "X-Content-Type-Options": "nosniff",

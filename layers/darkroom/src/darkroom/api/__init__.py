@@ -1,0 +1,1 @@
+"""The HTTP edge: what only functions behind the API need."""

@@ -1,0 +1,46 @@
+"""Who calls, and whether they may."""
+
+import functools
+from collections.abc import Callable
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+from darkroom.domain.access import Access, Scope
+
+type _Handler = Callable[..., Response[str]]
+
+
+def caller_of(event: APIGatewayProxyEventV2) -> Access:
+    """Return what the authorizer found out about the caller; nothing is allowed without an authorizer."""
+    found = event["requestContext"].get("authorizer", {}).get("lambda") or {}
+    return Access(
+        caller=found.get("caller", ""),
+        scopes=frozenset(Scope(each) for each in found.get("scopes", "").split()),
+        case_id=found.get("caseId") or None,
+    )
+
+
+def requires(app: APIGatewayHttpResolver, scope: Scope) -> Callable[[_Handler], _Handler]:
+    """Return a decorator that raises Forbidden unless the caller has `scope` for the case in the path.
+
+    The check is here because API Gateway caches the authorizer's result for all routes and cases.
+    It comes before everything else, so that a refusal does not tell whether a case exists.
+    """
+
+    def decorate(handler: _Handler) -> _Handler:
+        @functools.wraps(handler)
+        def checked(**path: str) -> Response[str]:
+            caller_of(app.current_event).check(scope, path.get("caseId"))
+            return handler(**path)
+
+        return checked
+
+    return decorate
+
+
+def allowed_max_cost(event: APIGatewayProxyEventV2, micro_usd: int | None) -> int | None:
+    """Return `micro_usd`; raise Forbidden when a caller without the scope `submit` gives one."""
+    if micro_usd is not None:
+        caller_of(event).check(Scope.SUBMIT)
+    return micro_usd

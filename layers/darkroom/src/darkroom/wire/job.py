@@ -1,0 +1,105 @@
+"""The job of a case, as callers see it."""
+
+from collections.abc import Callable
+from typing import Literal, Self
+
+from darkroom.domain.case import ShotKind
+from darkroom.domain.job import Job, Status
+from darkroom.wire.model import FailureView, Wire, optional_usd, usd
+
+
+class ItemView(Wire):
+    """An item of a job, without its description."""
+
+    id: str
+    name: str
+
+
+class JobView(Wire):
+    """The job of a case. Times are epoch milliseconds; images are links, by shot id."""
+
+    case_id: str
+    job_id: str
+    run: int
+    version: int
+    status: Status
+    created_at: int
+    started_at: int | None = None
+    completed_at: int | None = None
+    scheduled_at: int
+    deadline_at: int
+    evidence: list[ItemView]
+    locations: list[ItemView]
+    total_images: int
+    completed_images: int
+    failed_images: int
+    evidence_images: dict[str, str]
+    location_images: dict[str, str]
+    failed_ids: list[str]
+    errors: dict[str, FailureView]
+    retry_count: int
+    last_error: str | None = None
+    cost_usd: float
+    wasted_usd: float
+    max_cost_usd: float | None = None
+    waiting_until: int | None = None
+    linked_ids: list[str] | None = None
+    """Ids whose pictures are links in an answer with `images=inline`: they did not fit, or are gone."""
+
+    @classmethod
+    def of(cls, job: Job, image: Callable[[str], str]) -> Self:
+        """`job` as callers see it; `image` gives what stands for a shot's picture."""
+        items = {kind: [s for s in job.shots if s.kind is kind] for kind in ShotKind}
+        images = {
+            kind: {s.id: image(s.id) for s in shots if s.id in job.images} for kind, shots in items.items()
+        }
+        views = {kind: [ItemView(id=s.id, name=s.name) for s in shots] for kind, shots in items.items()}
+        return cls(
+            case_id=job.case_id,
+            job_id=job.job_id,
+            run=job.run,
+            version=job.version,
+            status=job.status,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            completed_at=job.completed_at,
+            scheduled_at=job.scheduled_at,
+            deadline_at=job.deadline_at,
+            evidence=views[ShotKind.EVIDENCE],
+            locations=views[ShotKind.LOCATION],
+            total_images=len(job.shots),
+            completed_images=len(job.images),
+            failed_images=len(job.failures),
+            evidence_images=images[ShotKind.EVIDENCE],
+            location_images=images[ShotKind.LOCATION],
+            failed_ids=list(job.failures),
+            errors={i: FailureView.of(failure) for i, failure in job.failures.items()},
+            retry_count=job.retry_count,
+            last_error=job.last_error,
+            cost_usd=usd(job.cost_micro_usd),
+            wasted_usd=usd(job.wasted_micro_usd),
+            max_cost_usd=optional_usd(job.max_cost_micro_usd),
+            waiting_until=job.waiting_until,
+        )
+
+
+class AcceptedView(JobView):
+    """The job, for whoever asked for it."""
+
+    share_url: str | None = None
+    """Where people watch the case. Whoever has it sees the pictures, until it expires."""
+    status_url: str | None = None
+    """Where the job can be polled without a token, if the deployment writes status documents."""
+
+
+class ImageStatusView(Wire):
+    """The status record of old clients."""
+
+    status: Literal["ready"] | Status
+    completed_at: int | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The old words for where `job` stands."""
+        ready = job.status is Status.COMPLETED
+        return cls(status="ready" if ready else job.status, completed_at=job.completed_at)

@@ -1,0 +1,105 @@
+"""A worker's snapshot, as it travels to the webhook."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from darkroom.domain.errors import FieldError, InvalidInput
+from darkroom.domain.job import Status
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.wire.model import FailureView, Id, Internal, Wire, micro_usd, usd
+from darkroom.wire.run_events import LogView
+
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Moment = Annotated[int, Field(ge=0, le=100_000_000_000_000)]
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class ImageProgressUpdate(Internal):
+    """A worker's snapshot: everything the run knows; images as storage keys."""
+
+    case_id: Id
+    job_id: Id
+    run: Count
+    claim: Id
+    sequence: Count
+    kind: SnapshotKind
+    status: Status
+    completed_images: int
+    total_images: int
+    evidence_images: dict[str, str]
+    location_images: dict[str, str]
+    failed_ids: list[str]
+    errors: dict[str, FailureView]
+    cost_usd: Dollars = 0
+    wasted_usd: Dollars = 0
+    price_usd: Dollars = 0
+    waiting_until: Moment | None = None
+    sent_at: Moment | None = None
+    log: LogView | None = None
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """`snapshot` as it travels."""
+        return cls(
+            case_id=snapshot.case_id,
+            job_id=snapshot.job_id,
+            run=snapshot.run,
+            claim=snapshot.claim,
+            sequence=snapshot.sequence,
+            kind=snapshot.kind,
+            status=snapshot.status,
+            completed_images=len(snapshot.images),
+            total_images=snapshot.total,
+            evidence_images=dict(snapshot.evidence_images),
+            location_images=dict(snapshot.location_images),
+            failed_ids=list(snapshot.failures),
+            errors={i: FailureView.of(failure) for i, failure in snapshot.failures.items()},
+            cost_usd=usd(snapshot.cost_micro_usd),
+            wasted_usd=usd(snapshot.wasted_micro_usd),
+            price_usd=usd(snapshot.price_micro_usd),
+            waiting_until=snapshot.waiting_until,
+            sent_at=snapshot.sent_at,
+            log=LogView.of(snapshot.events, snapshot.events_omitted),
+        )
+
+    def to_snapshot(self) -> Snapshot:
+        """The snapshot in the domain's words; raises InvalidInput when it contradicts itself."""
+        snapshot = Snapshot(
+            case_id=self.case_id,
+            job_id=self.job_id,
+            run=self.run,
+            claim=self.claim,
+            sequence=self.sequence,
+            kind=self.kind,
+            total=self.total_images,
+            evidence_images=self.evidence_images,
+            location_images=self.location_images,
+            failures={i: view.to_failure() for i, view in self.errors.items()},
+            cost_micro_usd=micro_usd(self.cost_usd),
+            wasted_micro_usd=micro_usd(self.wasted_usd),
+            price_micro_usd=micro_usd(self.price_usd),
+            waiting_until=self.waiting_until,
+            sent_at=self.sent_at,
+            events=self.log.to_events() if self.log else (),
+            events_omitted=self.log.omitted if self.log else 0,
+        )
+        rules = {
+            "completedImages": (self.completed_images, len(snapshot.images)),
+            "failedIds": (sorted(self.failed_ids), sorted(self.errors)),
+            "status": (self.status, snapshot.status),
+        }
+        wrong = [
+            FieldError(name, f"must be {expected}")
+            for name, (given, expected) in rules.items()
+            if given != expected
+        ]
+        if wrong:
+            raise InvalidInput("the snapshot contradicts itself", wrong)
+        return snapshot
+
+
+class Received(Wire):
+    """The webhook's answer."""
+
+    success: bool = True
