@@ -1,4 +1,4 @@
-"""Writes the API's reference for people from its OpenAPI description."""
+"""Write the API's reference for people, docs/reference/api.md, from its OpenAPI description."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,29 +11,34 @@ type Schema = dict[str, Any]
 
 HEAD = """# API reference
 
-Written by `make openapi` from the handlers; `GET /api/openapi.json` has the same for programs.
-How to use it: [clients.md](../guides/clients.md).
+`make openapi` writes this page from the handlers.
+`GET /api/openapi.json` returns the same description for programs.
+How to use the API: [clients.md](../guides/clients.md).
 
-Every error of Darkroom is a [Problem](#problem) (`application/problem+json`) with a stable `code`; what API
-Gateway itself answers (401, some 403, 413, 429, 503) is a [GatewayMessage](#gatewaymessage). What each code
-means and what to do about it: [Codes](#codes). Times are epoch milliseconds, money is US dollars.
+Times are epoch milliseconds, money is US dollars.
 
-Every GET route takes HEAD too: the same status and headers, without the body.
+Every error of Darkroom is a [Problem](#problem) (`application/problem+json`) with a stable `code`.
+[Codes](#codes) says what each code means and what to do about it.
+An error of API Gateway itself (401, some 403, 413, 429, 503) is a [GatewayMessage](#gatewaymessage).
 
-`If-None-Match` and `If-Match` take every form of RFC 9110: one tag or several, weak ones, `*`.
-`If-None-Match` is compared weakly; one that cannot be read is ignored. `If-Match` is compared strongly, so a
-weak tag matches nothing; one that cannot be read is refused with 400, because it guards money. It takes the
-`ETag` of any answer with the job, in either form, or `"{jobId}.{version}"`.
+Every GET route accepts HEAD too and returns the same status and headers, without the body.
+
+`If-None-Match` and `If-Match` accept every form of RFC 9110: one tag or several, weak ones, `*`.
+`If-None-Match` is compared weakly, and a value that cannot be parsed is ignored.
+`If-Match` is compared strongly, so a weak tag matches nothing.
+An `If-Match` that cannot be parsed is refused with 400, because it guards money.
+`If-Match` accepts the `ETag` of any response with the job, in either form, or `"{jobId}.{version}"`.
 """
 
 CODES_HEAD = """## Codes
 
-Codes are stable; a later release may add some. Messages are for people and may change.
+Codes are stable; a later release may add some.
+Messages are for people and may change.
 """
 
 
 def reference(described: dict[str, Any]) -> str:
-    """The reference of the API that `described` is the OpenAPI description of, as Markdown."""
+    """Return the reference as Markdown; `described` is the OpenAPI description of the API."""
     lines = [HEAD, "## Routes", ""]
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
@@ -46,7 +51,7 @@ def reference(described: dict[str, Any]) -> str:
 
 
 def _codes() -> Iterator[str]:
-    """Every code that a caller can see, from the classes of domain/errors.py."""
+    """Yield a table of every code that a caller can see, from the classes of domain/errors.py."""
     kinds = [kind for kind in tree(DarkroomError) if kind is not RequestError]
     yield CODES_HEAD
     yield "### Of requests\n\nThe `code` of a [Problem](#problem).\n"
@@ -63,7 +68,7 @@ def _codes() -> Iterator[str]:
 
 
 def _meaning(kind: type[DarkroomError]) -> str:
-    """The first sentence of the class's description."""
+    """Return the first sentence of the class's docstring."""
     text = " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
     return text.partition(". ")[0].rstrip(".") + "."
 
@@ -77,12 +82,12 @@ def _route(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
             yield f"- query `{parameter['name']}`: {_type(parameter['schema'])}"
     if "requestBody" in operation:
         [content] = operation["requestBody"]["content"].values()
-        needed = "" if operation["requestBody"].get("required") else " (may be left out)"
+        needed = "" if operation["requestBody"].get("required") else " (optional)"
         yield f"- body: {_type(content['schema'])}{needed}"
-    for status, answer in sorted(operation["responses"].items()):
-        schemas = [content["schema"] for content in answer.get("content", {}).values()]
+    for status, response in sorted(operation["responses"].items()):
+        schemas = [content["schema"] for content in response.get("content", {}).values()]
         shown = [_type(schema) for schema in schemas if "$ref" in schema]
-        yield f"- {status}: {answer['description']}" + (f"; {' or '.join(shown)}" if shown else "")
+        yield f"- {status}: {response['description']}" + (f"; {' or '.join(shown)}" if shown else "")
     yield ""
 
 
@@ -93,15 +98,15 @@ def _schema(name: str, schema: Schema) -> Iterator[str]:
     if "properties" not in schema:
         yield f"{_type(schema)}\n"
         return
-    yield "| field | is |\n| --- | --- |"
-    for field, of in schema["properties"].items():
-        missing = "" if field in schema.get("required", []) else " (may be missing)"
-        yield f"| `{field}` | {_type(of)}{missing} |"
+    yield "| field | type |\n| --- | --- |"
+    for field, value in schema["properties"].items():
+        optional = "" if field in schema.get("required", []) else " (optional)"
+        yield f"| `{field}` | {_type(value)}{optional} |"
     yield ""
 
 
 def _type(schema: Schema) -> str:
-    """What a value of this schema is, in a few words."""
+    """Describe the type of a value of this schema in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -111,8 +116,8 @@ def _type(schema: Schema) -> str:
     if either:
         return " or ".join(_type(one) for one in either if one.get("type") != "null") + _default(schema)
     if schema.get("type") == "array":
-        places = ", ".join(_type(one) for one in schema.get("prefixItems", ()))
-        return f"[{places}]" if places else f"list of {_type(schema['items'])}{_bounds(schema)}"
+        elements = ", ".join(_type(one) for one in schema.get("prefixItems", ()))
+        return f"[{elements}]" if elements else f"list of {_type(schema['items'])}{_bounds(schema)}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"map of id to {_type(schema['additionalProperties'])}"
     return f"{schema.get('type', 'anything')}{_bounds(schema)}{_default(schema)}"
@@ -122,9 +127,9 @@ def _bounds(schema: Schema) -> str:
     names = {
         "minimum": "at least",
         "maximum": "at most",
-        "minLength": "at least this long:",
-        "maxLength": "at most this long:",
-        "maxItems": "at most so many:",
+        "minLength": "minimum length",
+        "maxLength": "maximum length",
+        "maxItems": "maximum number of items",
         "pattern": "matching",
     }
     given = [f"{words} `{schema[name]}`" for name, words in names.items() if name in schema]

@@ -1,4 +1,4 @@
-"""A stand-in for the CDN in front of the bucket: serves status documents to anybody, and nothing else."""
+"""A fake of the CDN in front of the bucket: it serves status documents to anybody, and nothing else."""
 
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +9,7 @@ from darkroom.adapters.signing.image_links import STATUS_PREFIX
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on a free port of the loopback interface; `documents_of` says later where the documents are."""
+    """Listens on a free port of loopback. Responds with 403 until `serve_documents` has named the bucket."""
 
     daemon_threads = True
 
@@ -19,11 +19,11 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address at which it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
-    def documents_of(self, s3: Any, bucket: str) -> None:
-        """Serve those of `bucket`; `s3` is the boto3 client."""
+    def serve_documents(self, s3: Any, bucket: str) -> None:
+        """Serve the documents in `bucket` from now on; `s3` is a boto3 client."""
         self.get_object = lambda key: s3.get_object(Bucket=bucket, Key=key)
 
 
@@ -32,7 +32,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """A document; 304 when it has not changed, 403 for everything else, as CloudFront with S3 answers."""
+        """Send a document, 304 when it has not changed, or 403 for everything else, as CloudFront with S3."""
         key = self.path.removeprefix("/")
         if self.server.get_object is None or not key.startswith(STATUS_PREFIX):
             return self._send(403)
@@ -60,4 +60,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Quiet."""
+        """Print nothing."""

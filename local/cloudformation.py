@@ -1,4 +1,4 @@
-"""Reads a CloudFormation template into plain data, short forms written out (`!Ref x` → `{"Ref": "x"}`)."""
+"""Read a CloudFormation template into plain data, with short forms expanded (`!Ref x` → `{"Ref": "x"}`)."""
 
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ _Loader.add_multi_constructor("!", _long_form)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The template at `path`."""
+    """Return the template at `path`."""
     template: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     return template
 
 
 def variables(template: dict[str, Any], logical_id: str, other: str = "unused") -> dict[str, str]:
-    """What a function's environment holds when every parameter has its default; else `other`."""
+    """Return a function's variables with the default of each parameter; any other value is `other`."""
     given = template["Resources"][logical_id]["Properties"]["Environment"]["Variables"]
     parameters = template["Parameters"]
     referred = {name: value.get("Ref") if isinstance(value, dict) else None for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""All pictures of a case on one sheet, as a photographer would look at them."""
+"""Put all pictures of a case on one sheet."""
 
 import io
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ PAPER, INK, FAINT = (22, 20, 20), (236, 226, 206), (150, 110, 70)
 
 
 def contact_sheet(title: str, pictures: Mapping[str, bytes | None]) -> Image.Image:
-    """A sheet of `pictures` (caption → JPEG, None for one that is missing), five in a row."""
+    """Return a sheet of `pictures` (caption → JPEG, None when it is missing), five in a row."""
     rows = -(-len(pictures) // COLUMNS)
     width = GAP + COLUMNS * (TILE + GAP)
     sheet = Image.new("RGB", (width, 90 + rows * (TILE + CAPTION + GAP)), PAPER)
@@ -21,7 +21,7 @@ def contact_sheet(title: str, pictures: Mapping[str, bytes | None]) -> Image.Ima
         top = 90 + index // COLUMNS * (TILE + CAPTION + GAP)
         if jpeg is None:
             pen.rectangle((left, top, left + TILE, top + TILE), outline=FAINT, width=2)
-            pen.text((left + 20, top + 20), "not developed", FAINT, ImageFont.load_default(22))
+            pen.text((left + 20, top + 20), "not made", FAINT, ImageFont.load_default(22))
         else:
             sheet.paste(Image.open(io.BytesIO(jpeg)).resize((TILE, TILE)), (left, top))
         pen.text((left, top + TILE + 6), _fit(pen, caption), INK, ImageFont.load_default(18))

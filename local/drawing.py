@@ -1,4 +1,4 @@
-"""Draws the provider's pictures: recognisable, labelled, and plainly no photographs."""
+"""Draw the pictures of the fake Gemini: recognisable, labelled, and clearly not photographs."""
 
 import io
 import math
@@ -14,7 +14,7 @@ INK = (38, 36, 34)
 
 
 def draw(kind: str, name: str) -> bytes:
-    """A JPEG of `kind` (evidence or location) with `name` written on it; the same for the same name."""
+    """Return a JPEG of `kind` (evidence or location) with `name` on it; the same JPEG for the same name."""
     dice = random.Random(f"{kind}|{name}")
     picture = _evidence(name, dice) if kind == "evidence" else _location(name, dice)
     grained = ImageChops.overlay(picture, _grain())
@@ -169,7 +169,7 @@ OBJECTS: list[tuple[set[str], _Draw]] = [
     ({"candle", "lamp", "match"}, _flame),
     ({"rope", "cord", "wire", "cable"}, _rope),
 ]
-"""Words in a name → what is drawn on its card; a tag with a question mark otherwise."""
+"""Words in a name → the function that draws its card. Other names get a tag with a question mark."""
 
 
 def _location(name: str, dice: random.Random) -> Image.Image:
@@ -265,7 +265,7 @@ def _fog(picture: Image.Image, dice: random.Random) -> None:
 def _label(
     pen: ImageDraw.ImageDraw, text: str, at: Point, width: int, ink: tuple[int, int, int], size: int
 ) -> None:
-    """`text` on one line, smaller when it is long, cut off when it is too long for that."""
+    """Write `text` on one line: in a smaller font when it is long, cut off when it is longer still."""
     text = " ".join(text.split())
     while size > 22 and pen.textlength(text, _font(size)) > width:
         size -= 2

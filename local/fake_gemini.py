@@ -1,10 +1,10 @@
-"""A stand-in for the image provider: speaks Gemini's `generateContent`, draws labelled pictures.
+"""A fake of the image provider: it implements Gemini's `generateContent` and draws labelled pictures.
 
     python -m local.fake_gemini --port 8080 --config '{"faults": {"hang": 0.1}, "quota_per_minute": 10}'
 
-It answers as slowly, as unreliably and as largely as the real one, by configuration, and equally
-for the same seed: the nth request for a prompt always gets the same latency and the same fault.
-`GET /_stats` tells what was asked of it since `PUT /_config` last replaced the configuration.
+Its responses are as slow, as unreliable and as large as the real ones, by configuration. They depend only
+on the seed: the nth request for a prompt always gets the same latency and the same fault.
+`GET /_stats` returns the requests received since `PUT /_config` last replaced the configuration.
 """
 
 import argparse
@@ -31,7 +31,7 @@ P95 = 1.6449  # the 95th percentile of a standard normal distribution
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How the provider behaves; latencies are log-normal, in seconds."""
+    """How the fake behaves. Latencies are log-normal, in seconds."""
 
     seed: int = 1
     latency_median: float = 4.0
@@ -39,15 +39,15 @@ class Config:
     faults: dict[str, float] = field(default_factory=dict)
     """Fault → its probability for each request."""
     script: dict[str, list[str]] = field(default_factory=dict)
-    """Name of a shot → what its 1st, 2nd, ... request gets: a fault or "ok"; then no faults."""
+    """Name of a shot → what its 1st, 2nd, ... request gets: a fault or "ok". Later requests get "ok"."""
     quota_per_minute: int | None = None
-    """At most this many starts in any 60 seconds; more get a 429 with RetryInfo."""
+    """Maximum number of requests in any minute; further ones get a 429 with RetryInfo."""
     minute: float = 60.0
-    """How many seconds the quota's minute has; fewer let a bench hurry."""
+    """Length of the quota's minute in seconds. A bench sets a shorter one to finish sooner."""
     retry_delay: float = 1.0
-    """How many seconds an injected 429 asks to wait."""
+    """RetryInfo's delay in seconds in an injected 429."""
     key: str | None = None
-    """The only API key accepted; None accepts every one."""
+    """The only API key that is accepted; None accepts every key."""
 
     def __post_init__(self) -> None:
         unknown = {*self.faults, *(f for s in self.script.values() for f in s)} - FAULTS - {"ok"}
@@ -55,14 +55,14 @@ class Config:
             raise ValueError(f"unknown faults {sorted(unknown)}; there are {sorted(FAULTS)}")
 
     def latency(self, dice: random.Random) -> float:
-        """Seconds until the answer begins."""
+        """Return the seconds until the response begins."""
         if self.latency_median <= 0:
             return 0.0
         sigma = math.log(self.latency_p95 / self.latency_median) / P95
         return dice.lognormvariate(math.log(self.latency_median), sigma)
 
     def fault(self, name: str, nth: int, dice: random.Random) -> str:
-        """What befalls the nth request for the shot called `name`."""
+        """Return the fault of the nth request for the shot called `name`, or "ok"."""
         if name in self.script:
             scripted = self.script[name]
             return scripted[nth - 1] if nth <= len(scripted) else "ok"
@@ -75,7 +75,7 @@ class Config:
 
 
 class FakeGemini:
-    """What all requests share: the configuration, the quota and the statistics."""
+    """The configuration, the quota and the statistics, which all requests share."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -88,14 +88,14 @@ class FakeGemini:
         self._most = 0
 
     def configure(self, config: Config) -> None:
-        """Behave otherwise from now on; requests and starts are counted anew."""
+        """Replace the configuration, and restart the counts of requests and of the quota."""
         with self._lock:
             self.config = config
             self._requests.clear()
             self._starts.clear()
 
     def begin(self, prompt: str, name: str) -> tuple[str, float]:
-        """Count a request; what befalls it, and after how many seconds (or, for a 429, for how many)."""
+        """Count a request; return its fault and its latency in seconds (of a 429: the delay to ask for)."""
         with self._lock:
             self._requests[name] += 1
             self._now += 1
@@ -114,7 +114,7 @@ class FakeGemini:
             self._outcomes[outcome] += 1
 
     def stats(self) -> dict[str, Any]:
-        """Requests, in all and by shot, since the last configuration; the rest since the start."""
+        """Return the requests since the last configuration, in all and by shot; the rest since the start."""
         with self._lock:
             return {
                 "requests": self._requests.total(),
@@ -136,13 +136,13 @@ class FakeGemini:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Serves one connection."""
 
     protocol_version = "HTTP/1.1"
     provider: FakeGemini
 
     def do_GET(self) -> None:
-        """Statistics; and of any model that it exists, which costs nothing."""
+        """Send the statistics, or the description of a model: every model exists."""
         if self.path == "/_stats":
             return self._send(200, self.provider.stats())
         if self.path.startswith("/v1beta/models/"):
@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._send(404, gemini_responses.error(404, "NOT_FOUND", "no such path"))
 
     def do_PUT(self) -> None:
-        """Another configuration."""
+        """Replace the configuration."""
         try:
             self.provider.configure(Config(**json.loads(self._body())))
         except (TypeError, ValueError) as error:
@@ -161,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._send(200, self.provider.stats())
 
     def do_POST(self) -> None:
-        """`generateContent`."""
+        """Respond to `generateContent`."""
         body, model = self._body(), MODEL.fullmatch(self.path)
         if model is None:
             return self._send(404, gemini_responses.error(404, "NOT_FOUND", f"{self.path} is not found"))
@@ -180,14 +180,14 @@ class Handler(BaseHTTPRequestHandler):
         fault, seconds = self.provider.begin(prompt, name)
         outcome = "gone"
         try:
-            outcome = self._answer(fault, seconds, kind, name, model["model"])
+            outcome = self._respond(fault, seconds, kind, name, model["model"])
         except OSError:
-            self.close_connection = True  # the client has gone
+            self.close_connection = True  # the client hung up
         finally:
             self.provider.end(outcome)
         return None
 
-    def _answer(self, fault: str, seconds: float, kind: str, name: str, model: str) -> str:
+    def _respond(self, fault: str, seconds: float, kind: str, name: str, model: str) -> str:
         if fault == "429":
             self._send(429, gemini_responses.throttled(seconds))
             return fault
@@ -195,9 +195,9 @@ class Handler(BaseHTTPRequestHandler):
             self._wait(86_400)
             return fault
         started = time.monotonic()
-        answer = self._prepared(fault, kind, name, model)  # before the wait: it takes a while itself
+        # Drawing takes time itself, so it comes before the wait and counts as part of the latency.
+        status, body = self._response(fault, kind, name, model)
         self._wait(seconds - (time.monotonic() - started))
-        status, body = answer
         self._headers(status, len(body))
         if fault == "trickle":
             for start in range(0, len(body), 256):
@@ -207,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         return fault
 
-    def _prepared(self, fault: str, kind: str, name: str, model: str) -> tuple[int, bytes]:
+    def _response(self, fault: str, kind: str, name: str, model: str) -> tuple[int, bytes]:
         match fault:
             case "500":
                 return 500, gemini_responses.encoded(
@@ -231,7 +231,7 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, body[: len(body) // 2] if fault == "truncated" else body
 
     def _wait(self, seconds: float) -> None:
-        """Sleep; raises BrokenPipeError as soon as the client hangs up or the provider stops."""
+        """Sleep; raise BrokenPipeError as soon as the client hangs up or the server stops."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self.provider.stopping.wait(min(left, 0.1)) or self._hung_up():
@@ -248,8 +248,8 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-    def _send(self, status: int, answer: dict[str, Any]) -> None:
-        body = gemini_responses.encoded(answer)
+    def _send(self, status: int, response: dict[str, Any]) -> None:
+        body = gemini_responses.encoded(response)
         self._headers(status, len(body))
         self.wfile.write(body)
 
@@ -260,11 +260,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Quiet: the statistics say it all."""
+        """Print nothing: `GET /_stats` has the counts."""
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on the loopback interface only. `port` 0 takes a free one."""
+    """Listens on the loopback interface only. `port` 0 chooses a free port."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -275,16 +275,16 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address at which it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error of ours; anything else is shown."""
+        """Print an error, unless it is only that the client hung up."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def server_close(self) -> None:
-        """Let every waiting request go."""
+        """Stop, and end every waiting request."""
         self.provider.stopping.set()
         super().server_close()
 

@@ -1,4 +1,4 @@
-"""Passes connections on from another address of this machine to the same port of 127.0.0.1."""
+"""Forward connections from another address of this machine to the same port of 127.0.0.1."""
 
 import errno
 import socket
@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def forwarding(address: str, port: int) -> Iterator[None]:
-    """Let what listens on 127.0.0.1 be reached at `address` as well, as long as the block runs.
+    """Forward `port` of `address` to 127.0.0.1 while the block runs.
 
-    Does nothing when `address` is not one of this machine's: then whoever owns it passes on.
+    Does nothing when `address` is not one of this machine's: then the machine that owns it forwards.
     """
     try:
         server = _Server(address, port)
@@ -48,17 +48,17 @@ class _Connection(socketserver.BaseRequestHandler):
         try:
             target = socket.create_connection(("127.0.0.1", self.server.port), timeout=5)
         except OSError:
-            return  # nobody listens there now: the caller sees its connection closed
+            return  # nothing listens there now: the client sees its connection closed
         target.settimeout(None)
         with target:
-            back = threading.Thread(target=_pass_on, args=(target, self.request), daemon=True)
+            back = threading.Thread(target=_copy, args=(target, self.request), daemon=True)
             back.start()
-            _pass_on(self.request, target)
+            _copy(self.request, target)
             back.join()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    """Until `source` ends; then `target` hears of it."""
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy bytes until `source` ends, then end `target`."""
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)

@@ -1,4 +1,4 @@
-"""What Gemini's `generateContent` answers: the forms that the provider fills."""
+"""The responses of Gemini's `generateContent`, as the fake sends them."""
 
 import base64
 import functools
@@ -9,23 +9,23 @@ from typing import Any
 
 from local import drawing
 
-# As large as in recorded answers, where it outweighs the picture.
 SIGNATURE = base64.b64encode(random.Random(0).randbytes(1_048_576)).decode()
+"""A `thoughtSignature` as large as in recorded responses, in which it is larger than the picture."""
 
 
 @functools.lru_cache(maxsize=32)
 def picture(kind: str, name: str, model: str) -> bytes:
-    """The answer with a picture of the shot."""
+    """Return the response with a picture of the shot."""
     return encoded(finished("STOP", model, [image_part(drawing.draw(kind, name))]))
 
 
-def encoded(answer: dict[str, Any]) -> bytes:
-    """As it travels."""
-    return json.dumps(answer).encode()
+def encoded(response: dict[str, Any]) -> bytes:
+    """Return the body of a response."""
+    return json.dumps(response).encode()
 
 
 def image_part(picture: bytes) -> dict[str, Any]:
-    """The part of an answer that holds a picture."""
+    """Return the part of a response that holds a picture."""
     data = base64.b64encode(picture).decode()
     return {
         "inlineData": {"mimeType": "image/jpeg", "data": data},
@@ -34,7 +34,7 @@ def image_part(picture: bytes) -> dict[str, Any]:
 
 
 def finished(reason: str, model: str, parts: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    """An answer that ends for this reason, with or without parts."""
+    """Return a response that ends for this reason, with or without parts."""
     content = {"parts": parts, "role": "model"} if parts else {}
     return {
         "candidates": [{"content": content, "finishReason": reason, "index": 0}],
@@ -45,13 +45,13 @@ def finished(reason: str, model: str, parts: list[dict[str, Any]] | None = None)
 
 
 def error(code: int, status: str, message: str, *details: dict[str, Any]) -> dict[str, Any]:
-    """An error in the form of Google's APIs."""
+    """Return an error in the form of Google's APIs."""
     error: dict[str, Any] = {"code": code, "message": message, "status": status}
     return {"error": {**error, "details": list(details)} if details else error}
 
 
 def bad_key() -> dict[str, Any]:
-    """To a key that nobody has."""
+    """Return the error for an invalid API key."""
     detail = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": "API_KEY_INVALID",
@@ -61,7 +61,7 @@ def bad_key() -> dict[str, Any]:
 
 
 def throttled(seconds: float) -> dict[str, Any]:
-    """Above the quota; after so many seconds there is room again."""
+    """Return the error for a request above the quota, with the delay in seconds to wait."""
     violation = {
         "quotaMetric": "generativelanguage.googleapis.com/generate_content_image_requests",
         "quotaId": "GenerateContentImagesPerMinutePerProjectPerModel",

@@ -1,4 +1,4 @@
-"""Which of the libraries that are slow to start a function imports."""
+"""Find which of the libraries that are slow to import a function imports."""
 
 import json
 from pathlib import Path
@@ -22,11 +22,11 @@ HEAVY = frozenset(
         "pydantic.deprecated",
     }
 )
-"""Each takes milliseconds or megabytes of every cold start that has it on its path."""
+"""The slow libraries: each adds milliseconds or megabytes to a cold start that imports it."""
 
 
 def found_by(code: str, *folders: Path) -> set[str]:
-    """Every module that a fresh process has imported after `code`."""
+    """Return every module that a new process has imported after `code`."""
     done = run(f"{code}\nimport json; print(json.dumps(list(sys.modules)))", *folders)
     if done.returncode != 0:
         raise RuntimeError(done.stderr[-2000:])

@@ -1,6 +1,6 @@
-"""What the emulator needs changed in the template: every rewrite is here, and each has a test.
+"""Rewrite the template for the emulator: every rewrite is here, and each has a test.
 
-Everything else that is local is configuration: parameters of the template, as on AWS.
+Everything else that differs from AWS is set by parameters of the template.
 """
 
 import copy
@@ -15,7 +15,7 @@ type Template = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Local:
-    """What the rewrites put in."""
+    """The values that the rewrites insert."""
 
     code_bucket: str
     code_keys: Mapping[str, str]
@@ -25,7 +25,7 @@ class Local:
 
 
 def code_from_s3(template: Template, local: Local) -> None:
-    """The emulator takes code from S3 only; `sam deploy` does the same rewrite for AWS."""
+    """Name the zips in S3: the emulator takes code from S3 only, and `sam deploy` does the same for AWS."""
     for logical_id, key in local.code_keys.items():
         properties = template["Resources"][logical_id]["Properties"]
         name = "CodeUri" if "CodeUri" in properties else "ContentUri"
@@ -37,9 +37,10 @@ LAYER = "DarkroomLayer"
 
 
 def one_layer(template: Template, local: Local) -> None:
-    """Put one layer in the place of those for each processor and for bytecode.
+    """Replace the layers for each processor and for bytecode by one layer.
 
-    `package.py` makes it, for this machine, with all there is to import; the emulator's Python compiles it.
+    `package.py` builds it for this machine with everything that functions import. Its bytecode is compiled
+    by the emulator's Python.
     """
     resources = template["Resources"]
     for name in [n for n, r in resources.items() if r["Type"] == "AWS::Serverless::LayerVersion"]:
@@ -52,10 +53,10 @@ def one_layer(template: Template, local: Local) -> None:
 
 
 def http_api_in_native_resources(template: Template, local: Local) -> None:
-    """The emulator ignores the OpenAPI body that SAM makes of an HttpApi and its events.
+    """Write the routes as AWS::ApiGatewayV2 resources.
 
-    The same routes as AWS::ApiGatewayV2 resources, and the API's id pinned, so that its address is
-    known before the stack exists.
+    The emulator ignores the OpenAPI body that SAM makes of an HttpApi and its events. The API's id is fixed,
+    so that its address is known before the stack exists.
     """
     resources = template["Resources"]
     api = resources["HttpApi"]
@@ -149,9 +150,9 @@ def _native_routes(function_id: str, routes: list[Template], default_authorizer:
 
 
 def secrets_without_punctuation(template: Template, local: Local) -> None:
-    """The emulator ignores `ExcludePunctuation` and knows only `ExcludeCharacters`.
+    """Write `ExcludePunctuation` as `ExcludeCharacters`: the emulator ignores the former.
 
-    With punctuation the webhook's secret is no base64, and a shell changes a token that is pasted.
+    With punctuation the webhook's secret is not base64, and a shell changes a token that is pasted.
     """
     for resource in template["Resources"].values():
         generated = resource.get("Properties", {}).get("GenerateSecretString", {})
@@ -160,7 +161,7 @@ def secrets_without_punctuation(template: Template, local: Local) -> None:
 
 
 def without_metric_math(template: Template, local: Local) -> None:
-    """The emulator refuses alarms on an expression; it makes no metrics of ours anyway."""
+    """Remove the alarms on an expression: the emulator refuses them, and has none of our metrics anyway."""
     resources = template["Resources"]
     for name in [n for n, r in resources.items() if "Metrics" in r.get("Properties", {})]:
         if resources[name]["Type"] == "AWS::CloudWatch::Alarm":
@@ -168,7 +169,7 @@ def without_metric_math(template: Template, local: Local) -> None:
 
 
 def without_gradual_deployment(template: Template, local: Local) -> None:
-    """The emulator has no CodeDeploy; it has the versions and aliases."""
+    """Remove CodeDeploy, which the emulator lacks; it does have versions and aliases."""
     for resource in template["Resources"].values():
         resource.get("Properties", {}).pop("DeploymentPreference", None)
 
@@ -184,7 +185,7 @@ REWRITES: tuple[Callable[[Template, Local], None], ...] = (
 
 
 def localize(template: Template, local: Local) -> Template:
-    """The template for the emulator; `template` itself is left as it is."""
+    """Return the template for the emulator; `template` itself stays unchanged."""
     result = copy.deepcopy(template)
     for rewrite in REWRITES:
         rewrite(result, local)

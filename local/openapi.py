@@ -1,4 +1,4 @@
-"""Writes the API's description from the handlers, for programs and people: `make openapi`."""
+"""`make openapi`: write the API's description for programs and for people from the handlers."""
 
 import importlib
 import importlib.metadata
@@ -15,12 +15,12 @@ from local.api_docs import reference
 TARGET = package.FUNCTIONS / "reader" / "openapi.json"
 REFERENCE = package.ROOT / "docs/reference/api.md"
 HANDLERS = ("initiator", "reader", "callbacks", "webhook")
-# Powertools lists them for its own validation, which is not used.
 _UNUSED = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}
+"""Schemas of Powertools' own validation, which is not used."""
 
 
 def describe(apps: list[Any]) -> str:
-    """One description of all routes of the resolvers `apps`, as JSON."""
+    """Return one description of all routes of the resolvers `apps`, as JSON."""
     merged: dict[str, Any] = {}
     for app in apps:
         one = json.loads(
@@ -28,12 +28,12 @@ def describe(apps: list[Any]) -> str:
                 title="Darkroom",
                 version=importlib.metadata.version("darkroom"),
                 description="Makes the pictures of a mystery-game case, reliably and in the"
-                " background. Every error is an RFC 9457 problem; 401, some 403, and what the gateway itself"
-                ' answers under load (429, 503) are `{"message": ...}`. Every GET route takes HEAD too: the'
-                " same status and headers, without the body.",
+                " background. Every error is an RFC 9457 problem, except 401, some 403, and the gateway's own"
+                ' errors under load (429, 503), which are `{"message": ...}`. Every GET route accepts HEAD'
+                " too and returns the same status and headers, without the body.",
                 security_schemes={
                     openapi.BEARER: HTTPBearer(
-                        description="A caller's token, or what stands behind the # of a share link"
+                        description="A caller's token, or the part of a share link after the #"
                     )
                 },
             )
@@ -51,7 +51,7 @@ def describe(apps: list[Any]) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Enough of the template's variables to import a handler: nothing is called."""
+    """Return the template's variables of all functions: enough to import a handler, though not to call it."""
     template = cloudformation.load(package.ROOT / "template.yaml")
     given = {"AWS_DEFAULT_REGION": "us-east-1"}
     for logical_id, resource in template["Resources"].items():

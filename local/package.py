@@ -1,4 +1,4 @@
-"""The zips that the emulator runs: each function's folder, and the layer for this machine's Python."""
+"""Make the zips that the emulator runs: each function's folder, and the layer for this machine's Python."""
 
 import io
 import zipfile
@@ -13,17 +13,17 @@ PACKAGE = ROOT / "layers" / "darkroom" / "src"
 
 
 def functions() -> list[str]:
-    """Return the name of every function, as its folder is called."""
+    """Return the name of each function's folder."""
     return sorted(path.parent.name for path in FUNCTIONS.glob("*/app.py"))
 
 
 def function_zip(name: str) -> bytes:
-    """The folder of one function."""
+    """Return the zip of one function's folder."""
     return _zip((path, str(path.relative_to(FUNCTIONS / name))) for path in _files(FUNCTIONS / name))
 
 
 def layer_zip() -> bytes:
-    """Our package and the libraries it needs, where Lambda looks for them."""
+    """Return the zip of our package and its libraries, in the folders where Lambda looks for them."""
 
     def members() -> Iterator[tuple[Path, str]]:
         for path in _files(PACKAGE / "darkroom"):

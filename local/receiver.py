@@ -1,4 +1,4 @@
-"""A receiver of callbacks for `make local`: check each signature and print one line for each message."""
+"""The receiver of callbacks for `make local`: it checks each signature and prints a line for each message."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from darkroom.domain.errors import BadSignature
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on a free port of loopback; `secrets` are those that may have signed a message."""
+    """Listens on a free port of loopback. A message must be signed with one of `secrets`."""
 
     daemon_threads = True
 
@@ -24,12 +24,12 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One message."""
+    """Serves one connection."""
 
     server: Server
 
     def do_POST(self) -> None:
-        """Print what came; answer 204 when its signature is right, else 401."""
+        """Print the message; respond with 204 when its signature is right, else with 401."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         genuine = is_genuine(self.server.secrets, {k.lower(): v for k, v in self.headers.items()}, body)
         self.server.say(in_one_line(body) if genuine else "callback with a wrong signature: refused")
@@ -53,7 +53,7 @@ def is_genuine(secrets: list[str], headers: dict[str, str], body: bytes) -> bool
 
 
 def in_one_line(body: bytes) -> str:
-    """Return what a message says of its job."""
+    """Return a line that says what happened to the job."""
     message: dict[str, Any] = json.loads(body)
     job = message["data"]
     counts = f"{job['completedImages']} of {job['totalImages']} pictures"
@@ -61,7 +61,7 @@ def in_one_line(body: bytes) -> str:
 
 
 def callback_secrets(api_url: str, token: str) -> list[str]:
-    """Return the caller's callback secrets, asked of the API."""
+    """Return the caller's callback secrets, from the API."""
     headers = {"authorization": f"Bearer {token}"}
     found = httpx.get(f"{api_url}/api/callback-secret", headers=headers, timeout=30, trust_env=False)
     return list(found.raise_for_status().json()["secrets"])

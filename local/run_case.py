@@ -1,4 +1,4 @@
-"""Sends a case to an API, shows its progress in the terminal, and writes its pictures to a folder."""
+"""Send a case to an API, show its progress in the terminal, and write its pictures to a folder."""
 
 import time
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from rich.console import Console
 from local.contact_sheet import contact_sheet
 
 POLL_S = 0.5
-"""Faster than the API's `Retry-After` asks, because the demo is to look alive and pays nobody."""
+"""Poll interval in seconds: shorter than the API's `Retry-After`, since local requests cost nothing."""
 
 
 class Loopback(httpx.HTTPTransport):
-    """Calls on 127.0.0.1 whatever is called `alias`.
+    """Sends requests for the host `alias` to 127.0.0.1.
 
-    An alias is a container engine's address of this machine, which this machine itself need not reach. The
-    header Host stays as it is: signed addresses are signed with it.
+    `alias` is the address of this machine for containers; this machine itself may not reach it. The header
+    Host stays unchanged, because signed addresses are signed with it.
     """
 
     def __init__(self, alias: str) -> None:
@@ -37,12 +37,12 @@ class Loopback(httpx.HTTPTransport):
 
 @contextmanager
 def client(api_url: str, token: str, *, loopback: str = "127.0.0.1") -> Iterator[Client]:
-    """A client of a local stack, which no proxy leads to; `loopback` is what else its addresses may say."""
+    """Open a client of a local stack, without a proxy. Requests for the host `loopback` go to 127.0.0.1."""
     with httpx.Client(timeout=30, trust_env=False, transport=Loopback(loopback)) as http:
         yield Client(api_url, token, http=http, sleep=lambda seconds: time.sleep(min(seconds, POLL_S)))
 
 
-def develop(
+def run_case(
     api_url: str,
     token: str,
     case_file: Path,
@@ -51,9 +51,9 @@ def develop(
     *,
     loopback: str = "127.0.0.1",
 ) -> Job:
-    """The job when it has ended; its pictures, `job.json` and `contact-sheet.png` are in `out/<caseId>/`.
+    """Return the job when it has ended; raise BadFile, DarkroomError.
 
-    Raises BadFile, DarkroomError.
+    Its pictures, `job.json` and `contact-sheet.png` are then in `out/<caseId>/`.
     """
     started = time.monotonic()
     with client(api_url, token, loopback=loopback) as api:
@@ -72,5 +72,7 @@ def develop(
         f"{job.status}: {job.completed_images} of {job.total_images} pictures in {seconds:.1f} s for"
         f" ${job.cost_usd:.2f} (${job.wasted_usd:.2f} of it wasted)"
     )
-    console.print(f"Look at them: {folder / 'contact-sheet.png'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"All pictures on one sheet: {folder / 'contact-sheet.png'}", highlight=False, soft_wrap=True
+    )
     return job

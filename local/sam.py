@@ -1,4 +1,4 @@
-"""SAM CLI as `make sam-local` runs it: the template it is given, its environment, its commands."""
+"""Run SAM CLI for `make sam-local`: its template, its environment, its commands."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from local.container_engine import BUILD, architecture
 from local.stack import Stack
 
 type Event = dict[str, Any]
-type Answer = dict[str, Any]
+type Result = dict[str, Any]
 
 WORK = package.ROOT / ".local" / "sam"
 TEMPORARY = WORK / "tmp"
@@ -28,20 +28,20 @@ SHOWN = frozenset(
     {"isAuthorized", "caseId", "status", "completedImages", "totalImages", "duration", "costUsd", "state"}
     | {"rescheduled", "ended", "stuck", "failed", "batchItemFailures"}
 )
-"""The fields of an answer that the terminal shows."""
+"""The fields of a result that the terminal shows."""
 INVOKE_S = 400
-"""Seconds that sam may take for one function: the worker's 300 and those to start it."""
+"""Time limit of one invocation in seconds: the worker's 300, and the start of its container."""
 START_S = 120
-"""Seconds that sam may take to listen."""
+"""Seconds within which sam must listen."""
 
 
 class Failed(Exception):
-    """A function or sam did not do what it should have; the message says which and what."""
+    """A function or sam failed; the message says which, and how."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where containers find what listens on this machine's loopback."""
+    """The addresses at which containers reach what listens on this machine's loopback."""
 
     address: str
     stack: Stack
@@ -50,7 +50,7 @@ class Place:
     receiver_port: int
 
     def inside(self, url: str) -> str:
-        """Return `url`, which is on this machine's loopback, as a container must call it."""
+        """Return a container's address of `url`, which is on this machine's loopback."""
         return url.replace("//127.0.0.1", f"//{self.address}")
 
     @property
@@ -76,7 +76,7 @@ class Place:
         return [*(port for port in found if port), self.api_port, self.lambda_port, self.receiver_port]
 
 
-# ---- What sam is given ------------------------------------------------------------------------------
+# ---- The template and the environment ---------------------------------------------------------------
 
 
 def functions(template: Mapping[str, Any]) -> list[str]:
@@ -88,7 +88,8 @@ def functions(template: Mapping[str, Any]) -> list[str]:
 def write_template(place: Place) -> Path:
     """Write the build's template, with the environment that each function needs on the local stack.
 
-    Of `--env-vars` sam takes only what the template names; the addresses of the emulator are not in it.
+    `--env-vars` would not do: sam takes only variables that the template names, and it does not name the
+    addresses of the emulator.
     """
     template = cloudformation.load(BUILD / "template.yaml")
     template["Parameters"]["Architecture"]["Default"] = architecture()
@@ -98,7 +99,7 @@ def write_template(place: Place) -> Path:
         configuration = lambda_.get_function_configuration(FunctionName=names[logical_id])
         given = container_environment(configuration["Environment"]["Variables"], names, place)
         template["Resources"][logical_id]["Properties"]["Environment"] = {"Variables": given}
-    # Beside the code that it names.
+    # In the folder of the code, because its paths are relative.
     path = BUILD / "sam-local.yaml"
     path.write_text(yaml.safe_dump(template, sort_keys=False))
     return path
@@ -118,10 +119,10 @@ def deployed_functions(running: Stack) -> dict[str, str]:
 def container_environment(
     deployed: Mapping[str, str], names: Mapping[str, str], place: Place
 ) -> dict[str, str]:
-    """Return a function's environment as its container needs it.
+    """Return a function's environment for its container.
 
-    The same rules for every function and variable: addresses are those that containers reach, and a
-    function is called by its logical id, which is its name for sam.
+    The same rules apply to every function and variable: addresses become those that containers reach, and a
+    function's name becomes its logical id, which is its name for sam.
     """
     logical_ids = {name: logical_id for logical_id, name in names.items()}
     changed = {
@@ -134,7 +135,7 @@ def container_environment(
 
 
 def sam_environment() -> dict[str, str]:
-    """Return sam's environment, without credentials: with any, sam asks AWS five times whose they are."""
+    """Return sam's environment, without credentials: with them, sam calls AWS five times to identify them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {
         **kept,
@@ -150,37 +151,39 @@ def sam_environment() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Invoked:
-    """One function, invoked once."""
+    """One invocation of a function."""
 
     function: str
-    answer: Answer
+    result: Result
     seconds: float
 
     @property
-    def body(self) -> Answer:
-        """The body that an HTTP function answers, or the answer itself."""
-        found: Answer = json.loads(self.answer["body"]) if "body" in self.answer else self.answer
+    def body(self) -> Result:
+        """The body of an HTTP function's response, or the result of another function."""
+        found: Result = json.loads(self.result["body"]) if "body" in self.result else self.result
         return found
 
     def expect(self, *, http: int | None = None, **body: Any) -> Self:
-        """Return itself; raise Failed unless the answer has this HTTP status and these values in its body.
+        """Return itself; raise Failed unless the result has this HTTP status and these values in its body.
 
-        Without `http` any status will do that is no error's, and an answer that has none.
+        Without `http`, any status below 400 is right, and so is a result without a status.
         """
-        status = self.answer.get("statusCode")
+        status = self.result.get("statusCode")
         wrong = status != http if http is not None else (status or 0) >= 400
         if wrong or any(self.body.get(name) != value for name, value in body.items()):
-            raise Failed(f"{self.function} answered {json.dumps(self.answer)[:1000]}")
+            raise Failed(f"{self.function} returned {json.dumps(self.result)[:1000]}")
         return self
 
     def line(self) -> str:
         """Return a line for the terminal."""
-        told = " ".join(f"{name}={value}" for name, value in self.body.items() if name in SHOWN)
-        return f"  {self.function:18} {self.answer.get('statusCode', 'ok')!s:3} {self.seconds:5.1f} s  {told}"
+        shown = " ".join(f"{name}={value}" for name, value in self.body.items() if name in SHOWN)
+        return (
+            f"  {self.function:18} {self.result.get('statusCode', 'ok')!s:3} {self.seconds:5.1f} s  {shown}"
+        )
 
 
 def sam_invoke(template: Path, function: str, event: Event) -> Invoked:
-    """Invoke `function` with `event`; raise Failed when it failed, which sam's exit code does not tell."""
+    """Invoke `function` with `event`; raise Failed when it fails, which sam's exit code does not show."""
     started = time.monotonic()
     command = [SAM, "local", "invoke", function, "-t", str(template), "-e", "-", "--skip-pull-image"]
     try:
@@ -198,12 +201,12 @@ def sam_invoke(template: Path, function: str, event: Event) -> Invoked:
     (WORK / f"{function}.log").write_text(done.stderr)
     lines = done.stdout.strip().splitlines()
     try:
-        answer = json.loads(lines[-1])
+        result = json.loads(lines[-1])
     except (IndexError, ValueError) as error:
         raise Failed(f"sam local invoke {function}:\n{done.stderr[-2000:]}") from error
-    if not isinstance(answer, dict) or "errorMessage" in answer:
-        raise Failed(f"{function} failed: {answer}\n{done.stderr[-2000:]}")
-    return Invoked(function=function, answer=answer, seconds=time.monotonic() - started)
+    if not isinstance(result, dict) or "errorMessage" in result:
+        raise Failed(f"{function} failed: {result}\n{done.stderr[-2000:]}")
+    return Invoked(function=function, result=result, seconds=time.monotonic() - started)
 
 
 # ---- sam local start-api and start-lambda -----------------------------------------------------------
@@ -211,7 +214,7 @@ def sam_invoke(template: Path, function: str, event: Event) -> Invoked:
 
 @contextmanager
 def sam_serving(command: str, template: Path, port: int) -> Iterator[None]:
-    """Run `sam local start-...` on a port of loopback, as long as the block runs; raise Failed."""
+    """Run `sam local start-...` on a port of loopback while the block runs; raise Failed."""
     log = WORK / f"{command}.log"
     arguments = [SAM, "local", command, "-t", str(template), "--host", "127.0.0.1", "--port", str(port)]
     if command == "start-api":
@@ -222,7 +225,7 @@ def sam_serving(command: str, template: Path, port: int) -> Iterator[None]:
             stdout=output,
             stderr=output,
             env=sam_environment(),
-            start_new_session=True,  # Ctrl-C is for us; it removes its containers when it is told to end
+            start_new_session=True,  # keeps Ctrl-C from it: on SIGTERM it removes its containers
         )
     try:
         _await_port(process, port, command, log)

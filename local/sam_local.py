@@ -1,11 +1,12 @@
-"""`make sam-local`: the functions as `sam build` made them, in Lambda's containers, on the local stack.
+"""`make sam-local`: run the functions that `sam build` made in Lambda's containers, on the local stack.
 
-1. `sam local invoke` of every function of the template with its event in `events/`
-2. a whole case by `sam local start-api`, its worker by `sam local start-lambda`
+1. `sam local invoke` runs every function of the template with its event in `events/`
+2. `sam local start-api` and `sam local start-lambda` run a whole case
 
 The table, the bucket, the secrets and the provider are those of `local/stack.py`. It needs a container
-engine; without one it says what is missing. `SAM_LOCAL_HOST` is the address of this machine for
-containers, when the one found does not do. When everything passed, `.local/sam/passed` holds the commit.
+engine; without one it says what is missing. Set `SAM_LOCAL_HOST` to the address of this machine for
+containers when the address that it finds does not work. When everything passed, it writes the commit to
+`.local/sam/passed`.
 """
 
 import shutil
@@ -22,7 +23,7 @@ from rich.console import Console
 from local import fake_gemini, package, stack
 from local.container_engine import Missing, address_for_containers, check_reachable, find_engine, image
 from local.forward import forwarding
-from local.run_case import develop
+from local.run_case import run_case
 from local.sam import TEMPORARY, WORK, Failed, Place, sam_serving, write_template
 from local.sam_steps import EVENTS, invoke_all
 from local.signals import ended_by_signal
@@ -33,13 +34,13 @@ PASSED = WORK / "passed"
 
 @contextmanager
 def receiving() -> Iterator[int]:
-    """Answer callbacks on a port of loopback as long as the block runs; raise Failed when none has come."""
-    heard = threading.Event()
+    """Receive callbacks on a port of loopback while the block runs; raise Failed when none has come."""
+    received = threading.Event()
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            heard.set()
+            received.set()
             self.send_response(204)
             self.end_headers()
 
@@ -48,25 +49,23 @@ def receiving() -> Iterator[int]:
 
     with stack.serving(ThreadingHTTPServer(("127.0.0.1", 0), Receiver)) as server:
         yield server.server_port
-    if not heard.is_set():
-        raise Failed("no callback has come to its receiver")
+    if not received.is_set():
+        raise Failed("the receiver got no callback")
 
 
 def run(console: Console) -> None:
     """Run both parts; raise Missing, Failed, DarkroomError."""
     engine = find_engine()
-    console.print(f"{engine} answers; functions run in {image()}", highlight=False)
+    console.print(f"{engine} runs; functions run in {image()}", highlight=False)
     address = address_for_containers(engine)
-    # sam locks the building of images by files there; one left by an interrupted run would make it wait.
+    # sam locks the building of images with files there; a lock left by an interrupted run would make it wait.
     shutil.rmtree(TEMPORARY, ignore_errors=True)
     TEMPORARY.mkdir(parents=True)
     with ExitStack() as open_things:
         config = fake_gemini.Config(latency_median=2, latency_p95=4)
         parameters = {"CallbackHosts": address, "CallbackPrivate": "true"}
         log = WORK / "stack.log"
-        running = open_things.enter_context(
-            stack.running(studio_config=config, parameters=parameters, log=log)
-        )
+        running = open_things.enter_context(stack.running(fake_config=config, parameters=parameters, log=log))
         place = Place(
             address=address,
             stack=running,
@@ -93,13 +92,13 @@ def run(console: Console) -> None:
             api_url = f"http://127.0.0.1:{place.api_port}"
             console.print(f"  The API is at {api_url}", highlight=False)
             case, out = EVENTS / "case.json", WORK / "out"
-            job = develop(api_url, running.token, case, out, console, loopback=address)
+            job = run_case(api_url, running.token, case, out, console, loopback=address)
         if job.status != "completed":
             raise Failed(f"the job ended {job.status}")
 
 
 def commit() -> str | None:
-    """Return the commit that the work tree holds; None when the tree has changes, or is none of git's."""
+    """Return the commit of the work tree; None when it has changes, or git does not know it."""
     found = [_git("status", "--porcelain"), _git("rev-parse", "HEAD")]
     return found[1] if found[0] == "" else None
 
@@ -114,11 +113,11 @@ def _git(*arguments: str) -> str | None:
 
 
 def record(console: Console, before: str | None) -> None:
-    """Write the commit that passed, if it is the one that was there at the start."""
+    """Write the commit that passed, if the work tree still holds it."""
     if before is None or commit() != before:
         console.print(
-            "Everything passed, but no commit holds this work tree: commit, and run it again to have"
-            f" {PASSED.relative_to(package.ROOT)} written.",
+            "Everything passed, but this work tree is not committed: commit it and run this again to write"
+            f" {PASSED.relative_to(package.ROOT)}.",
             highlight=False,
             soft_wrap=True,
         )

@@ -1,7 +1,7 @@
-"""What `make sam-local` sends to each function, and what each must answer.
+"""The event that `make sam-local` sends to each function, and the result that each must return.
 
-The functions are those of the template. Each is invoked with its sample in `events/`, filled with what only
-a running stack knows: a token, a job's id, a signature.
+The functions are those of the template. Each is invoked with its sample in `events/`, completed with what
+only a running stack knows: a token, a job's id, a signature.
 """
 
 import json
@@ -25,15 +25,15 @@ EVENTS = package.ROOT / "events"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a sample may be filled with."""
+    """The values with which a sample may be completed."""
 
     place: Place
     bodies: Mapping[str, Any]
-    """Logical id of each function that was invoked before → the body of its answer."""
+    """Logical id of each function that was invoked before → the body of its result."""
 
     @property
     def job_id(self) -> str:
-        """The id of the job that the initiator made of its own sample: all samples are of the same case."""
+        """The id of the job that the initiator created: all samples belong to the same case."""
         return str(self.bodies["InitiatorFunction"]["jobId"])
 
 
@@ -48,7 +48,7 @@ def from_a_known_caller(sample: Event, known: Known) -> Event:
 
 
 def of_the_submitted_job(sample: Event, known: Known) -> Event:
-    """Fill in the job, the digests that it has of its prompts, and the emulator's webhook to report to."""
+    """Fill in the job, the digests of its prompts, and the webhook of the emulator's stack."""
     running = known.place.stack
     digests = DynamoDBJobs(running.client("dynamodb"), running.table).get(sample["caseId"]).digests
     for item in (*sample["evidence"], *sample["locations"]):
@@ -58,7 +58,7 @@ def of_the_submitted_job(sample: Event, known: Known) -> Event:
 
 
 def signed_now(sample: Event, known: Known) -> Event:
-    """Fill in a job of its own that no worker has claimed, and a signature."""
+    """Fill in a signature, and another job, which no worker has claimed."""
     running = known.place.stack
     submitted = json.loads(load_sample("InitiatorFunction")["body"]) | {"caseId": "case-43"}
     with client(running.api_url, running.token) as api:
@@ -74,7 +74,7 @@ def signed_now(sample: Event, known: Known) -> Event:
 
 
 def with_a_receiver(sample: Event, known: Known) -> Event:
-    """Fill in the job and a receiver that answers: the deliverer is to tell it of this change."""
+    """Fill in the job and a receiver that responds: the deliverer will send this change to it."""
     for record in sample["Records"]:
         image = record["dynamodb"]["NewImage"]
         image["jobId"] = {"S": known.job_id}
@@ -83,20 +83,20 @@ def with_a_receiver(sample: Event, known: Known) -> Event:
 
 
 def of_the_observed_change(sample: Event, known: Known) -> Event:
-    """Fill in the change that the observer was told of."""
+    """Fill in the change that the observer received."""
     [record] = load_sample("ObserverFunction")["Records"]
     return sample | {"jobId": known.job_id, "version": int(record["dynamodb"]["NewImage"]["version"]["N"])}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """How one function is invoked."""
+    """How to invoke one function, and what it must return."""
 
     fill: Fill = lambda sample, _: sample
     http: int | None = None
-    """The HTTP status of a right answer; None for any that is no error, and for answers without one."""
+    """The HTTP status to expect; None allows any status below 400, or none."""
     body: Mapping[str, Any] = field(default_factory=dict)
-    """What a right answer holds at least."""
+    """Values to expect in the body; it may hold more."""
 
 
 STEPS: Mapping[str, Step] = {
@@ -110,7 +110,10 @@ STEPS: Mapping[str, Step] = {
     "DelivererFunction": Step(fill=of_the_observed_change, body={"state": "delivered"}),
     "CallbacksFunction": Step(http=200),
 }
-"""The functions in the order in which a case meets them. Others of the template come after them, unfilled."""
+"""The functions in the order in which a case meets them.
+
+Other functions of the template follow; their samples are sent unchanged.
+"""
 
 
 def load_sample(function: str) -> Event:
@@ -124,7 +127,7 @@ def load_sample(function: str) -> Event:
 
 
 def samples(template: Mapping[str, Any]) -> dict[str, Event]:
-    """Return every function of the template with its sample, in the order of the steps; raise Failed."""
+    """Return the sample of every function of the template, in the order of the steps; raise Failed."""
     others = [name for name in functions(template) if name not in STEPS]
     return {name: load_sample(name) for name in [*STEPS, *others]}
 
@@ -132,7 +135,7 @@ def samples(template: Mapping[str, Any]) -> dict[str, Event]:
 def invoke_all(place: Place, template: Path) -> Iterator[Invoked]:
     """Invoke every function of the template with its event; raise Failed."""
     found = samples(cloudformation.load(template))
-    hold_back_the_emulators(place)
+    stop_the_emulators_own(place)
     bodies: dict[str, Any] = {}
     for function, sample in found.items():
         step = STEPS.get(function, Step())
@@ -142,8 +145,8 @@ def invoke_all(place: Place, template: Path) -> Iterator[Invoked]:
         yield invoked
 
 
-def hold_back_the_emulators(place: Place) -> None:
-    """Keep the emulator's own worker and deliverer from the work of those that are invoked here."""
+def stop_the_emulators_own(place: Place) -> None:
+    """Stop the emulator's own worker and deliverer, which would otherwise do the work of sam's."""
     names = deployed_functions(place.stack)
     lambda_ = place.stack.client("lambda")
     for function in ("WorkerFunction", "DelivererFunction"):

@@ -1,4 +1,4 @@
-"""`make local`: keep the stack running until Ctrl-C; `.local/stack.json` says where it is."""
+"""`make local`: keep the stack running until Ctrl-C; `.local/stack.json` holds its addresses."""
 
 import argparse
 import json
@@ -20,7 +20,10 @@ def main() -> int:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--provider", type=json.loads, default={}, help="how the provider behaves: a Config as JSON"
+        "--provider",
+        type=json.loads,
+        default={},
+        help="how the provider behaves: a fake_gemini.Config as JSON",
     )
     arguments = parser.parse_args()
     log = package.ROOT / ".local" / "stack.log"
@@ -28,12 +31,12 @@ def main() -> int:
     try:
         with ended_by_signal(), ExitStack() as open_:
             running = open_.enter_context(
-                stack.running(studio_config=config, log=log, parameters=RECEIVERS_ON_LOOPBACK)
+                stack.running(fake_config=config, log=log, parameters=RECEIVERS_ON_LOOPBACK)
             )
             secrets = receiver.callback_secrets(running.api_url, running.token)
             callbacks = receiver.Server(secrets, partial(print, flush=True))
             open_.enter_context(stack.serving(callbacks))
-            # It holds a secret: for its owner only.
+            # It holds a secret, so only its owner may read it.
             descriptor = os.open(STACK_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(replace(running, receiver_url=callbacks.url).to_json())

@@ -1,4 +1,4 @@
-"""Being stopped from outside: every signal that asks a program to end lets it clean up first."""
+"""Let a program clean up when a signal ends it."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from types import FrameType
 
 @contextmanager
 def ended_by_signal() -> Iterator[None]:
-    """Make each of them a KeyboardInterrupt in the main thread, Ctrl-C too where it was being ignored."""
+    """Raise KeyboardInterrupt in the main thread at SIGINT (even if it was ignored), SIGTERM and SIGHUP."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

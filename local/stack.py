@@ -1,6 +1,6 @@
-"""The whole stack on loopback: the emulator with the real template deployed to it, the provider and the CDN.
+"""Run the whole stack on loopback: the emulator with the real template, a fake Gemini and a fake CDN.
 
-Differences from AWS: the rewrites of `localize.py`, and the parameters given in `_deploy`.
+It differs from AWS by the rewrites in `localize.py` and the parameters in `_deploy`.
 """
 
 import json
@@ -34,13 +34,13 @@ EMULATOR = package.ROOT / ".tools" / "emulator" / "bin" / "ministack"
 REGION = "us-east-1"
 STACK = "darkroom"
 CODE_BUCKET = "darkroom-code"
-# Nothing but the emulator is ever asked with these.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+"""Made-up credentials, sent to the emulator only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """Who makes the pictures."""
+    """The image provider: the real Gemini or a fake."""
 
     url: str
     key: str
@@ -48,7 +48,7 @@ class Provider:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Where everything is; written to `.local/stack.json` by `make local`."""
+    """Addresses and names of a running stack. `make local` writes it to `.local/stack.json`."""
 
     api_url: str
     emulator_url: str
@@ -59,17 +59,17 @@ class Stack:
     worker: str
     webhook_secret: str = field(repr=False)
     token: str = field(repr=False)
-    """Of a caller who may do everything."""
+    """Token of a caller with every scope."""
     pids: dict[str, int]
     receiver_url: str | None = None
-    """Address of a receiver of callbacks, where one runs."""
+    """Address of a receiver of callbacks; None if none runs."""
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator."""
+        """Return a boto3 client of the emulator."""
         return _client(service, self.emulator_url)
 
     def to_json(self) -> str:
-        """In camelCase, for other programs."""
+        """Return it as JSON with names in camelCase, for other programs."""
         names = {key: _camel(key) for key in asdict(self)}
         return json.dumps({names[k]: v for k, v in asdict(self).items()}, indent=2) + "\n"
 
@@ -78,34 +78,34 @@ class Stack:
 def running(
     *,
     parameters: Mapping[str, str] | None = None,
-    studio_config: fake_gemini.Config | None = None,
+    fake_config: fake_gemini.Config | None = None,
     provider: Provider | None = None,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Start everything; stop it when the block ends, however it ends.
 
-    Without a `provider` the provider is started with `studio_config`. `parameters` are those of the
-    template. The emulator's output, with every function's log, goes to `log`; `environment` is added to
-    the emulator's, and so to every function's.
+    Without a `provider`, a fake Gemini is started with `fake_config`. `parameters` are those of the
+    template. The emulator's output, with every function's log, goes to `log`. `environment` is added to
+    the environment of the emulator, and so of every function.
     """
     with ExitStack() as stack:
         provider_url = None
         if provider is None:
-            server = stack.enter_context(serving(fake_gemini.Server(studio_config or fake_gemini.Config())))
+            server = stack.enter_context(serving(fake_gemini.Server(fake_config or fake_gemini.Config())))
             provider_url = server.url
             provider = Provider(url=provider_url, key="provider")
         documents = stack.enter_context(serving(cdn.Server()))
         emulator_url, process = stack.enter_context(_emulator(log, environment or {}))
         given = {"StatusUrl": documents.url, **(parameters or {})}
         found = _deploy(emulator_url, process, provider, provider_url, given)
-        documents.documents_of(found.client("s3"), found.bucket)
+        documents.serve_documents(found.client("s3"), found.bucket)
         yield found
 
 
 @contextmanager
 def serving[S: ThreadingHTTPServer](server: S) -> Iterator[S]:
-    """`server`, which serves as long as the block runs."""
+    """Run `server` in a thread while the block runs."""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -136,20 +136,20 @@ def _emulator(log: Path | None, more: Mapping[str, str]) -> Iterator[tuple[str, 
     log = log or folder / "emulator.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        # A session of its own: Ctrl-C is for us, and we stop it with all its workers.
+        # A session of its own keeps Ctrl-C from it: `_stop` ends it together with all its workers.
         process = subprocess.Popen(
             [EMULATOR], env=environment, cwd=folder, stdout=output, stderr=output, start_new_session=True
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _await_answer(url, process, log)
+        _await_health(url, process, log)
         yield url, process
     finally:
         _stop(process)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_health(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + 30
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -159,7 +159,7 @@ def _await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None
                 return
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.05)
-    raise RuntimeError(f"the emulator did not answer within 30 s:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"the emulator was not ready within 30 s:\n{log.read_text()[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -188,7 +188,7 @@ def _deploy(
         code_keys=_upload(template, _client("s3", emulator_url)),
         api_id=secrets.token_hex(4),
     )
-    # The stage $default, written so that a shell leaves the address as it is.
+    # The stage $default, with its $ encoded, because a shell would expand it.
     api_url = f"{emulator_url}/_aws/execute-api/{local.api_id}/%24default"
     given = {
         "GeminiApiKey": provider.key,
@@ -196,7 +196,7 @@ def _deploy(
         "PublicUrl": api_url,
         **parameters,
     }
-    # By way of S3, as `sam deploy` does: a template in the request itself may have 51,200 bytes.
+    # Through S3, as `sam deploy` does: a template in the request itself may have at most 51,200 bytes.
     body = json.dumps(localize(template, local)).encode()
     _client("s3", emulator_url).put_object(Bucket=CODE_BUCKET, Key=TEMPLATE.name, Body=body)
     formation = _client("cloudformation", emulator_url)
@@ -267,7 +267,7 @@ def _client(service: str, url: str) -> Any:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
+    """Return a port of loopback on which nothing listens now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

@@ -9,12 +9,12 @@ from darkroom_client import DarkroomError
 from darkroom_client.files import BadFile
 from rich.console import Console
 
-from local.run_case import develop
+from local.run_case import run_case
 from local.serve import STACK_FILE
 
 
 def main() -> int:
-    """Exit code 0 only if the job completed."""
+    """Return 0 only if the job completed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -25,7 +25,7 @@ def main() -> int:
         return 2
     stack = json.loads(STACK_FILE.read_text())
     try:
-        job = develop(stack["apiUrl"], stack["token"], arguments.case, arguments.out, console)
+        job = run_case(stack["apiUrl"], stack["token"], arguments.case, arguments.out, console)
     except (BadFile, DarkroomError) as refused:
         console.print(str(refused), style="red", markup=False, highlight=False)
         return 2

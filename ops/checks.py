@@ -1,4 +1,4 @@
-"""The checks of `make doctor`: each yields what it found, and how to mend what is wrong."""
+"""The checks of `make doctor`. Each yields what it found and how to fix what is wrong."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from darkroom.api.app import WEBHOOK_PATH
 from ops.deployment import Deployment
 
 CASES_AT_ONCE = 10
-"""Number of cases a deployment should run at once. Each takes about four functions."""
+"""Number of cases that a deployment should run at once. Each needs about four concurrent functions."""
 
 
 class Level(StrEnum):
@@ -31,32 +31,33 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: what was checked, what was found, how to mend it."""
+    """One line of the report: what was checked, what was found, how to fix it."""
 
     level: Level
-    what: str
-    seen: str
-    mend: str = ""
+    subject: str
+    found: str
+    fix: str = ""
 
 
 def concurrency(deployment: Deployment) -> Iterator[Finding]:
-    """Check that the account lets enough functions run at once."""
+    """Check that the account allows enough concurrent functions."""
     limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
     limit = limits.get("UnreservedConcurrentExecutions") or limits["ConcurrentExecutions"]
     needed = 4 * CASES_AT_ONCE
     if limit >= needed:
-        yield Finding(Level.OK, "concurrency", f"{limit} functions may run at once")
+        yield Finding(Level.OK, "concurrency", f"the account allows {limit} concurrent functions")
         return
     yield Finding(
         Level.WARN if limit >= 4 else Level.FAIL,
         "concurrency",
-        f"only {limit} functions may run at once, which is about {limit // 4} cases; a new account has 10",
-        f'ask for at least {needed}: Service Quotas, AWS Lambda, "Concurrent executions"',
+        f"the account allows only {limit} concurrent functions (10 in a new account): about"
+        f" {limit // 4} cases at once",
+        f'request at least {needed} in Service Quotas, AWS Lambda, "Concurrent executions"',
     )
 
 
 def secrets(deployment: Deployment) -> Iterator[Finding]:
-    """Check that each secret can be read and has the right form."""
+    """Check that each secret can be read and has the right format."""
     for name in sorted(deployment.of_type("AWS::SecretsManager::Secret")):
         try:
             problem = _FORMS[name](deployment.secret(name))
@@ -64,9 +65,9 @@ def secrets(deployment: Deployment) -> Iterator[Finding]:
             problem = f"cannot be read: {error.response['Error']['Code']}"
         except ValueError as error:
             problem = str(error)
-        mend = f"store a valid value in {deployment.resources[name][1]} (docs/guides/operations.md)"
+        fix = f"store a valid value in {deployment.resources[name][1]} (docs/guides/operations.md)"
         level = Level.FAIL if problem else Level.OK
-        yield Finding(level, f"secret {name}", problem or "can be read and has the right form", mend)
+        yield Finding(level, f"secret {name}", problem or "can be read and has the right format", fix)
 
 
 def _webhook_form(value: str) -> str:
@@ -102,7 +103,7 @@ _FORMS: dict[str, Callable[[str], str]] = {
 
 
 def provider(deployment: Deployment) -> Iterator[Finding]:
-    """Check that the provider accepts the key and has the model. The request costs nothing."""
+    """Check that the provider accepts the key and has the model. The request is free of charge."""
     variables = deployment.worker
     name = variables["IMAGE_PROVIDER"]
     if "bedrock" in (name, variables.get("FALLBACK_PROVIDER")):
@@ -122,21 +123,21 @@ def provider(deployment: Deployment) -> Iterator[Finding]:
     except httpx.HTTPError as error:
         yield Finding(Level.FAIL, "provider", f"{name} cannot be reached: {type(error).__name__}", "")
         return
-    mend = {
+    fixes = {
         404: f"the model is retired or misspelt: set {name.capitalize()}Model to one that exists",
         400: "the key is wrong: store a valid one",
         401: "the key is wrong: store a valid one",
-        403: "the key is not allowed to use this API: allow it at the provider, or store another key",
+        403: "the key may not use this API: allow it at the provider, or store another key",
     }
     if status == httpx.codes.OK:
         yield Finding(Level.OK, "provider", f"{name} accepts the key and has the model {model}")
     else:
-        level = Level.FAIL if status in mend else Level.WARN
+        level = Level.FAIL if status in fixes else Level.WARN
         yield Finding(
             level,
             "provider",
-            f"{name} answered {status} for the model {model}",
-            mend.get(status, "try again later"),
+            f"{name} returned {status} for the model {model}",
+            fixes.get(status, "try again later"),
         )
 
 
@@ -154,39 +155,38 @@ def _bedrock(deployment: Deployment, region: str, model: str) -> Iterator[Findin
         if given != right
     ]
     if lacks:
-        mend = f"an administrator must call the model once in {region} (docs/guides/operations.md, Bedrock)"
-        yield Finding(
-            Level.FAIL, "provider", f"{model} is not open to this account: {', '.join(lacks)}", mend
-        )
+        fix = f"an administrator must call the model once in {region} (docs/guides/operations.md, Bedrock)"
+        yield Finding(Level.FAIL, "provider", f"this account may not use {model}: {', '.join(lacks)}", fix)
         return
     details = bedrock.get_foundation_model(modelIdentifier=model)["modelDetails"]
     if details.get("modelLifecycle", {}).get("status") == "LEGACY":
-        mend = "set BedrockModel to a model that is active, before this one is switched off"
-        yield Finding(Level.WARN, "provider", f"{model} is a legacy model of Bedrock", mend)
+        fix = "set BedrockModel to an active model before this one is switched off"
+        yield Finding(Level.WARN, "provider", f"{model} is a legacy model of Bedrock", fix)
         return
-    yield Finding(Level.OK, "provider", f"{model} is open to this account in {region}")
+    yield Finding(Level.OK, "provider", f"this account may use {model} in {region}")
 
 
 def releases(deployment: Deployment) -> Iterator[Finding]:
-    """Check that callers get the newest code with the newest settings."""
+    """Check that callers get the newest code and the newest settings."""
     functions = deployment.client("lambda")
     if deployment.parameters.get("ReleaseAlarms") == "false":
-        mend = "deploy with ReleaseAlarms=true"
-        yield Finding(Level.WARN, "release", "errors of a new version take no release back", mend)
+        fix = "deploy with ReleaseAlarms=true"
+        yield Finding(Level.WARN, "release", "a new version that fails is not rolled back", fix)
     for alias in sorted(deployment.of_type("AWS::Lambda::Alias").values()):
         name, _, label = alias.rpartition(":")
         newest, served = (functions.get_function_configuration(FunctionName=n) for n in (name, alias))
         differs = [key for key in _RELEASED if newest.get(key) != served.get(key)]
         share = functions.get_alias(FunctionName=name, Name=label).get("RoutingConfig", {})
-        what, version = f"release {name.rpartition(':')[2]}", served["Version"]
+        subject, version = f"release {name.rpartition(':')[2]}", served["Version"]
         if share.get("AdditionalVersionWeights"):
-            mend = "wait some minutes: CodeDeploy moves all calls to it, or takes it back"
-            yield Finding(Level.WARN, what, f"a new version gets a part of the calls beside {version}", mend)
+            fix = "wait a few minutes: CodeDeploy shifts all calls to it, or rolls it back"
+            found = f"part of the calls go to a new version, the others to {version}"
+            yield Finding(Level.WARN, subject, found, fix)
         elif differs:
-            seen = f"callers get version {version}, but the newest code differs in: {', '.join(differs)}"
-            yield Finding(Level.FAIL, what, seen, "run `sam build`, then `sam deploy`")
+            found = f"callers get version {version}, but the newest code differs in: {', '.join(differs)}"
+            yield Finding(Level.FAIL, subject, found, "run `sam build`, then `sam deploy`")
         else:
-            yield Finding(Level.OK, what, f"callers get version {version}, the newest")
+            yield Finding(Level.OK, subject, f"callers get version {version}, the newest")
 
 
 _RELEASED = ("CodeSha256", "Layers", "Environment")
@@ -199,9 +199,9 @@ def webhook(deployment: Deployment) -> Iterator[Finding]:
     signed = standard_webhooks.sign(
         deployment.secret("WebhookSecret"), message_id="doctor", timestamp_s=int(time.time()), body=body
     )
-    for what, headers, expected in (
+    for sent, headers, expected in (
         ("an unsigned snapshot", {}, 401),
-        ("a signed one for no job", signed, 404),
+        ("a signed snapshot of an unknown job", signed, 404),
     ):
         status = deployment.http.post(
             url, content=body, headers={"content-type": "application/json", **headers}
@@ -210,10 +210,10 @@ def webhook(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(
             Level.OK if right else Level.FAIL,
             "webhook",
-            f"{what} gets {status}" + ("" if right else f" instead of {expected}"),
+            f"{sent} gets {status}" + ("" if right else f" instead of {expected}"),
             ""
             if right
-            else "read the logs of the webhook function; check that no proxy stands before the API",
+            else "read the logs of the webhook function; check that there is no proxy in front of the API",
         )
 
 
@@ -235,16 +235,16 @@ _SNAPSHOT = {
 
 
 def callers(deployment: Deployment) -> Iterator[Finding]:
-    """Check that nobody gets in without a valid token."""
+    """Check that the API refuses requests without a valid token."""
     url = deployment.outputs["ApiUrl"] + "/api/openapi.json"
-    for what, headers, expected in (
+    for sent, headers, expected in (
         ("without a token", {}, 401),
         ("with a made-up token", {"authorization": "Bearer " + "x" * 40}, 403),
     ):
         status = deployment.http.get(url, headers=headers).status_code
         level = Level.OK if status == expected else Level.FAIL
-        mend = "" if status == expected else "the authorizer does not work: read its logs"
-        yield Finding(level, "callers", f"a request {what} gets {status}", mend)
+        fix = "" if status == expected else "the authorizer does not work: read its logs"
+        yield Finding(level, "callers", f"a request {sent} gets {status}", fix)
 
 
 def sweeper(deployment: Deployment) -> Iterator[Finding]:
@@ -276,13 +276,13 @@ def sweeper(deployment: Deployment) -> Iterator[Finding]:
         "sweeper",
         f"ran {ticks} times in the last ten minutes"
         if ticks
-        else "no run in the last ten minutes, says CloudWatch",
+        else "did not run in the last ten minutes, according to CloudWatch",
         "" if ticks else "normal right after a deploy and on the local stack; otherwise read its logs",
     )
 
 
 def alarms(deployment: Deployment) -> Iterator[Finding]:
-    """Check that alarms reach somebody."""
+    """Check that alarms notify somebody."""
     names = list(deployment.of_type("AWS::CloudWatch::Alarm").values())
     found = list(deployment.all_pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=names))
     mute = [alarm["AlarmName"] for alarm in found if not alarm.get("AlarmActions")]
@@ -298,38 +298,41 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
             Level.WARN,
             "alarms",
             f"in alarm now: {', '.join(raised)}",
-            "docs/guides/operations.md says what to do about each",
+            "see docs/guides/operations.md for each alarm",
         )
     topic = deployment.outputs["AlarmTopicArn"]
-    told = list(deployment.all_pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic))
-    pending = [one for one in told if one["SubscriptionArn"] == "PendingConfirmation"]
+    subscribed = list(
+        deployment.all_pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic)
+    )
+    pending = [one for one in subscribed if one["SubscriptionArn"] == "PendingConfirmation"]
+    confirmed = len(subscribed) - len(pending)
     yield Finding(
-        Level.OK if len(told) > len(pending) else Level.WARN,
+        Level.OK if confirmed else Level.WARN,
         "alarms",
-        f"{len(told) - len(pending)} receivers confirmed, {len(pending)} not confirmed",
+        f"{confirmed} confirmed subscriptions, {len(pending)} not confirmed",
         ""
-        if len(told) > len(pending)
-        else "deploy with AlarmEmail=you@example.com and follow the link in the e-mail that comes",
+        if confirmed
+        else "deploy with AlarmEmail=you@example.com and follow the link in the e-mail that arrives",
     )
 
 
 def storage(deployment: Deployment) -> Iterator[Finding]:
-    """Check that table and bucket are as the template says."""
+    """Check that the table and the bucket are as the template says."""
     database, table = deployment.client("dynamodb"), deployment.outputs["TableName"]
     described = database.describe_table(TableName=table)["Table"]
     backups = database.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
     expiry = database.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
-    for what, right in (
+    for state, right in (
         ("is active", described["TableStatus"] == "ACTIVE"),
         ("has a stream", bool(described.get("LatestStreamArn"))),
         ("can be restored to any second", recovery == "ENABLED"),
         ("deletes expired items", expiry in ("ENABLED", "ENABLING")),
         ("is protected from deletion", bool(described.get("DeletionProtectionEnabled"))),
     ):
-        mend = "deploy again, with Stage=prod for the protection; the local stack has not all of these"
+        fix = "deploy again, with Stage=prod for the protection; the local stack lacks some of these"
         level = Level.FAIL if deployment.name.endswith("-prod") else Level.WARN
-        yield Finding(Level.OK if right else level, "table", what if right else f"missing: {what}", mend)
+        yield Finding(Level.OK if right else level, "table", state if right else f"missing: {state}", fix)
     public = None
     with suppress(ClientError):
         public = deployment.client("s3").get_public_access_block(Bucket=deployment.outputs["BucketName"])

@@ -1,8 +1,8 @@
-"""`make compare OLD=folder NEW=folder`: two sets of results of the same cases, side by side.
+"""`make compare OLD=folder NEW=folder`: compare two sets of results of the same cases.
 
-A set is a folder with a folder for each case, in which each picture is called by its item's id
+A set is a folder with a folder for each case, in which each picture is named by its item's id
 (`evidence-1.jpg`), as `make submit` writes them. The exit code is 1 when the new set lacks a picture
-that the old one has, or has one that cannot be decoded.
+that the old one has, or has a picture that is blank or cannot be decoded.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from rich.table import Table
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 BLANK = 3.0
-"""The standard deviation of brightness (of 255) below which a picture shows nothing."""
+"""The standard deviation of brightness (of 255) below which a picture counts as blank."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What can be seen of a file without judging its art."""
+    """The measured properties of a picture file."""
 
     form: str
     size: tuple[int, int]
@@ -37,7 +37,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pair:
-    """One item in both sets; None where it is missing, a text where it cannot be decoded."""
+    """One item in both sets: None where it is missing, an error text where it cannot be decoded."""
 
     case: str
     item: str
@@ -51,19 +51,19 @@ class Pair:
 
     @property
     def broken(self) -> bool:
-        """Whether the new set has something that is no picture, or a blank one."""
+        """Whether the new set has a file that cannot be decoded, or a blank picture."""
         return isinstance(self.new, str) or (isinstance(self.new, Picture) and self.new.contrast < BLANK)
 
     @property
     def difference(self) -> float | None:
-        """How far apart the two look, in per cent of the largest difference there is."""
+        """Mean difference in brightness, in per cent of the largest possible; None without two pictures."""
         if not (isinstance(self.old, Picture) and isinstance(self.new, Picture)):
             return None
         return 100 * ImageStat.Stat(ImageChops.difference(self.old.small, self.new.small)).mean[0] / 255
 
 
-def look(path: Path) -> Picture | str:
-    """The picture in a file, or why there is none."""
+def read_picture(path: Path) -> Picture | str:
+    """Return the picture in a file, or the reason why it cannot be decoded."""
     try:
         with Image.open(path) as image:
             grey = image.convert("L")
@@ -75,7 +75,7 @@ def look(path: Path) -> Picture | str:
 
 
 def pictures(folder: Path) -> dict[tuple[str, str], Path]:
-    """Case and item → file; what else lies there is no item."""
+    """Return case and item → file. Files that are not pictures are left out."""
     return {
         (path.parent.name, path.stem): path
         for path in sorted(folder.glob("*/*"))
@@ -84,15 +84,17 @@ def pictures(folder: Path) -> dict[tuple[str, str], Path]:
 
 
 def compare(old: Path, new: Path) -> Iterator[Pair]:
-    """Every item of either set."""
+    """Yield every item of either set."""
     before, after = pictures(old), pictures(new)
     for case, item in sorted(before.keys() | after.keys()):
-        found = [look(files[case, item]) if (case, item) in files else None for files in (before, after)]
+        found = [
+            read_picture(files[case, item]) if (case, item) in files else None for files in (before, after)
+        ]
         yield Pair(case, item, *found)
 
 
 def main() -> int:
-    """The table, the sums, and 0 only if the new set is no worse."""
+    """Print the table and the sums; return 0 only if the new set is no worse."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--old", type=Path, required=True)
     parser.add_argument("--new", type=Path, required=True)
@@ -100,19 +102,19 @@ def main() -> int:
     console = Console()
     for folder in (arguments.old, arguments.new):
         if not folder.is_dir():
-            console.print(f"[red]{folder} is no folder[/]", highlight=False)
+            console.print(f"[red]{folder} is not a folder[/]", highlight=False)
             return 2
     pairs = list(compare(arguments.old, arguments.new))
-    table = Table("case", "item", "old", "new", "apart")
+    table = Table("case", "item", "old", "new", "difference")
     for pair in pairs:
-        apart = "" if pair.difference is None else f"{pair.difference:.0f} %"
+        difference = "" if pair.difference is None else f"{pair.difference:.0f} %"
         style = "red" if pair.worse or pair.broken else ""
-        table.add_row(pair.case, pair.item, _text(pair.old), _text(pair.new), apart, style=style)
+        table.add_row(pair.case, pair.item, _text(pair.old), _text(pair.new), difference, style=style)
     console.print(table)
     sums = [sum(isinstance(p, Picture) for p in column) for column in _columns(pairs)]
     worse, broken = sum(p.worse for p in pairs), sum(p.broken for p in pairs)
     console.print(
-        f"{len(pairs)} items: {sums[0]} in the old set, {sums[1]} in the new;"
+        f"{len(pairs)} items: {sums[0]} pictures in the old set, {sums[1]} in the new;"
         f" {worse} lost, {broken} broken or blank",
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""One stack as seen from outside: its outputs, resources and secrets."""
+"""Read a deployed stack from outside: its outputs, resources and secrets."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -9,7 +9,7 @@ from darkroom.adapters.secrets import plain
 
 
 class Deployment:
-    """One stack; `client` makes the boto3 client of a service."""
+    """One deployed stack; `client` makes the boto3 client of a service."""
 
     def __init__(self, name: str, client: Callable[..., Any], http: httpx.Client) -> None:
         self.name = name
@@ -41,16 +41,16 @@ class Deployment:
         return {r["LogicalResourceId"]: (r["ResourceType"], r.get("PhysicalResourceId", "")) for r in found}
 
     def all_pages(self, service: str, operation: str, field: str, **given: Any) -> Iterator[dict[str, Any]]:
-        """Yield each item of `field`, of every page that the operation answers."""
+        """Yield each item of `field` on every page that the operation returns."""
         for page in self.client(service).get_paginator(operation).paginate(**given):
             yield from page[field]
 
     def of_type(self, kind: str) -> dict[str, str]:
-        """Logical id → physical id of the resources of one type."""
+        """Return logical id → physical id of the resources of one type."""
         return {name: physical for name, (found, physical) in self.resources.items() if found == kind}
 
     def secret(self, logical_id: str) -> str:
-        """Return one of the stack's secrets; raises ClientError, or ValueError when it is no text."""
+        """Return one of the stack's secrets; raise ClientError, or ValueError when it is not text."""
         _, physical = self.resources[logical_id]
         return self.secret_of(physical)
 
@@ -61,6 +61,6 @@ class Deployment:
 
     @cached_property
     def worker(self) -> dict[str, str]:
-        """The worker's variables."""
+        """The worker's environment variables."""
         found = self.client("lambda").get_function_configuration(FunctionName=self.outputs["WorkerName"])
         return dict(found["Environment"]["Variables"])

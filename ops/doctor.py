@@ -1,8 +1,8 @@
-"""`make doctor`: examine a deployment from outside, and say what is wrong and how to mend it.
+"""`make doctor`: check a deployment from outside, and say what is wrong and how to fix it.
 
-`STACK=name` names a stack on AWS, which is read with your credentials. Without it the stack of `make local`
-is examined. Nothing is changed. `DRAW=1` has a real picture made, whose price must be confirmed (`YES=1`).
-The exit code is 1 when something must be mended, 2 when the stack cannot be read at all.
+`STACK=name` names a stack on AWS, which is read with your credentials. Without it, the stack of `make local`
+is checked. Nothing is changed. `DRAW=1` also makes a real picture; you must confirm its price (or `YES=1`).
+The exit code is 1 when something must be fixed, 2 when the stack cannot be read at all.
 """
 
 import argparse
@@ -34,24 +34,24 @@ LOCAL = Path(__file__).resolve().parent.parent / ".local" / "stack.json"
 
 
 def examine(deployment: Deployment, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
-    """Yield all findings; a check that fails to run is a finding itself."""
+    """Yield all findings; a check that cannot run is a finding too."""
     for check in checks:
         try:
             yield from check(deployment)
         except (BotoCoreError, ClientError, httpx.HTTPError, KeyError, ValueError) as error:
-            mend = "your credentials must be allowed to read the stack and its secrets"
+            fix = "your credentials must be allowed to read the stack and its secrets"
             yield Finding(
                 Level.FAIL,
                 getattr(check, "__name__", "picture"),
                 f"the check failed: {in_short(error)}",
-                mend,
+                fix,
             )
 
 
 def in_short(error: Exception) -> str:
     """Return the error in one line: the code of an AWS error, the first line of any other."""
     if isinstance(error, ClientError):
-        return f"AWS answered {error.response['Error']['Code']}"
+        return f"AWS returned {error.response['Error']['Code']}"
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
@@ -60,23 +60,23 @@ def obstacle(deployment: Deployment) -> str | None:
     try:
         deployment.outputs  # noqa: B018 - read once and kept
     except (BotoCoreError, ClientError) as error:
-        cure = next((cure for kind, cure in _CURES.items() if isinstance(error, kind)), "")
+        fix = next((fix for kind, fix in _FIXES.items() if isinstance(error, kind)), "")
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationError":
-            cure = "no such stack in this account and region: see `aws cloudformation list-stacks`"
-        return f"The stack {deployment.name} cannot be read: {cure or in_short(error)}"
+            fix = "no such stack in this account and region: see `aws cloudformation list-stacks`"
+        return f"The stack {deployment.name} cannot be read: {fix or in_short(error)}"
     return None
 
 
-_CURES: dict[type[Exception], str] = {
+_FIXES: dict[type[Exception], str] = {
     NoRegionError: "no AWS region is set; set AWS_REGION, or run `aws configure`",
     NoCredentialsError: "there are no AWS credentials; run `aws sso login`, or set AWS_PROFILE",
     PartialCredentialsError: "the AWS credentials are incomplete; run `aws configure`",
-    EndpointConnectionError: "it does not answer; check region and network, or start `make local` again",
+    EndpointConnectionError: "no connection; check region and network, or start `make local` again",
 }
 
 
 def deployed(name: str | None, http: httpx.Client) -> Deployment:
-    """Return the stack called `name`, or the local one; raises FileNotFoundError when none is running."""
+    """Return the stack called `name`, or the local one; raise FileNotFoundError when none is running."""
     if name:
         # The AWS command and SAM read AWS_REGION; boto3 by itself reads only AWS_DEFAULT_REGION.
         return Deployment(name, partial(boto3.client, region_name=os.environ.get("AWS_REGION")), http)
@@ -86,15 +86,17 @@ def deployed(name: str | None, http: httpx.Client) -> Deployment:
 
 
 def main() -> int:
-    """Print one line a finding and its cure below it; return the exit code."""
+    """Print each finding, and below it the fix; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stack", default="", help="name of the stack; empty means the one of `make local`")
+    parser.add_argument(
+        "--stack", default="", help="name of the stack; empty means the stack of `make local`"
+    )
     parser.add_argument("--draw", action="store_true", help="make one real picture, which costs money")
     parser.add_argument("--yes", action="store_true", help="confirm the price of the picture")
     arguments = parser.parse_args()
     checks: list[Check] = list(CHECKS)
     if arguments.draw:
-        transport = None if arguments.stack else httpx.AsyncHTTPTransport()  # by no proxy
+        transport = None if arguments.stack else httpx.AsyncHTTPTransport()  # without a proxy
         checks.append(
             partial(draw.draw, confirm=partial(draw.confirm, yes=arguments.yes), transport=transport)
         )
@@ -109,9 +111,9 @@ def main() -> int:
             print(problem)
             return 2
         for finding in examine(deployment, checks):
-            print(f"{finding.level:5} {finding.what:22} {finding.seen}")
-            if finding.level is not Level.OK and finding.mend:
-                print(f"{'':28} → {finding.mend}")
+            print(f"{finding.level:5} {finding.subject:22} {finding.found}")
+            if finding.level is not Level.OK and finding.fix:
+                print(f"{'':28} → {finding.fix}")
             worst |= finding.level is Level.FAIL
     return worst
 

@@ -1,8 +1,8 @@
 """`make doctor DRAW=1`: make one real picture with each provider of a deployment, at its price.
 
-The worker's code runs here with the worker's own settings and key. So everything that a provider may
-refuse is found, and the deployment itself is neither used nor changed. Bedrock is called with your
-credentials in place of the worker's role.
+The worker's code runs on this machine with the worker's own settings and key. So it finds everything that a
+provider may refuse, and neither uses nor changes the deployment. Bedrock is called with your credentials
+instead of the worker's role.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ SHOT = Shot(
 )
 
 type Confirm = Callable[[str], bool | None]
-"""Ask a question; None means that there is nobody to answer."""
+"""Ask a question at the terminal and return the reply; None means that nobody is there to reply."""
 
 
 def confirm(question: str, *, yes: bool) -> bool | None:
-    """Return the answer of whoever sits at the terminal, or `yes` at once."""
+    """Return the reply at the terminal; with `yes` return True at once, without a terminal None."""
     if yes or not sys.stdin.isatty():
-        print(f"{question} {'yes' if yes else 'nobody is there to answer'}")
+        print(f"{question} {'yes' if yes else 'no terminal to reply at'}")
         return True if yes else None
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
@@ -42,7 +42,7 @@ def confirm(question: str, *, yes: bool) -> bool | None:
 def draw(
     deployment: Deployment, confirm: Confirm, transport: httpx.AsyncBaseTransport | None = None
 ) -> Iterator[Finding]:
-    """Make a picture with each provider once its price is confirmed; yield what came of it."""
+    """Make a picture with each provider whose price is confirmed; yield the result of each."""
     settings = WorkerSettings.load(deployment.worker)
     processor = PillowProcessor(size=settings.image_size, quality=settings.jpeg_quality)
     with asyncio.Runner() as runner:
@@ -51,13 +51,13 @@ def draw(
             settings, client, lambda name: lambda: key_in(deployment.secret_of(name))
         ):
             price = image_model.price_micro_usd / 1_000_000
-            answer = confirm(f"Make one picture with {image_model.name}, which counts as ${price:.4f}?")
-            if answer:
+            confirmed = confirm(f"Make one picture with {image_model.name} for ${price:.4f}?")
+            if confirmed:
                 yield runner.run(_picture(image_model, processor, settings.request_timeout_seconds))
             else:
-                level = Level.FAIL if answer is None else Level.WARN
-                mend = "answer y, or add YES=1 where there is no terminal"
-                yield Finding(level, "picture", f"none was made with {image_model.name}", mend)
+                level = Level.FAIL if confirmed is None else Level.WARN
+                fix = "reply y, or add YES=1 where there is no terminal"
+                yield Finding(level, "picture", f"none was made with {image_model.name}", fix)
         runner.run(client.aclose())
 
 
@@ -70,9 +70,9 @@ async def _picture(image_model: ImageModel, processor: PillowProcessor, timeout_
     except (ShotError, TimeoutError) as error:
         failure = error if isinstance(error, ShotError) else TimedOut(f"no picture within {timeout_s:.0f} s")
         charge = "; the provider may charge for it" if failure.billed else ""
-        mend = 'docs/guides/operations.md, "What a provider says"'
+        fix = 'see docs/guides/operations.md, "What a provider says"'
         return Finding(
-            Level.FAIL, "picture", f"{image_model.name} made none: {failure.code}: {failure}{charge}", mend
+            Level.FAIL, "picture", f"{image_model.name} made none: {failure.code}: {failure}{charge}", fix
         )
     seconds = time.monotonic() - began
     sizes = f"{len(raw.data) / 1e6:.1f} MB, as a JPEG {len(jpeg) / 1e3:.0f} KB"

@@ -35,7 +35,7 @@ FAULTS = {
     "safety": 0.02,
     "truncated": 0.02,
 }
-STUDIO = Config(latency_median=2.0, latency_p95=5.0, faults=FAULTS, quota_per_minute=240)
+FAKE_GEMINI = Config(latency_median=2.0, latency_p95=5.0, faults=FAULTS, quota_per_minute=240)
 LEASE_S = 315
 DRAIN_S = 1500.0
 """Until what was lost last has ended: its lease, its backoff, its tries."""
@@ -229,13 +229,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     parameters = {
-        "RequestsPerMinute": str(STUDIO.quota_per_minute),
+        "RequestsPerMinute": str(FAKE_GEMINI.quota_per_minute),
         "CasesPerDay": "0",
         "GraceSeconds": "60",
         "LeaseSeconds": str(LEASE_S),
     }
     log = package.ROOT / ".local" / "soak.log"
-    with stack.running(parameters=parameters, studio_config=STUDIO, log=log) as running:
+    with stack.running(parameters=parameters, fake_config=FAKE_GEMINI, log=log) as running:
         soak = asyncio.run(play(running, arguments.minutes, arguments.players, arguments.seed))
         found = drained(running)
         broken = report(soak, found, unreferenced(running, found))

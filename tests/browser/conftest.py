@@ -23,7 +23,7 @@ SHOTS = package.ROOT / "out" / "screenshots"
 def running() -> Iterator[stack.Stack]:
     config = fake_gemini.Config(latency_median=0.4, latency_p95=0.8)
     log = package.ROOT / ".local" / "browser-stack.log"
-    with stack.running(parameters={"HedgeShare": "0"}, studio_config=config, log=log) as found:
+    with stack.running(parameters={"HedgeShare": "0"}, fake_config=config, log=log) as found:
         yield found
 
 
@@ -91,7 +91,7 @@ class Viewer:
         """The page behind a share link, for the caller who submitted the case."""
         return f"{link.partition('#')[0]}#{quote(self.stack.token, safe='')}"
 
-    def set_studio(self, **config: Any) -> None:
+    def configure_provider(self, **config: Any) -> None:
         fast = {"latency_median": 0.4, "latency_p95": 0.8}
         httpx.put(
             f"{self.stack.provider_url}/_config", json=fast | config, trust_env=False
@@ -114,7 +114,7 @@ def viewer(chromium: Browser, running: stack.Stack, request: pytest.FixtureReque
     context.set_default_timeout(60_000)
     found = Viewer(context.new_page(), running)
     yield found
-    found.set_studio()
+    found.configure_provider()
     found.http.close()
     context.close()
     assert found.complaints == []

@@ -16,7 +16,7 @@ def violations(page: Page) -> list[Any]:
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_axe_finds_nothing_that_keeps_people_out(viewer: Viewer, scheme: str, width: int) -> None:
-    viewer.set_studio(script={"Lost": ["safety"], "Odd": ["no-image"]})
+    viewer.configure_provider(script={"Lost": ["safety"], "Odd": ["no-image"]})
     page = viewer.page
     page.set_viewport_size({"width": width, "height": 740})
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
@@ -40,7 +40,7 @@ def test_axe_finds_nothing_that_keeps_people_out(viewer: Viewer, scheme: str, wi
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_the_legend_of_the_timeline_shows_the_marks_that_are_in_it(viewer: Viewer, scheme: str) -> None:
-    viewer.set_studio(script={"Odd": ["no-image"]})
+    viewer.configure_provider(script={"Odd": ["no-image"]})
     page = viewer.page
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(viewer.submit_and_finish(a_case(f"legend-{scheme}", "Key", "Odd")))

@@ -27,7 +27,7 @@ def retries(page: Page) -> list[dict[str, Any]]:
 
 
 def test_a_failure_says_why_and_is_tried_again_with_another_description(viewer: Viewer) -> None:
-    viewer.set_studio(script={"Refused key": ["safety"]})
+    viewer.configure_provider(script={"Refused key": ["safety"]})
     page, sent = viewer.page, retries(viewer.page)
     page.goto(viewer.submit(a_case("the-refusal", "Good key", "Refused key"), share="retry"))
     expect(page.locator(".failed .why")).to_have_text("Refused")
@@ -49,7 +49,7 @@ def test_a_failure_says_why_and_is_tried_again_with_another_description(viewer: 
 def test_a_failed_case_says_each_reason_once_and_a_reader_may_not_retry(viewer: Viewer) -> None:
     case = the_case("the-failure")
     names = [item["name"] for item in (*case["evidence"], *case["locations"])]
-    viewer.set_studio(script={name: ["safety"] for name in names})
+    viewer.configure_provider(script={name: ["safety"] for name in names})
     page = viewer.page
     page.goto(viewer.submit(case))
     expect(page.get_by_role("status")).to_contain_text("No picture could be made", timeout=40_000)
@@ -63,7 +63,9 @@ def test_a_failed_case_says_each_reason_once_and_a_reader_may_not_retry(viewer: 
 def test_the_red_button_asks_for_the_descriptions_that_were_refused_and_only_for_those(
     viewer: Viewer,
 ) -> None:
-    viewer.set_studio(script={"Refused a": ["safety"], "Refused b": ["safety"], "Odd": ["no-image"] * 3})
+    viewer.configure_provider(
+        script={"Refused a": ["safety"], "Refused b": ["safety"], "Odd": ["no-image"] * 3}
+    )
     page, sent = viewer.page, retries(viewer.page)
     page.goto(viewer.submit_and_finish(a_case("red", "Refused a", "Refused b", "Odd"), share="retry"))
     page.get_by_role("button", name="Try what is missing again").click()
@@ -93,7 +95,7 @@ def test_the_red_button_asks_for_the_descriptions_that_were_refused_and_only_for
 
 
 def test_where_no_description_was_refused_the_red_button_asks_once(viewer: Viewer) -> None:
-    viewer.set_studio(script={"Odd a": ["no-image"] * 3, "Odd b": ["no-image"] * 3})
+    viewer.configure_provider(script={"Odd a": ["no-image"] * 3, "Odd b": ["no-image"] * 3})
     page, sent = viewer.page, retries(viewer.page)
     page.goto(viewer.submit_and_finish(a_case("red-plain", "Odd a", "Odd b"), share="retry"))
     page.get_by_role("button", name="Try what is missing again").click()
@@ -109,13 +111,13 @@ def test_where_no_description_was_refused_the_red_button_asks_once(viewer: Viewe
 
 
 def test_the_time_that_has_passed_never_falls_and_nothing_is_left_after_the_end(viewer: Viewer) -> None:
-    viewer.set_studio(script={"Odd": ["no-image"] * 3})
+    viewer.configure_provider(script={"Odd": ["no-image"] * 3})
     page = viewer.page
     page.clock.install()
     page.goto(viewer.submit_and_finish(a_case("time", "Key", "Odd"), share="retry"))
     expect(page.locator("#elapsed")).to_have_text(re.compile(r"^\d+ s$"))
     expect(page.get_by_text("Left", exact=True)).to_be_hidden()
-    viewer.set_studio(latency_median=3.0, latency_p95=4.0)
+    viewer.configure_provider(latency_median=3.0, latency_p95=4.0)
     submitted = viewer.job("time")["createdAt"]
     page.clock.set_system_time(submitted / 1000 + 600)  # ten minutes later somebody tries again
     page.get_by_role("button", name="Try what is missing again").click()
@@ -125,7 +127,7 @@ def test_the_time_that_has_passed_never_falls_and_nothing_is_left_after_the_end(
 
 
 def test_a_cancelled_case_has_no_crosses_and_a_guest_cannot_undo_it(viewer: Viewer) -> None:
-    viewer.set_studio(latency_median=30.0, latency_p95=40.0)
+    viewer.configure_provider(latency_median=30.0, latency_p95=40.0)
     page = viewer.page
     link = viewer.submit(a_case("undrawn", "Key", "Lamp"), share="retry")
     viewer.http.delete("/api/cases/undrawn/image-job").raise_for_status()
@@ -148,7 +150,7 @@ def test_a_cancelled_case_has_no_crosses_and_a_guest_cannot_undo_it(viewer: View
 def test_a_retry_that_is_refused_says_why_and_is_not_offered_again(
     viewer: Viewer, status: int, code: str
 ) -> None:
-    viewer.set_studio(script={"Odd": ["no-image"] * 3})
+    viewer.configure_provider(script={"Odd": ["no-image"] * 3})
     page = viewer.page
     page.goto(viewer.submit_and_finish(a_case(f"barred-{status}", "Odd", "Key"), share="retry"))
 
@@ -171,7 +173,7 @@ def test_a_retry_that_is_refused_says_why_and_is_not_offered_again(
 
 
 def test_what_was_written_is_kept_when_the_server_does_not_take_it(viewer: Viewer) -> None:
-    viewer.set_studio(script={"Refused": ["safety"]})
+    viewer.configure_provider(script={"Refused": ["safety"]})
     page = viewer.page
     page.goto(viewer.submit_and_finish(a_case("draft", "Refused"), share="retry"))
     page.route("**/retry", lambda route: route.fulfill(status=503))
@@ -192,7 +194,7 @@ def called_like_what_every_object_has(case_id: str) -> dict[str, Any]:
 
 
 def test_an_item_that_was_not_made_says_so_whatever_its_id(viewer: Viewer) -> None:
-    viewer.set_studio(latency_median=30.0, latency_p95=40.0)
+    viewer.configure_provider(latency_median=30.0, latency_p95=40.0)
     page = viewer.page
     link = viewer.submit(called_like_what_every_object_has("inherited-cancelled"))
     viewer.http.delete("/api/cases/inherited-cancelled/image-job").raise_for_status()
@@ -203,7 +205,7 @@ def test_an_item_that_was_not_made_says_so_whatever_its_id(viewer: Viewer) -> No
 
 
 def test_items_of_any_id_are_retried_downloaded_and_found_in_the_timeline(viewer: Viewer) -> None:
-    viewer.set_studio(script={"Item __proto__": ["safety"], "Item valueOf": ["safety"]})
+    viewer.configure_provider(script={"Item __proto__": ["safety"], "Item valueOf": ["safety"]})
     page, sent = viewer.page, retries(viewer.page)
     page.goto(viewer.submit_and_finish(called_like_what_every_object_has("inherited"), share="retry"))
     expect(page.locator(".failed .why")).to_have_text(["Refused", "Refused"])

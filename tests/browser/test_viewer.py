@@ -12,7 +12,7 @@ HOSTILE = '<img src=x onerror="alert(1)">\u202egnp.exe <script>alert(2)</script>
 
 
 def test_pictures_appear_while_the_case_runs_and_then_it_is_done(viewer: Viewer) -> None:
-    viewer.set_studio(latency_median=3.0, latency_p95=12.0)
+    viewer.configure_provider(latency_median=3.0, latency_p95=12.0)
     page = viewer.page
     page.goto(viewer.submit(the_case("the-clock")))
     expect(page.locator(".print")).to_have_count(14)
@@ -31,7 +31,7 @@ def test_pictures_appear_while_the_case_runs_and_then_it_is_done(viewer: Viewer)
 
 
 def test_a_caller_cancels_and_the_page_says_so(viewer: Viewer) -> None:
-    viewer.set_studio(latency_median=20.0, latency_p95=25.0)
+    viewer.configure_provider(latency_median=20.0, latency_p95=25.0)
     page = viewer.page
     page.goto(viewer.of_owner(viewer.submit(a_case("the-cancelled", "One", "Two"))))
     page.get_by_role("button", name="Cancel").click(timeout=20_000)
@@ -61,7 +61,7 @@ def test_on_a_narrow_screen_nothing_is_cut_off(viewer: Viewer) -> None:
 
 @pytest.mark.browser(color_scheme="light", reduced_motion="reduce")
 def test_in_the_light_without_motion(viewer: Viewer) -> None:
-    viewer.set_studio(script={"Lost": ["safety"]})
+    viewer.configure_provider(script={"Lost": ["safety"]})
     page = viewer.page
     page.goto(viewer.submit(a_case("the-light", "Key", "Lost", "Lamp", "Letter"), share="retry"))
     expect(page.locator(".print img")).to_have_count(3)
@@ -70,7 +70,7 @@ def test_in_the_light_without_motion(viewer: Viewer) -> None:
 
 
 def test_a_lost_connection_is_said_and_survived(viewer: Viewer) -> None:
-    viewer.set_studio(latency_median=4.0, latency_p95=5.0)
+    viewer.configure_provider(latency_median=4.0, latency_p95=5.0)
     page = viewer.page
     page.goto(viewer.submit(a_case("the-cable", "Key")))
     expect(page.locator(".print")).to_have_count(1)

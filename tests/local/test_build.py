@@ -1,14 +1,15 @@
-"""What `sam build` makes runs on a bare Python that has only what Lambda has."""
+"""What `sam build` makes runs on a Python that has only what the Lambda runtime includes."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from local import cloudformation, openapi, package
+from local import cloudformation, openapi, package, sam
 from local.runtime import BUILD, BYTECODE, LAYERS, run, unpack_layers
 
-FUNCTIONS = package.functions()
+TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
+FUNCTIONS = sam.functions(TEMPLATE)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_built_function_imports_with_only_the_layers(function: str, layers: Path) -> None:
-    task = BUILD / f"{function.capitalize()}Function"
+    task = BUILD / function
     code = "import app, darkroom, json; print(json.dumps([app.__file__, darkroom.__file__]))"
     done = run(code, task, layers)
     assert done.returncode == 0, done.stderr
@@ -33,14 +34,14 @@ ours = [m for m in modules if m.__file__.startswith(sys.path[1])]
 print(json.dumps([len(ours), [m.__name__ for m in ours if not os.path.exists(m.__cached__)]]))
 """
     for function in FUNCTIONS:
-        done = run(code, BUILD / f"{function.capitalize()}Function", layers)
+        done = run(code, BUILD / function, layers)
         assert done.returncode == 0, done.stderr
         found, compiled_anew = json.loads(done.stdout)
         assert found > 50
         assert compiled_anew == []
 
 
-def test_bytecode_is_of_the_sources_that_travel_with_it_and_of_nothing_else() -> None:
+def test_the_bytecode_layer_holds_bytecode_only_and_each_layer_of_libraries_its_source() -> None:
     compiled = BUILD / BYTECODE / "python"
     files = [path for path in compiled.rglob("*") if path.is_file()]
     assert files
@@ -49,16 +50,16 @@ def test_bytecode_is_of_the_sources_that_travel_with_it_and_of_nothing_else() ->
         source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
         for layer in LAYERS.values():
             assert (BUILD / layer / "python" / source.relative_to(compiled)).exists()
-        # Taken as it is, whatever time a file of the layer gets (PEP 552).
+        # Python uses it without comparing the source's time, which the layer changes (PEP 552).
         assert int.from_bytes(path.read_bytes()[4:8], "little") == 0b01
 
 
-def test_without_the_layer_it_does_not() -> None:
+def test_a_built_function_does_not_import_without_the_layers() -> None:
     done = run("import app", BUILD / "ReaderFunction")
     assert "No module named 'darkroom'" in done.stderr or "aws_lambda_powertools" in done.stderr
 
 
-def test_the_layers_fit_and_brings_no_second_boto3() -> None:
+def test_the_layers_are_small_enough_and_include_no_boto3() -> None:
     layers = {BUILD / name / "python": 40_000_000 for name in LAYERS.values()}
     for folder, most in {**layers, BUILD / BYTECODE / "python": 12_000_000}.items():
         assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < most
@@ -70,27 +71,26 @@ ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 
 
 @pytest.mark.parametrize("processor", LAYERS)
-def test_each_processor_has_a_layer_of_its_own_whatever_the_build_was_told(processor: str) -> None:
+def test_the_layer_of_each_processor_has_libraries_for_that_processor(processor: str) -> None:
     libraries = [*(BUILD / LAYERS[processor]).rglob("*.so"), *(BUILD / LAYERS[processor]).rglob("*.so.*")]
     assert len(libraries) > 10
     machines = {int.from_bytes(path.read_bytes()[18:20], "little") for path in libraries}
     assert machines == {ELF_MACHINES[processor]}
 
 
-def test_the_description_travels_with_the_reader() -> None:
+def test_the_api_description_is_part_of_the_built_reader() -> None:
     built = BUILD / "ReaderFunction" / "openapi.json"
     assert built.read_text() == openapi.TARGET.read_text()
 
 
-def test_each_build_of_what_the_api_calls_is_another_release() -> None:
-    """Its code lies in the layer, where SAM does not look when it decides whether to publish a version."""
-    functions = cloudformation.load(package.ROOT / "template.yaml")["Resources"]
-    aliased = {n for n, f in functions.items() if "AutoPublishAlias" in f.get("Properties", {})}
-    assert aliased == {"InitiatorFunction", "WebhookFunction", "CallbacksFunction", "ReaderFunction"}
-    assert {path.parent.name for path in BUILD.glob("*/release")} == aliased
-    with_events = {
+def test_each_build_makes_a_new_version_of_every_function_that_has_a_route() -> None:
+    """Its code is in the layer, where SAM does not look when it decides whether to publish a version."""
+    functions = {name: TEMPLATE["Resources"][name]["Properties"] for name in FUNCTIONS}
+    aliased = {name for name, properties in functions.items() if "AutoPublishAlias" in properties}
+    with_route = {
         name
-        for name, function in functions.items()
-        if any(e["Type"] == "HttpApi" for e in function.get("Properties", {}).get("Events", {}).values())
+        for name, properties in functions.items()
+        if any(event["Type"] == "HttpApi" for event in properties.get("Events", {}).values())
     }
-    assert with_events == aliased
+    assert aliased == with_route
+    assert {path.parent.name for path in BUILD.glob("*/release")} == aliased

@@ -1,4 +1,4 @@
-"""The lines that deploy, as SAM's own option parser reads them: nothing is deployed."""
+"""SAM's own option parser reads the documented commands that build and deploy; it runs none of them."""
 
 import json
 import re
@@ -50,7 +50,7 @@ LINES = [*documented("sam deploy"), *documented("sam build"), *LATER.values()]
 
 @pytest.fixture(scope="module")
 def parsed() -> Parsed:
-    """What SAM would do for each line of a shell."""
+    """Return the arguments that SAM would use for each line."""
     words = [shlex.split(line.replace("$GEMINI_API_KEY", "a-key"), comments=True)[1:] for line in LINES]
     done = subprocess.run(
         [PYTHON, "-c", PARSE],
@@ -65,7 +65,7 @@ def parsed() -> Parsed:
     return dict(zip(LINES, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
-def test_a_first_stack_production_and_the_other_processor_are_documented() -> None:
+def test_deploying_a_first_stack_production_and_the_other_processor_is_documented() -> None:
     key = 'GeminiApiKey="$GEMINI_API_KEY"'
     assert documented("sam deploy") == [
         f"sam deploy --config-env prod --parameter-overrides Stage=prod {key}",
@@ -75,7 +75,7 @@ def test_a_first_stack_production_and_the_other_processor_are_documented() -> No
 
 
 @pytest.mark.parametrize("line", documented("sam deploy"))
-def test_a_documented_deployment_asks_no_questions_and_says_what_it_means(parsed: Parsed, line: str) -> None:
+def test_a_documented_deployment_is_complete_and_its_parameters_exist(parsed: Parsed, line: str) -> None:
     found = parsed[line]
     given = found["parameter_overrides"]
     assert found["guided"] is False
@@ -91,17 +91,17 @@ def test_a_documented_deployment_asks_no_questions_and_says_what_it_means(parsed
 
 
 @pytest.mark.parametrize("line", documented("sam build"))
-def test_a_build_needs_to_be_told_nothing(parsed: Parsed, line: str) -> None:
+def test_a_build_needs_no_parameters(parsed: Parsed, line: str) -> None:
     found = parsed[line]
     assert found["parameter_overrides"] == {}
     assert Path(found["template"]) == package.ROOT / "template.yaml"
 
 
 @pytest.mark.parametrize("stage", LATER)
-def test_a_later_deployment_says_by_its_environment_what_it_is(parsed: Parsed, stage: str) -> None:
+def test_a_later_deployment_needs_only_the_environment(parsed: Parsed, stage: str) -> None:
     found = parsed[LATER[stage]]
     assert (found["stack_name"], found["parameter_overrides"]) == (f"darkroom-{stage}", {"Stage": stage})
 
 
-def test_every_parameter_but_the_key_of_a_provider_has_a_default_that_deploys() -> None:
+def test_every_parameter_has_a_default() -> None:
     assert all("Default" in parameter for parameter in PARAMETERS.values())

@@ -1,4 +1,4 @@
-"""What each function has on its path when it starts, as it was built."""
+"""Each built function imports only the slow libraries that it uses."""
 
 from pathlib import Path
 
@@ -34,15 +34,15 @@ def test_no_function_imports_a_heavy_library_that_it_does_not_use(function: str,
     assert found >= ALLOWED[function] - {"asyncio"}, "it does not import this any more"
 
 
-def test_every_function_is_held_to_its_list() -> None:
+def test_every_function_has_a_list_of_allowed_libraries() -> None:
     assert set(package.functions()) == ALLOWED.keys()
 
 
-def test_a_heavy_library_is_noticed(layers: Path) -> None:
+def test_an_imported_heavy_library_is_found(layers: Path) -> None:
     assert "httpx" in found_by("import httpx", layers) & HEAVY
 
 
-def test_the_layer_converts_colours_and_the_worker_loads_that_only_for_a_picture_that_needs_it(
+def test_the_layer_has_colour_conversion_and_the_worker_does_not_import_it_at_start(
     layers: Path,
 ) -> None:
     convert = "from PIL import ImageCms; ImageCms.createProfile('sRGB')"

@@ -1,9 +1,9 @@
-"""Each rewrite of the template for the emulator, and that there are no others."""
+"""The rewrites of the template for the emulator."""
 
 import string
 from typing import Any
 
-from local import cloudformation, package
+from local import cloudformation, package, sam
 from local.localize import (
     LAYER,
     REWRITES,
@@ -18,20 +18,15 @@ from local.localize import (
 )
 
 TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
-CODE = [
-    logical_id
-    for logical_id, resource in TEMPLATE["Resources"].items()
-    if resource["Type"] == "AWS::Serverless::Function"
-]
 LOCAL = Local(
     code_bucket="code",
-    code_keys={logical_id: f"{logical_id}.zip" for logical_id in [*CODE, LAYER]},
+    code_keys={logical_id: f"{logical_id}.zip" for logical_id in [*sam.functions(TEMPLATE), LAYER]},
     api_id="0a1b2c3d",
 )
 RESULT = localize(TEMPLATE, LOCAL)["Resources"]
 
 
-def test_there_are_just_these_rewrites() -> None:
+def test_there_are_no_other_rewrites() -> None:
     expected = (
         one_layer,
         code_from_s3,
@@ -43,11 +38,11 @@ def test_there_are_just_these_rewrites() -> None:
     assert expected == REWRITES
 
 
-def test_the_template_itself_is_left_as_it_is() -> None:
+def test_the_template_itself_is_not_changed() -> None:
     assert cloudformation.load(package.ROOT / "template.yaml") == TEMPLATE
 
 
-def test_one_layer_holds_all_there_is_to_import() -> None:
+def test_one_layer_replaces_all_others() -> None:
     assert [n for n, r in RESULT.items() if r["Type"] == "AWS::Serverless::LayerVersion"] == [LAYER]
     assert localize(TEMPLATE, LOCAL)["Globals"]["Function"]["Layers"] == [{"Ref": "DarkroomLayer"}]
 
@@ -83,13 +78,13 @@ def test_the_api_has_the_same_routes_to_the_same_functions() -> None:
     assert ("$default", "ReaderFunction") in routes
 
 
-def test_the_api_has_the_pinned_id_and_lambdas_payload_format() -> None:
+def test_the_api_has_the_given_id_and_payload_format_two() -> None:
     assert RESULT["HttpApi"]["Properties"]["Tags"] == {"ms-custom-id": "0a1b2c3d"}
     integrations = [r for r in RESULT.values() if r["Type"] == "AWS::ApiGatewayV2::Integration"]
     assert {i["Properties"]["PayloadFormatVersion"] for i in integrations} == {"2.0"}
 
 
-def test_the_same_routes_ask_the_same_authorizer() -> None:
+def test_the_same_routes_have_the_same_authorizer() -> None:
     open_routes = {
         f"{event['Properties']['Method']} {event['Properties']['Path']}"
         if "Path" in event["Properties"]
@@ -126,13 +121,13 @@ def test_generated_secrets_have_no_punctuation() -> None:
         assert made == expected
 
 
-def test_alarms_on_an_expression_are_left_out_and_no_others() -> None:
+def test_only_alarms_on_an_expression_are_removed() -> None:
     gone = TEMPLATE["Resources"].keys() - RESULT.keys()
     assert gone == {"FailureRateAlarm", "BytecodeLayer", "DarkroomArm64Layer", "DarkroomX86Layer"}
     assert "Metrics" in TEMPLATE["Resources"]["FailureRateAlarm"]["Properties"]
 
 
-def test_a_release_goes_to_everybody_at_once() -> None:
+def test_gradual_deployment_is_removed() -> None:
     before = TEMPLATE["Resources"]["ReaderFunction"]["Properties"]
     after = RESULT["ReaderFunction"]["Properties"]
     assert before.keys() - after.keys() == {"DeploymentPreference"}

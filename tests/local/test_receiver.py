@@ -1,4 +1,4 @@
-"""The receiver of `make local` accepts what is signed and says what it is."""
+"""The receiver of `make local` checks signatures and prints each message."""
 
 import json
 import threading
@@ -27,13 +27,13 @@ BODY = json.dumps(
 
 
 @pytest.fixture
-def said() -> list[str]:
+def printed() -> list[str]:
     return []
 
 
 @pytest.fixture
-def server(said: list[str]) -> Iterator[receiver.Server]:
-    found = receiver.Server(SECRETS, said.append)
+def server(printed: list[str]) -> Iterator[receiver.Server]:
+    found = receiver.Server(SECRETS, printed.append)
     thread = threading.Thread(target=found.serve_forever, daemon=True)
     thread.start()
     yield found
@@ -47,13 +47,13 @@ def send(server: receiver.Server, secret: str) -> int:
     return httpx.post(server.url, content=BODY, headers=signed, trust_env=False).status_code
 
 
-def test_a_message_signed_with_any_of_the_secrets_is_one_line(
-    server: receiver.Server, said: list[str]
+def test_a_message_signed_with_any_of_the_secrets_is_printed_in_one_line(
+    server: receiver.Server, printed: list[str]
 ) -> None:
     assert [send(server, secret) for secret in SECRETS] == [204, 204]
-    assert said == ["callback image-job.completed case-42 version 7: 14 of 14 pictures"] * 2
+    assert printed == ["callback image-job.completed case-42 version 7: 14 of 14 pictures"] * 2
 
 
-def test_a_message_signed_by_somebody_else_is_refused(server: receiver.Server, said: list[str]) -> None:
+def test_a_message_signed_with_another_secret_is_refused(server: receiver.Server, printed: list[str]) -> None:
     assert send(server, "whsec_" + "C" * 44) == 401
-    assert said == ["callback with a wrong signature: refused"]
+    assert printed == ["callback with a wrong signature: refused"]

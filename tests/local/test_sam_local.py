@@ -1,4 +1,4 @@
-"""`make sam-local` without its containers: what it says is missing, and what it tells the functions."""
+"""`make sam-local`, tested without containers: its requirements, and what it sends to the functions."""
 
 import os
 import socket
@@ -51,18 +51,20 @@ def test_without_a_container_engine_it_says_what_to_install_and_fails(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert sam_local.main() == 1
-    said = " ".join(capsys.readouterr().out.split())
-    assert said.startswith("sam-local cannot run here: no container engine is installed (docker or finch)")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.startswith("sam-local cannot run here: no container engine is installed (docker or finch)")
 
 
-def test_an_engine_that_is_not_running_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_of_an_engine_that_does_not_run_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     an_engine(tmp_path, "echo 'Cannot connect to the daemon' >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Missing, match="docker does not answer: Cannot connect to the daemon"):
+    with pytest.raises(Missing, match="docker does not run: Cannot connect to the daemon"):
         container_engine.find_engine()
 
 
-def test_an_engine_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_engine_that_runs_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     an_engine(tmp_path, "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert container_engine.find_engine() == "docker"
@@ -75,7 +77,7 @@ def test_an_address_that_no_container_can_use_is_refused(monkeypatch: pytest.Mon
         container_engine.address_for_containers("docker")
 
 
-def test_functions_call_this_machine_at_the_address_that_containers_have_for_it() -> None:
+def test_functions_call_this_machine_at_its_address_for_containers() -> None:
     deployed = {
         "TABLE_NAME": "table",
         "WORKER_FUNCTION": "darkroom-worker",
@@ -94,7 +96,7 @@ def test_functions_call_this_machine_at_the_address_that_containers_have_for_it(
 
 
 @pytest.mark.parametrize("function", sam.functions(TEMPLATE))
-def test_no_function_is_given_an_address_that_its_container_does_not_reach(function: str) -> None:
+def test_no_variable_of_a_function_holds_an_address_on_loopback(function: str) -> None:
     variables = TEMPLATE["Resources"][function]["Properties"]["Environment"]["Variables"]
     deployed = {name: f"{PLACE.stack.api_url}/{name}" for name in variables}
     made = container_environment(deployed, NAMES, PLACE)
@@ -103,18 +105,18 @@ def test_no_function_is_given_an_address_that_its_container_does_not_reach(funct
 
 
 @pytest.mark.enable_socket
-def test_a_client_outside_calls_the_address_of_containers_on_loopback_with_its_host_as_signed() -> None:
-    heard = []
+def test_a_client_on_this_machine_calls_the_address_for_containers_on_loopback_and_keeps_the_host() -> None:
+    hosts = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            heard.append(self.headers["host"])
+            hosts.append(self.headers["host"])
             self.send_response(200)
             self.send_header("content-length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     with (
         serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server,
@@ -122,10 +124,10 @@ def test_a_client_outside_calls_the_address_of_containers_on_loopback_with_its_h
         httpx.Client(transport=transport) as http,
     ):
         assert http.get(f"http://192.0.2.1:{server.server_port}/").status_code == 200
-    assert heard == [f"192.0.2.1:{server.server_port}"]
+    assert hosts == [f"192.0.2.1:{server.server_port}"]
 
 
-def test_every_function_of_the_template_is_invoked_those_first_that_others_build_on() -> None:
+def test_every_function_of_the_template_is_invoked_after_those_whose_results_it_needs() -> None:
     found = list(sam_steps.samples(TEMPLATE))
     assert set(found) == set(sam.functions(TEMPLATE))
     assert found.index("InitiatorFunction") < found.index("WorkerFunction") < found.index("ReaderFunction")
@@ -134,44 +136,44 @@ def test_every_function_of_the_template_is_invoked_those_first_that_others_build
     )
 
 
-def test_a_function_without_a_sample_event_is_a_failure_that_says_so() -> None:
+def test_a_function_without_a_sample_event_is_a_failure() -> None:
     more = {**TEMPLATE["Resources"], "PrinterFunction": {"Type": "AWS::Serverless::Function"}}
     with pytest.raises(Failed, match=r"PrinterFunction has no sample event: write events/printer\.json"):
         sam_steps.samples({"Resources": more})
 
 
-def test_the_deliverer_is_told_of_the_change_that_the_observer_heard_of() -> None:
+def test_the_deliverer_gets_the_change_that_the_observer_received() -> None:
     known = sam_steps.Known(place=PLACE, bodies={"InitiatorFunction": {"jobId": "the-job"}})
     found = sam_steps.samples(TEMPLATE)
-    heard, order = (
+    observed, order = (
         sam_steps.STEPS[name].fill(found[name], known) for name in ("ObserverFunction", "DelivererFunction")
     )
-    image = heard["Records"][0]["dynamodb"]["NewImage"]
+    image = observed["Records"][0]["dynamodb"]["NewImage"]
     assert image["receiver"]["M"]["url"] == {"S": "http://172.17.0.1:3002/hook"}
-    told = {
+    expected = {
         "caseId": image["caseId"]["S"],
         "jobId": image["jobId"]["S"],
         "version": int(image["version"]["N"]),
     }
-    assert told == order
-    assert told["jobId"] == "the-job"
+    assert order == expected
+    assert order["jobId"] == "the-job"
 
 
-@pytest.mark.parametrize("answer", [{"statusCode": 500, "body": "{}"}, {"statusCode": 202, "body": "{}"}])
-def test_an_answer_other_than_expected_is_a_failure(answer: dict[str, object]) -> None:
-    with pytest.raises(Failed, match="InitiatorFunction answered"):
-        Invoked(function="InitiatorFunction", answer=answer, seconds=1).expect(http=202, status="pending")
+@pytest.mark.parametrize("result", [{"statusCode": 500, "body": "{}"}, {"statusCode": 202, "body": "{}"}])
+def test_an_unexpected_result_is_a_failure(result: dict[str, object]) -> None:
+    with pytest.raises(Failed, match="InitiatorFunction returned"):
+        Invoked(function="InitiatorFunction", result=result, seconds=1).expect(http=202, status="pending")
 
 
-def test_a_function_of_which_no_status_is_expected_may_answer_anything_but_an_error() -> None:
+def test_without_an_expected_status_every_status_but_an_error_is_right() -> None:
     right, wrong = ({"statusCode": status, "body": "{}"} for status in (302, 404))
-    Invoked(function="PrinterFunction", answer={}, seconds=1).expect()
-    Invoked(function="PrinterFunction", answer=right, seconds=1).expect()
-    with pytest.raises(Failed, match="PrinterFunction answered"):
-        Invoked(function="PrinterFunction", answer=wrong, seconds=1).expect()
+    Invoked(function="PrinterFunction", result={}, seconds=1).expect()
+    Invoked(function="PrinterFunction", result=right, seconds=1).expect()
+    with pytest.raises(Failed, match="PrinterFunction returned"):
+        Invoked(function="PrinterFunction", result=wrong, seconds=1).expect()
 
 
-def test_sam_hears_of_no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sam_gets_no_aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     monkeypatch.setenv("AWS_PROFILE", "mine")
     assert "mine" not in sam.sam_environment().values()
@@ -179,35 +181,35 @@ def test_sam_hears_of_no_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.enable_socket
-def test_what_listens_on_loopback_is_reached_at_the_other_address() -> None:
+def test_a_connection_to_the_other_address_is_forwarded_to_loopback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
-        def answer() -> None:
+        def echo() -> None:
             connection, _ = server.accept()
             with connection:
                 while data := connection.recv(1024):
                     connection.sendall(data.upper())
                 connection.sendall(b"!")
 
-        threading.Thread(target=answer, daemon=True).start()
+        threading.Thread(target=echo, daemon=True).start()
         with (
             forwarding("127.0.0.2", port),
             socket.create_connection(("127.0.0.2", port), timeout=5) as caller,
         ):
             caller.sendall(b"hello")
             caller.shutdown(socket.SHUT_WR)
-            heard = b"".join(iter(lambda: caller.recv(1024), b""))
-    assert heard == b"HELLO!"
+            received = b"".join(iter(lambda: caller.recv(1024), b""))
+    assert received == b"HELLO!"
 
 
-def test_an_address_of_another_machine_is_left_to_its_owner() -> None:
+def test_nothing_is_forwarded_from_an_address_of_another_machine() -> None:
     with forwarding("203.0.113.9", free_port()):
         pass
 
 
 def test_no_callback_is_a_failure() -> None:
-    with pytest.raises(Failed, match="no callback has come"), sam_local.receiving():
+    with pytest.raises(Failed, match="the receiver got no callback"), sam_local.receiving():
         pass
 
 
@@ -218,7 +220,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A clean work tree, and what a run in it writes."""
+    """Create a clean work tree, in which `make sam-local` writes its file."""
     work = tmp_path / ".local" / "sam"
     work.mkdir(parents=True)
     (tmp_path / ".gitignore").write_text(".local/\n")
@@ -249,7 +251,7 @@ def test_when_everything_passed_a_file_holds_the_commit(
 
 
 @pytest.mark.parametrize("failure", [Failed("a function failed"), Missing("no engine")])
-def test_nothing_says_that_it_passed_when_it_did_not(
+def test_after_a_failure_there_is_no_such_file(
     monkeypatch: pytest.MonkeyPatch, repository: Path, failure: Exception
 ) -> None:
     sam_local.PASSED.write_text("an older run's")
@@ -257,28 +259,28 @@ def test_nothing_says_that_it_passed_when_it_did_not(
     assert not sam_local.PASSED.exists()
 
 
-def test_what_no_commit_holds_is_not_said_to_have_passed_as_one(
+def test_uncommitted_changes_leave_no_such_file(
     monkeypatch: pytest.MonkeyPatch, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (repository / "new.py").write_text("x = 1\n")
     assert run_with(monkeypatch) == 0
     assert not sam_local.PASSED.exists()
-    assert "no commit holds this work tree" in " ".join(capsys.readouterr().out.split())
+    assert "this work tree is not committed" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
-    ("script", "ran", "said"),
+    ("script", "ran", "printed"),
     [
         ("exit 0", "check\nsam-local\n", ""),
         (
             "echo 'no daemon' >&2; exit 1",
             "check\n",
-            "make sam-local was NOT run: docker does not answer: no daemon",
+            "make sam-local was NOT run: docker does not run: no daemon",
         ),
     ],
 )
-def test_ci_runs_the_containers_where_an_engine_answers_and_says_when_it_did_not(
-    tmp_path: Path, script: str, ran: str, said: str
+def test_ci_runs_sam_local_if_a_container_engine_runs_and_says_if_it_did_not(
+    tmp_path: Path, script: str, ran: str, printed: str
 ) -> None:
     an_engine(tmp_path, script)
     make = tmp_path / "make"
@@ -289,4 +291,4 @@ def test_ci_runs_the_containers_where_an_engine_answers_and_says_when_it_did_not
         [package.ROOT / ".ci" / "run"], env=environment, capture_output=True, text=True, check=True
     )
     assert (tmp_path / "ran").read_text() == ran
-    assert said in done.stdout
+    assert printed in done.stdout

@@ -1,4 +1,4 @@
-"""The doctor's checks of what no emulator has."""
+"""The doctor's checks of services that the emulator lacks."""
 
 from typing import Any
 
@@ -24,18 +24,18 @@ def a_client(service: str) -> Any:
     return boto3.client(service, "us-west-2", aws_access_key_id="x", aws_secret_access_key="x")  # type: ignore[call-overload]
 
 
-class Patient(Deployment):
-    """A deployment of which a test says what there is."""
+class FakeDeployment(Deployment):
+    """A deployment with the service clients and parameters that a test gives it."""
 
     def __init__(self, name: str = "darkroom", **clients: Any) -> None:
-        asked: list[tuple[str, str | None]] = []
+        opened: list[tuple[str, str | None]] = []
 
         def client(service: str, region_name: str | None = None) -> Any:
-            asked.append((service, region_name))
+            opened.append((service, region_name))
             return clients[service]
 
         super().__init__(name, client, httpx.Client())
-        self.asked = asked
+        self.opened = opened
         self.given: dict[str, str] = {}
 
     worker = {"IMAGE_PROVIDER": "bedrock", "BEDROCK_REGION": "us-west-2", "BEDROCK_MODEL": MODEL}  # noqa: RUF012
@@ -49,25 +49,25 @@ class Patient(Deployment):
         return {}
 
 
-def bedrock(availability: dict[str, Any], lifecycle: str = "ACTIVE") -> tuple[Finding, Patient]:
+def bedrock(availability: dict[str, Any], lifecycle: str = "ACTIVE") -> tuple[Finding, FakeDeployment]:
     client = a_client("bedrock")
     with Stubber(client) as stubber:
         stubber.add_response("get_foundation_model_availability", availability, {"modelId": MODEL})
         details = {"modelArn": "a", "modelId": MODEL, "modelLifecycle": {"status": lifecycle}}
         stubber.add_response("get_foundation_model", {"modelDetails": details}, {"modelIdentifier": MODEL})
-        patient = Patient(bedrock=client)
-        [finding] = provider(patient)
-    return finding, patient
+        deployment = FakeDeployment(bedrock=client)
+        [finding] = provider(deployment)
+    return finding, deployment
 
 
-def test_a_model_of_bedrock_that_the_account_has_is_right_and_asked_for_where_it_is() -> None:
-    finding, patient = bedrock(OPEN)
+def test_a_bedrock_model_that_the_account_may_use_is_ok_and_is_checked_in_its_region() -> None:
+    finding, deployment = bedrock(OPEN)
     assert finding.level is Level.OK
-    assert patient.asked == [("bedrock", "us-west-2")]
+    assert deployment.opened == [("bedrock", "us-west-2")]
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "expected"),
     [
         ({"agreementAvailability": {"status": "NOT_AVAILABLE"}}, "the agreement is NOT_AVAILABLE"),
         ({"authorizationStatus": "NOT_AUTHORIZED"}, "the authorization is NOT_AUTHORIZED"),
@@ -75,22 +75,22 @@ def test_a_model_of_bedrock_that_the_account_has_is_right_and_asked_for_where_it
         ({"regionAvailability": "NOT_AVAILABLE"}, "the region is NOT_AVAILABLE"),
     ],
 )
-def test_a_model_of_bedrock_that_the_account_never_subscribed_to_is_a_failure(
-    change: dict[str, Any], says: str
+def test_a_bedrock_model_that_the_account_may_not_use_is_a_failure(
+    change: dict[str, Any], expected: str
 ) -> None:
     finding, _ = bedrock({**OPEN, **change})
     assert finding.level is Level.FAIL
-    assert says in finding.seen
-    assert "an administrator must call the model once in us-west-2" in finding.mend
+    assert expected in finding.found
+    assert "an administrator must call the model once in us-west-2" in finding.fix
 
 
-def test_a_model_of_bedrock_that_is_to_be_switched_off_is_a_warning() -> None:
+def test_a_legacy_model_of_bedrock_is_a_warning() -> None:
     finding, _ = bedrock(OPEN, "LEGACY")
-    assert (finding.level, "BedrockModel" in finding.mend) == (Level.WARN, True)
+    assert (finding.level, "BedrockModel" in finding.fix) == (Level.WARN, True)
 
 
-class Table:
-    """DynamoDB with one table that is right, but for its protection."""
+class DynamoDB:
+    """DynamoDB with one table that has everything but deletion protection."""
 
     def describe_table(self, TableName: str) -> Any:  # noqa: N803
         return {
@@ -105,23 +105,26 @@ class Table:
         return {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED"}}
 
 
-class Bucket:
-    """S3 with one bucket that is closed."""
+class S3:
+    """S3 with one bucket that blocks public access."""
 
     def get_public_access_block(self, Bucket: str) -> Any:  # noqa: N803
         return {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True}}
 
 
 @pytest.mark.parametrize(("name", "level"), [("darkroom-prod", Level.FAIL), ("darkroom-dev", Level.WARN)])
-def test_a_production_stack_that_is_not_protected_is_a_failure(name: str, level: Level) -> None:
-    found = [f for f in storage(Patient(name, dynamodb=Table(), s3=Bucket())) if f.level is not Level.OK]
-    assert [(f.level, "Stage=prod" in f.mend) for f in found] == [(level, True)]
+def test_a_missing_deletion_protection_is_a_failure_in_production_and_else_a_warning(
+    name: str, level: Level
+) -> None:
+    deployment = FakeDeployment(name, dynamodb=DynamoDB(), s3=S3())
+    found = [f for f in storage(deployment) if f.level is not Level.OK]
+    assert [(f.level, "Stage=prod" in f.fix) for f in found] == [(level, True)]
 
 
-def test_release_alarms_that_were_left_off_are_a_warning() -> None:
+def test_release_alarms_that_are_off_are_a_warning() -> None:
     clients: dict[str, Any] = {"lambda": None}
-    patient = Patient(**clients)
-    assert list(releases(patient)) == []
-    patient.given = {"ReleaseAlarms": "false"}
-    [finding] = releases(patient)
-    assert (finding.level, finding.mend) == (Level.WARN, "deploy with ReleaseAlarms=true")
+    deployment = FakeDeployment(**clients)
+    assert list(releases(deployment)) == []
+    deployment.given = {"ReleaseAlarms": "false"}
+    [finding] = releases(deployment)
+    assert (finding.level, finding.fix) == (Level.WARN, "deploy with ReleaseAlarms=true")

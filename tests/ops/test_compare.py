@@ -1,4 +1,4 @@
-"""Comparing two sets of results."""
+"""`make compare`: two sets of results of the same cases."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def test_the_same_pictures_in_another_format_are_no_loss(
 ) -> None:
     assert run(*sets, monkeypatch) == 0
     out = capsys.readouterr().out
-    assert "2 items: 2 in the old set, 2 in the new; 0 lost, 0 broken" in out
+    assert "2 items: 2 pictures in the old set, 2 in the new; 0 lost, 0 broken" in out
     [pair, _] = compare.compare(*sets)
     assert pair.difference is not None
     assert pair.difference < 1
     assert (str(pair.old)[:3], str(pair.new)[:4]) == ("PNG", "JPEG")
 
 
-def test_pictures_that_look_otherwise_are_far_apart(sets: tuple[Path, Path]) -> None:
+def test_pictures_that_look_different_have_a_large_difference(sets: tuple[Path, Path]) -> None:
     draw(sets[1] / "case-1", "evidence-1", colour="white")
     draw(sets[0] / "case-1", "evidence-1", colour="black", form="png")
     [pair, _] = compare.compare(*sets)
@@ -48,7 +48,7 @@ def test_pictures_that_look_otherwise_are_far_apart(sets: tuple[Path, Path]) -> 
     assert pair.difference > 40
 
 
-def test_more_in_the_new_set_is_no_loss_and_the_contact_sheet_no_item(
+def test_an_additional_picture_is_no_loss_and_the_contact_sheet_is_not_compared(
     sets: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw(sets[1] / "case-2", "evidence-1")
@@ -56,17 +56,17 @@ def test_more_in_the_new_set_is_no_loss_and_the_contact_sheet_no_item(
     assert run(*sets, monkeypatch) == 0
 
 
-@pytest.mark.parametrize("harm", ["missing", "empty", "truncated", "blank"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "blank"])
 def test_a_lost_broken_or_blank_picture_is_a_failure(
-    sets: tuple[Path, Path], harm: str, monkeypatch: pytest.MonkeyPatch
+    sets: tuple[Path, Path], damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = sets[1] / "case-1" / "evidence-1.jpg"
-    if harm == "missing":
+    if damage == "missing":
         path.unlink()
-    elif harm == "blank":
+    elif damage == "blank":
         draw(path.parent, "evidence-1", colour="white")
     else:
-        path.write_bytes(path.read_bytes()[:100] if harm == "truncated" else b"")
+        path.write_bytes(path.read_bytes()[:100] if damage == "truncated" else b"")
     assert run(*sets, monkeypatch) == 1
 
 

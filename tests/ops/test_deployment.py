@@ -1,4 +1,4 @@
-"""A stack as the doctor sees it."""
+"""The doctor's view of a stack."""
 
 import boto3
 import httpx
@@ -7,7 +7,7 @@ from botocore.stub import Stubber
 from ops.deployment import Deployment
 
 
-def test_a_stack_of_more_resources_than_one_answer_holds_is_seen_whole() -> None:
+def test_all_resources_of_a_stack_are_read_when_they_do_not_fit_on_one_page() -> None:
     client = boto3.client("cloudformation", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     resources = [
         {

@@ -1,4 +1,4 @@
-"""A deployment that cannot be read at all is one line with its cure, not a finding a check."""
+"""A deployment that cannot be read at all is reported in one line, not by a finding of each check."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def refused(code: str) -> ClientError:
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "expected"),
     [
         (NoRegionError(), "set AWS_REGION"),
         (NoCredentialsError(), "aws sso login"),
@@ -39,25 +39,25 @@ def refused(code: str) -> ClientError:
         (TokenRetrievalError(provider="sso", error_msg="expired"), "expired"),
         (EndpointConnectionError(endpoint_url="https://x.example"), "check region and network"),
         (refused("ValidationError"), "no such stack"),
-        (refused("ExpiredToken"), "AWS answered ExpiredToken"),
-        (refused("AccessDenied"), "AWS answered AccessDenied"),
+        (refused("ExpiredToken"), "AWS returned ExpiredToken"),
+        (refused("AccessDenied"), "AWS returned AccessDenied"),
     ],
 )
-def test_what_keeps_the_doctor_from_looking_is_one_line_with_its_cure(error: Exception, says: str) -> None:
+def test_an_unreadable_stack_is_reported_in_one_line_with_its_fix(error: Exception, expected: str) -> None:
     line = doctor.obstacle(unreadable(error))
     assert line is not None
     assert line.startswith("The stack darkroom cannot be read: ")
-    assert says in line
+    assert expected in line
     assert "\n" not in line
 
 
 def test_a_check_that_cannot_run_is_a_finding_of_one_line() -> None:
     found = list(doctor.examine(unreadable(ValueError("first line\nsecond line"))))
     assert {finding.level for finding in found} == {Level.FAIL}
-    assert all(finding.seen == "the check failed: first line" and finding.mend for finding in found)
+    assert all(finding.found == "the check failed: first line" and finding.fix for finding in found)
 
 
-def test_a_region_given_as_the_aws_command_takes_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_in_aws_region_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     with httpx.Client() as http:

@@ -1,4 +1,4 @@
-"""`make doctor DRAW=1`: a real picture with the deployment's own settings, once its price is confirmed."""
+"""`make doctor DRAW=1`: make a real picture with the deployment's settings when its price is confirmed."""
 
 import base64
 import io
@@ -25,8 +25,8 @@ WORKER = {
 }
 
 
-class Patient(Deployment):
-    """A deployment of which only the worker's settings and one key are known."""
+class FakeDeployment(Deployment):
+    """A deployment that has only the worker's settings and one key."""
 
     def __init__(self, **changes: str) -> None:
         self.worker = WORKER | changes
@@ -46,10 +46,10 @@ class Provider:
 
     def __init__(self, data: bytes | None = None) -> None:
         self.data = picture() if data is None else data
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         if "thinkingConfig" in json.loads(request.content).get("generationConfig", {}):
             message = "Thinking level is not supported for this model."
             return httpx.Response(
@@ -62,55 +62,55 @@ class Provider:
 def drawn(
     provider: Provider, confirm: Callable[[str], bool | None] = lambda question: True, **changes: str
 ) -> list[Finding]:
-    return list(draw.draw(Patient(**changes), confirm, httpx.MockTransport(provider)))
+    return list(draw.draw(FakeDeployment(**changes), confirm, httpx.MockTransport(provider)))
 
 
 def test_a_picture_is_made_with_the_key_and_the_model_of_the_deployment() -> None:
     provider = Provider()
     [finding] = drawn(provider)
-    [request] = provider.asked
+    [request] = provider.requests
     assert request.headers["x-goog-api-key"] == "the-key"
     assert request.url.path == "/v1beta/models/a-model-that-takes-no-level:generateContent"
-    assert (finding.level, "as a JPEG" in finding.seen) == (Level.OK, True)
+    assert (finding.level, "as a JPEG" in finding.found) == (Level.OK, True)
 
 
-def test_a_setting_that_the_model_does_not_take_is_found_before_a_case_meets_it() -> None:
+def test_a_setting_that_the_model_refuses_is_found() -> None:
     [finding] = drawn(Provider(), GEMINI_THINKING="minimal")
     assert finding.level is Level.FAIL
-    assert "misconfigured" in finding.seen
-    assert "GeminiThinking" in finding.seen
-    assert "charge" not in finding.seen
+    assert "misconfigured" in finding.found
+    assert "GeminiThinking" in finding.found
+    assert "charge" not in finding.found
 
 
-def test_what_is_no_picture_is_found_and_said_to_be_charged() -> None:
+def test_data_that_is_not_a_picture_is_a_failure_that_may_be_charged() -> None:
     [finding] = drawn(Provider(b"not a picture"))
     assert finding.level is Level.FAIL
-    assert "bad_image" in finding.seen
-    assert finding.seen.endswith("may charge for it")
+    assert "bad_image" in finding.found
+    assert finding.found.endswith("may charge for it")
 
 
-def test_the_price_is_announced_and_nothing_is_sent_before_it_is_confirmed() -> None:
+def test_nothing_is_sent_before_the_price_is_confirmed() -> None:
     questions: list[str] = []
-    for answer, level in ((False, Level.WARN), (None, Level.FAIL)):
+    for reply, level in ((False, Level.WARN), (None, Level.FAIL)):
         provider = Provider()
 
-        def confirm(question: str, answer: bool | None = answer) -> bool | None:
+        def confirm(question: str, reply: bool | None = reply) -> bool | None:
             questions.append(question)
-            return answer
+            return reply
 
         [finding] = drawn(provider, confirm)
-        assert (finding.level, provider.asked) == (level, [])
-        assert "YES=1" in finding.mend
+        assert (finding.level, provider.requests) == (level, [])
+        assert "YES=1" in finding.fix
     assert all("gemini/a-model-that-takes-no-level" in q and "$0.0500" in q for q in questions)
 
 
-def test_each_provider_of_the_deployment_is_asked_for_by_itself() -> None:
+def test_each_provider_of_the_deployment_makes_a_picture() -> None:
     findings = drawn(Provider(), FALLBACK_PROVIDER="openai", OPENAI_SECRET="the-secret")
-    assert [finding.seen.split("/")[0] for finding in findings] == ["gemini", "openai"]
+    assert [finding.found.split("/")[0] for finding in findings] == ["gemini", "openai"]
 
 
 @pytest.mark.parametrize(
-    ("yes", "terminal", "typed", "answer"),
+    ("yes", "terminal", "typed", "expected"),
     [
         (True, False, "", True),
         (True, True, "n", True),
@@ -122,9 +122,9 @@ def test_each_provider_of_the_deployment_is_asked_for_by_itself() -> None:
     ],
 )
 def test_only_a_yes_confirms(
-    monkeypatch: pytest.MonkeyPatch, yes: bool, terminal: bool, typed: str, answer: bool | None
+    monkeypatch: pytest.MonkeyPatch, yes: bool, terminal: bool, typed: str, expected: bool | None
 ) -> None:
     stdin = io.StringIO(f"{typed}\n")
     monkeypatch.setattr(stdin, "isatty", lambda: terminal)
     monkeypatch.setattr("sys.stdin", stdin)
-    assert draw.confirm("Make one?", yes=yes) is answer
+    assert draw.confirm("Make one?", yes=yes) is expected

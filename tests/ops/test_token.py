@@ -1,4 +1,4 @@
-"""What `make token` prints is a token and its entry."""
+"""`make token` prints a token and its entry."""
 
 import json
 
@@ -8,7 +8,7 @@ from darkroom.adapters.signing.api_tokens import ApiTokens
 from ops import token
 
 
-def test_the_entry_lets_the_token_in(
+def test_the_authorizer_accepts_the_token_with_the_entry(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["token", "--name", "game", "--scopes", "submit read"])
@@ -32,7 +32,7 @@ def test_the_entry_lets_the_token_in(
         ("game", " ", "scopes"),
     ],
 )
-def test_what_the_authorizer_would_refuse_is_refused_with_the_field_and_no_token(
+def test_an_entry_that_the_authorizer_would_refuse_is_an_error_that_names_the_field(
     name: str,
     scopes: str,
     field: str,

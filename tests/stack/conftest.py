@@ -16,14 +16,14 @@ DEADLINE_S = 60.0
 def running() -> Iterator[stack.Stack]:
     config = fake_gemini.Config(latency_median=0.2, latency_p95=0.4)
     log = package.ROOT / ".local" / "test-stack.log"
-    # No second requests, so that each test decides what is asked; a quota that none of them reaches.
+    # No hedges, so that each test determines the requests; a quota that no test reaches.
     parameters = {
         "HedgeShare": "0",
         "RequestsPerMinute": "5000",
         "CallbackHosts": "127.0.0.1",
         "CallbackPrivate": "true",
     }
-    with stack.running(parameters=parameters, studio_config=config, log=log) as found:
+    with stack.running(parameters=parameters, fake_config=config, log=log) as found:
         yield found
 
 
@@ -38,6 +38,11 @@ def api(running: stack.Stack, http: httpx.Client) -> "Api":
     return Api(running, http)
 
 
+def a_case(case_id: str, count: int = 3) -> dict[str, Any]:
+    items = [{"id": f"e-{i}", "name": f"Key {i} of {case_id}", "description": "brass"} for i in range(count)]
+    return {"caseId": case_id, "evidence": items}
+
+
 class Api:
     """The API of the running stack."""
 
@@ -48,7 +53,7 @@ class Api:
     def call(
         self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
     ) -> httpx.Response:
-        """As the caller who may do everything, unless `headers` say who else calls."""
+        """Send a request as the caller with every scope, unless `headers` name another caller."""
         given = {"authorization": f"Bearer {self.stack.token}"} | (headers or {})
         return self.http.request(method, self.stack.api_url + path, headers=given, **options)
 
@@ -57,7 +62,7 @@ class Api:
         return found
 
     def ended(self, case_id: str) -> dict[str, Any]:
-        """The job once it has ended; these are real processes, so this waits in real time."""
+        """Return the job when it has ended; waits in real time, because the processes are real."""
         end = time.monotonic() + DEADLINE_S
         while time.monotonic() < end:
             job = self.job(case_id)
@@ -66,10 +71,10 @@ class Api:
             time.sleep(0.05)
         raise AssertionError(f"the job did not end within {DEADLINE_S} s: {job}")
 
-    def studio_stats(self) -> dict[str, Any]:
+    def provider_stats(self) -> dict[str, Any]:
         found: dict[str, Any] = self.http.get(f"{self.stack.provider_url}/_stats").json()
         return found
 
-    def set_studio(self, **config: Any) -> None:
+    def configure_provider(self, **config: Any) -> None:
         fast = {"latency_median": 0.2, "latency_p95": 0.4}
         self.http.put(f"{self.stack.provider_url}/_config", json=fast | config).raise_for_status()

@@ -1,4 +1,4 @@
-"""Callbacks on the running stack, to receivers that behave and to those that do not."""
+"""Callbacks on the running stack, to receivers that accept them and to receivers that fail."""
 
 import json
 import threading
@@ -11,22 +11,21 @@ from typing import Any
 import pytest
 from darkroom.adapters.signing import standard_webhooks
 
-from tests.stack.conftest import Api
-from tests.stack.test_stack import a_case
+from tests.stack.conftest import Api, a_case
 
 END_S = 30.0
 
 
 @dataclass
 class Receiver:
-    """A receiver on loopback; `statuses` are its answers in order, the last one for ever."""
+    """A receiver on loopback. It responds with `statuses` in order, and repeats the last one."""
 
     url: str = ""
     statuses: list[int] = field(default_factory=lambda: [204])
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.got]
+        return [json.loads(body) for _, body in self.received]
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            found.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+            found.received.append(({k.lower(): v for k, v in self.headers.items()}, body))
             status = found.statuses.pop(0) if len(found.statuses) > 1 else found.statuses[0]
             self.send_response(status)
             if status == 302:
@@ -45,7 +44,7 @@ def receiver() -> Iterator[Receiver]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.url = f"http://127.0.0.1:{server.server_port}"
@@ -63,14 +62,14 @@ def deliveries(api: Api, case_id: str) -> list[dict[str, Any]]:
 
 
 def until(api: Api, case_id: str, state: str) -> dict[str, Any]:
-    """The last delivery, once a try of it has ended so; real processes, so this waits in real time."""
+    """Return the last delivery when an attempt has left it in `state`; waits in real time."""
     end = time.monotonic() + END_S
     found: list[dict[str, Any]] = []
     while time.monotonic() < end:
         found = deliveries(api, case_id)
         last = found[-1] if found else {"event": None}
-        tried = state != "pending" or "lastStatus" in last
-        if last["event"] == "image-job.completed" and last["state"] == state and tried:
+        attempted = state != "pending" or "lastStatus" in last
+        if last["event"] == "image-job.completed" and last["state"] == state and attempted:
             return last
         time.sleep(0.1)
     raise AssertionError(f"the callbacks did not come: {found}")
@@ -78,16 +77,16 @@ def until(api: Api, case_id: str, state: str) -> dict[str, Any]:
 
 def submit(api: Api, case_id: str, receiver: Receiver, **more: Any) -> None:
     case = {**a_case(case_id), "callbackUrl": f"{receiver.url}/hook", **more}
-    answer = api.call("POST", "/api/generate-case-images", json=case)
-    assert answer.status_code == 202, answer.text
+    response = api.call("POST", "/api/generate-case-images", json=case)
+    assert response.status_code == 202, response.text
 
 
-def test_a_receiver_hears_the_whole_story_signed_and_ordered_by_version(api: Api, receiver: Receiver) -> None:
-    submit(api, "told", receiver)
-    api.ended("told")
-    until(api, "told", "delivered")
+def test_a_receiver_gets_every_event_signed_and_ordered_by_version(api: Api, receiver: Receiver) -> None:
+    submit(api, "called-back", receiver)
+    api.ended("called-back")
+    until(api, "called-back", "delivered")
     secrets = api.call("GET", "/api/callback-secret").json()["secrets"]
-    for headers, body in receiver.got:
+    for headers, body in receiver.received:
         standard_webhooks.verify(secrets[0], headers=headers, body=body, now_s=time.time())
         assert len(body) < 20_000
     messages = sorted(receiver.messages(), key=lambda message: message["data"]["version"])
@@ -98,16 +97,16 @@ def test_a_receiver_hears_the_whole_story_signed_and_ordered_by_version(api: Api
     assert api.http.get(links["e-0"], follow_redirects=True).content.startswith(b"\xff\xd8")
 
 
-def test_only_the_events_that_were_asked_for_are_sent(api: Api, receiver: Receiver) -> None:
+def test_only_the_requested_events_are_sent(api: Api, receiver: Receiver) -> None:
     submit(api, "picky", receiver, callbackEvents=["image-job.completed"])
     until(api, "picky", "delivered")
     assert [message["type"] for message in receiver.messages()] == ["image-job.completed"]
 
 
-def test_what_failed_is_sent_again_by_the_sweeper_and_on_request(api: Api, receiver: Receiver) -> None:
+def test_a_failed_callback_is_sent_again_by_the_sweeper_and_by_a_replay(api: Api, receiver: Receiver) -> None:
     receiver.statuses = [503, 204]
     submit(api, "stubborn", receiver, callbackEvents=["image-job.completed"])
-    last = until(api, "stubborn", "pending") if not receiver.got else deliveries(api, "stubborn")[-1]
+    last = until(api, "stubborn", "pending") if not receiver.received else deliveries(api, "stubborn")[-1]
     time.sleep(max(0.0, last.get("dueAt", 0) / 1000 - time.time()))
     api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper)
     last = until(api, "stubborn", "delivered")
@@ -115,11 +114,11 @@ def test_what_failed_is_sent_again_by_the_sweeper_and_on_request(api: Api, recei
     again = api.call("POST", f"/api/cases/stubborn/image-job/callbacks/{last['version']}/replay")
     assert again.status_code == 202
     until(api, "stubborn", "delivered")
-    ids = {headers["webhook-id"] for headers, _ in receiver.got}
+    ids = {headers["webhook-id"] for headers, _ in receiver.received}
     assert len(ids) == 1
 
 
-def test_a_redirect_is_not_followed_and_410_ends_it(api: Api, receiver: Receiver) -> None:
+def test_a_redirect_is_not_followed_and_410_ends_the_callbacks(api: Api, receiver: Receiver) -> None:
     receiver.statuses = [302]
     submit(api, "redirected", receiver, callbackEvents=["image-job.completed"])
     last = until(api, "redirected", "pending")
@@ -129,14 +128,14 @@ def test_a_redirect_is_not_followed_and_410_ends_it(api: Api, receiver: Receiver
     until(api, "unwanted", "gone")
 
 
-def test_a_receiver_elsewhere_is_refused_with_its_field(api: Api) -> None:
+def test_a_receiver_at_a_host_that_is_not_allowed_is_refused(api: Api) -> None:
     for url in (
         "https://evil.example/",
         "http://169.254.169.254/latest",
         "https://[::1]/",
         "file:///etc/passwd",
     ):
-        answer = api.call("POST", "/api/generate-case-images", json={**a_case("x"), "callbackUrl": url})
-        assert answer.status_code == 400
-        assert [wrong["field"] for wrong in answer.json()["errors"]] == ["callbackUrl"]
-    assert api.call("POST", "/api/cases/told/image-job/callbacks/1/replay").status_code == 404
+        response = api.call("POST", "/api/generate-case-images", json={**a_case("x"), "callbackUrl": url})
+        assert response.status_code == 400
+        assert [wrong["field"] for wrong in response.json()["errors"]] == ["callbackUrl"]
+    assert api.call("POST", "/api/cases/called-back/image-job/callbacks/1/replay").status_code == 404

@@ -1,10 +1,9 @@
-"""Who may call, at the gateway of the running stack."""
+"""The running stack refuses callers without a right."""
 
 from typing import Any
 
 from local import package
-from tests.stack.conftest import Api
-from tests.stack.test_stack import a_case
+from tests.stack.conftest import Api, a_case
 
 FAR = {"caseId": "far", "evidence": [{"id": "e", "name": "Key", "description": "brass"}]}
 
@@ -16,7 +15,7 @@ def as_bearer(token: str) -> dict[str, str]:
 def test_a_stranger_can_neither_spend_nor_read(api: Api) -> None:
     api.call("POST", "/api/generate-case-images", json=a_case("secret", count=1)).raise_for_status()
     job = "/api/cases/secret/image-job"
-    asked: list[tuple[str, str, Any]] = [
+    requests: list[tuple[str, str, Any]] = [
         ("POST", "/api/generate-case-images", FAR),
         ("GET", job, None),
         ("GET", "/api/cases/secret/image-status", None),
@@ -24,7 +23,7 @@ def test_a_stranger_can_neither_spend_nor_read(api: Api) -> None:
         ("DELETE", job, None),
         ("POST", f"{job}/retry", {}),
     ]
-    for method, path, body in asked:
+    for method, path, body in requests:
         url = api.stack.api_url + path
         assert api.http.request(method, url, json=body).status_code == 401
         assert api.call(method, path, as_bearer("guessed" * 6), json=body).status_code == 403
@@ -32,7 +31,7 @@ def test_a_stranger_can_neither_spend_nor_read(api: Api) -> None:
     assert api.ended("secret")["status"] == "completed"
 
 
-def test_a_share_link_shows_its_case_and_no_other_and_submits_nothing(api: Api) -> None:
+def test_a_share_link_allows_reading_its_case_and_nothing_else(api: Api) -> None:
     accepted = api.call("POST", "/api/generate-case-images", json=a_case("shared", count=1)).json()
     api.call("POST", "/api/generate-case-images", json=a_case("private", count=1))
     page, _, token = accepted["shareUrl"].partition("#")
@@ -54,8 +53,8 @@ def test_the_functions_print_no_token_link_or_description(api: Api) -> None:
     case["evidence"][0]["description"] = "a description that only this test has"
     shared = api.call("POST", "/api/generate-case-images", json=case).json()["shareUrl"].partition("#")[2]
     [link, _] = api.ended("quiet")["evidenceImages"].values()
-    place = api.http.get(link).headers["location"]
+    location = api.http.get(link).headers["location"]
     printed = (package.ROOT / ".local" / "test-stack.log").read_text()
     assert '"case_id":"quiet"' in printed
-    marks = [api.stack.token, api.stack.webhook_secret, shared, link, place, "that only this test has"]
-    assert [mark for mark in marks if mark in printed] == []
+    secrets = [api.stack.token, api.stack.webhook_secret, shared, link, location, "that only this test has"]
+    assert [secret for secret in secrets if secret in printed] == []

@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stack.conftest import Api
-from tests.stack.test_stack import a_case
+from tests.stack.conftest import Api, a_case
 
 COMMAND = Path(sys.executable).with_name("darkroom")
 
@@ -24,7 +23,7 @@ def darkroom(api: Api, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_case_goes_from_a_file_to_pictures_by_command(api: Api, tmp_path: Path) -> None:
+def test_the_command_makes_pictures_from_a_case_file(api: Api, tmp_path: Path) -> None:
     file, out = tmp_path / "case.json", tmp_path / "out"
     file.write_text(json.dumps(a_case("by-command")))
     done = darkroom(api, "submit", str(file), "--out", str(out))
@@ -36,12 +35,12 @@ def test_a_case_goes_from_a_file_to_pictures_by_command(api: Api, tmp_path: Path
     assert json.loads(darkroom(api, "metrics", "--json").stdout)["window"] == "24h"
 
 
-def test_what_is_missing_is_tried_again_by_command(api: Api, tmp_path: Path) -> None:
+def test_the_command_retries_a_missing_picture(api: Api, tmp_path: Path) -> None:
     file = tmp_path / "case.json"
     file.write_text(json.dumps(a_case("again-by-command", 2)))
-    api.set_studio(script={"Key 1 of again-by-command": ["safety"]})
+    api.configure_provider(script={"Key 1 of again-by-command": ["safety"]})
     first = darkroom(api, "submit", str(file), "--watch")
-    api.set_studio()
+    api.configure_provider()
     assert (first.returncode, "e-1 Key 1 of again-by-command: refused" in first.stdout) == (3, True)
     again = darkroom(api, "retry", "again-by-command", "--description", "e-1=a bell", "--watch")
     assert (again.returncode, again.stderr) == (0, "")

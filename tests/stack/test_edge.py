@@ -1,4 +1,4 @@
-"""The edge of the API as the gateway and the functions make it together."""
+"""The gateway and the functions together: HEAD requests and very long ids."""
 
 import json
 
@@ -20,7 +20,7 @@ def case_id(api: Api) -> str:
 
 
 @pytest.mark.parametrize("path", GETS)
-def test_head_asks_the_same_authorizer_and_has_the_headers_of_get_and_no_body(
+def test_head_has_the_authorizer_and_the_headers_of_get_and_no_body(
     api: Api, case_id: str, path: str
 ) -> None:
     filled = path.format(caseId=case_id, shotId="e", name="viewer.js")
@@ -32,13 +32,13 @@ def test_head_asks_the_same_authorizer_and_has_the_headers_of_get_and_no_body(
     assert (unknown.status_code == 401) == ("security" in DESCRIBED[path]["get"])
 
 
-def test_nobody_without_a_token_raises_a_server_error_by_a_long_id(api: Api) -> None:
+def test_a_long_id_is_not_found_without_a_token(api: Api) -> None:
     for path in ("/api/cases/{}/images/x?s=y", "/api/cases/x/images/{}", "/cases/{}", "/assets/{}", "/{}"):
-        answer = api.http.get(api.stack.api_url + path.format("a" * 3000))
-        assert answer.status_code == 404
+        response = api.http.get(api.stack.api_url + path.format("a" * 3000))
+        assert response.status_code == 404
 
 
-def test_a_long_id_is_not_found_with_a_token_too(api: Api) -> None:
+def test_a_long_id_is_not_found_with_a_token(api: Api) -> None:
     for method, path in (
         ("GET", ""),
         ("DELETE", ""),

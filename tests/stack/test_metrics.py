@@ -1,10 +1,9 @@
-"""The observer on the table's stream, and the counts it leads to."""
+"""The observer counts what happens to a case from the table's stream."""
 
 import time
 from typing import Any
 
-from tests.stack.conftest import Api
-from tests.stack.test_stack import a_case
+from tests.stack.conftest import Api, a_case
 
 
 def metrics(api: Api) -> dict[str, Any]:
@@ -12,12 +11,12 @@ def metrics(api: Api) -> dict[str, Any]:
     return found
 
 
-def test_what_becomes_of_a_case_is_counted_from_the_stream(api: Api) -> None:
-    api.set_studio(script={"Key 1 of counts": ["safety"]})
+def test_the_result_of_a_case_is_counted_from_the_stream(api: Api) -> None:
+    api.configure_provider(script={"Key 1 of counts": ["safety"]})
     before = metrics(api)
     api.call("POST", "/api/generate-case-images", json=a_case("counts"))
     job = api.ended("counts")
-    api.set_studio()
+    api.configure_provider()
 
     def added(name: str) -> float:
         return float(after[name] - before[name])

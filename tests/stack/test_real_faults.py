@@ -1,4 +1,4 @@
-"""Faults of real processes: workers killed with SIGKILL, a webhook that is away, events delivered twice."""
+"""Faults of real processes: workers killed with SIGKILL, an unavailable webhook, events delivered twice."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def a_case(case_id: str) -> dict[str, Any]:
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """These are real processes, so this waits in real time."""
+    """Wait in real time, because the processes are real."""
     end = time.monotonic() + DEADLINE_S
     while not holds():
         assert time.monotonic() < end, f"not within {DEADLINE_S} s: {what}"
@@ -36,7 +36,7 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
 
 
 def workers_of(api: Api) -> list[int]:
-    """The processes in which the emulator runs the worker function."""
+    """Return the ids of the processes in which the emulator runs the worker."""
     emulator = api.stack.pids["emulator"]
     children = [int(pid) for task in Path(f"/proc/{emulator}/task").iterdir() for pid in children_of(task)]
     mark = f"AWS_LAMBDA_FUNCTION_NAME={api.stack.worker}".encode()
@@ -66,7 +66,7 @@ def kill_workers(api: Api) -> None:
 
 
 def is_dead(pid: int) -> bool:
-    """Gone, or a zombie: the emulator buries an idle worker only when it next wants one."""
+    """Return whether a process is gone or a zombie: the emulator reaps a worker when it next needs one."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
@@ -78,27 +78,27 @@ def jobs_of(api: Api) -> DynamoDBJobs:
 
 
 def let_the_lease_end(api: Api, case_id: str) -> None:
-    """HistoryEntry what the sweeper goes by, instead of waiting for five and a half minutes; then sweep."""
+    """Make the job due now, instead of waiting for five and a half minutes; then sweep."""
     api.stack.client("dynamodb").update_item(
         TableName=api.stack.table,
         Key={"pk": {"S": f"case:{case_id}:image-job"}},
         UpdateExpression="SET dueAt = :past",
         ExpressionAttributeValues={":past": {"N": "1"}},
     )
-    answer = api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper, Payload=b"{}")
-    report = json.loads(answer["Payload"].read())
+    invoked = api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper, Payload=b"{}")
+    report = json.loads(invoked["Payload"].read())
     assert case_id in report["rescheduled"] + report["ended"], report
 
 
 def stored(api: Api, case_id: str) -> set[str]:
-    """The shots that have a picture in the bucket."""
+    """Return the ids of the shots that have a picture in the bucket."""
     listed = api.stack.client("s3").list_objects_v2(Bucket=api.stack.bucket, Prefix=f"cases/{case_id}/")
     return {item["Key"].split("/")[3] for item in listed.get("Contents", [])}
 
 
-def asked(api: Api, case_id: str) -> dict[str, int]:
-    """How often the provider was asked for each shot."""
-    by_name = api.studio_stats()["byName"]
+def requests(api: Api, case_id: str) -> dict[str, int]:
+    """Return the number of requests to the provider for each shot."""
+    by_name = api.provider_stats()["byName"]
     return {f"e-{i}": by_name.get(f"Glove {i} of {case_id}", 0) for i in range(COUNT)}
 
 
@@ -111,7 +111,7 @@ def after_the_claim(api: Api, case_id: str) -> None:
 
 
 def after_the_first_request(api: Api, case_id: str) -> None:
-    wait_until(lambda: any(asked(api, case_id).values()), "the first request")
+    wait_until(lambda: any(requests(api, case_id).values()), "the first request")
 
 
 def after_the_first_picture(api: Api, case_id: str) -> None:
@@ -136,19 +136,19 @@ def test_a_killed_worker_loses_no_picture_and_pays_for_none_twice(
     api: Api, moment: Callable[[Api, str], None]
 ) -> None:
     case_id = moment.__name__.replace("_", "-")
-    api.set_studio(latency_median=1.0, latency_p95=3.0)
+    api.configure_provider(latency_median=1.0, latency_p95=3.0)
     api.call("POST", "/api/generate-case-images", json=a_case(case_id)).raise_for_status()
     moment(api, case_id)
     kill_workers(api)
     saved = stored(api, case_id)
 
-    api.set_studio()  # and count from nothing
+    api.configure_provider()  # restarts the counts
     let_the_lease_end(api, case_id)
     job = api.ended(case_id)
     assert (job["status"], job["completedImages"]) == ("completed", COUNT)
     assert stored(api, case_id) == {f"e-{i}" for i in range(COUNT)}
-    again = {shot for shot, times in asked(api, case_id).items() if times}
-    assert again == {f"e-{i}" for i in range(COUNT)} - saved, "an adopted picture was asked for twice"
+    again = {shot for shot, times in requests(api, case_id).items() if times}
+    assert again == {f"e-{i}" for i in range(COUNT)} - saved, "an adopted picture was requested again"
 
 
 def test_a_webhook_that_is_away_for_a_while_costs_nothing(api: Api) -> None:
@@ -158,7 +158,7 @@ def test_a_webhook_that_is_away_for_a_while_costs_nothing(api: Api) -> None:
         for f in functions.list_functions()["Functions"]
         if "WebhookFunction" in f["FunctionName"]
     ]
-    api.set_studio(latency_median=1.0, latency_p95=1.5)
+    api.configure_provider(latency_median=1.0, latency_p95=1.5)
     api.call("POST", "/api/generate-case-images", json=a_case("away")).raise_for_status()
     after_the_claim(api, "away")
     functions.put_function_concurrency(FunctionName=webhook, ReservedConcurrentExecutions=0)
@@ -169,7 +169,7 @@ def test_a_webhook_that_is_away_for_a_while_costs_nothing(api: Api) -> None:
     functions.delete_function_concurrency(FunctionName=webhook)
     job = api.ended("away")
     assert (job["status"], job["run"], job["completedImages"]) == ("completed", 1, COUNT)
-    assert set(asked(api, "away").values()) == {1}
+    assert set(requests(api, "away").values()) == {1}
 
 
 def test_an_event_delivered_twice_is_paid_for_once(api: Api) -> None:
@@ -184,23 +184,23 @@ def test_an_event_delivered_twice_is_paid_for_once(api: Api) -> None:
         )
     ended = api.ended("doubled")
     assert (ended["status"], ended["run"]) == ("completed", 1)
-    assert set(asked(api, "doubled").values()) == {1}
+    assert set(requests(api, "doubled").values()) == {1}
 
 
 def test_a_cancelled_job_stops_its_worker_and_keeps_what_was_made(api: Api) -> None:
-    api.set_studio(latency_median=0.3, latency_p95=0.4, script={"Glove 5 of stopped": ["hang"]})
+    api.configure_provider(latency_median=0.3, latency_p95=0.4, script={"Glove 5 of stopped": ["hang"]})
     path = "/api/cases/stopped/image-job"
     api.call("POST", "/api/generate-case-images", json=a_case("stopped")).raise_for_status()
     wait_until(lambda: api.job("stopped")["completedImages"] == COUNT - 1, "all pictures but one")
-    # Just reported, so the worker next asks whether to go on in ten seconds.
+    # The worker has just reported, so it will learn in ten seconds at most that it must stop.
     cancelled = api.call("DELETE", path)
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     busy = api.call("POST", f"{path}/retry")
     assert (busy.status_code, busy.json()["code"]) == (409, "still_stopping")
     assert 1 <= int(busy.headers["retry-after"]) <= 10
 
-    wait_until(lambda: api.studio_stats()["inFlight"] == 0, "the request in flight was cancelled")
+    wait_until(lambda: api.provider_stats()["inFlight"] == 0, "the request in flight was cancelled")
     wait_until(lambda: api.call("POST", f"{path}/retry").status_code == 202, "the worker has stopped")
     job = api.ended("stopped")
     assert (job["status"], job["run"], job["completedImages"]) == ("completed", 2, COUNT)
-    assert asked(api, "stopped") == {f"e-{i}": 1 for i in range(COUNT - 1)} | {"e-5": 2}
+    assert requests(api, "stopped") == {f"e-{i}": 1 for i in range(COUNT - 1)} | {"e-5": 2}

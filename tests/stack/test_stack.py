@@ -1,4 +1,4 @@
-"""The main job, end to end, on the emulator: real processes, real HTTP, the real template."""
+"""Whole cases on the emulator: real processes, real HTTP, the real template."""
 
 import io
 import json
@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
@@ -23,26 +22,21 @@ from PIL import Image
 from rich.console import Console
 
 from local import package
-from local.run_case import develop
-from tests.stack.conftest import Api
+from local.run_case import run_case
+from tests.stack.conftest import Api, a_case
 
 CASE = package.ROOT / "events" / "case.json"
 
 
-def a_case(case_id: str, count: int = 3) -> dict[str, Any]:
-    items = [{"id": f"e-{i}", "name": f"Key {i} of {case_id}", "description": "brass"} for i in range(count)]
-    return {"caseId": case_id, "evidence": items}
-
-
 @pytest.fixture(autouse=True)
-def _calm_studio(api: Api) -> Iterator[None]:
+def _default_provider(api: Api) -> Iterator[None]:
     yield
-    api.set_studio()
+    api.configure_provider()
 
 
-def test_the_demo_develops_all_pictures(api: Api, tmp_path: Path) -> None:
-    before = api.studio_stats()["requests"]
-    job = develop(api.stack.api_url, api.stack.token, CASE, tmp_path, Console(quiet=True))
+def test_the_demo_makes_all_pictures(api: Api, tmp_path: Path) -> None:
+    before = api.provider_stats()["requests"]
+    job = run_case(api.stack.api_url, api.stack.token, CASE, tmp_path, Console(quiet=True))
     folder = tmp_path / "the-drowned-clockmaker"
     assert job.status == "completed"
     pictures = sorted(path.name for path in folder.glob("*.jpg"))
@@ -53,20 +47,20 @@ def test_the_demo_develops_all_pictures(api: Api, tmp_path: Path) -> None:
         assert (image.size, image.format, image.info.get("progressive")) == ((512, 512), "JPEG", 1)
     assert Job.model_validate_json((folder / "job.json").read_text()) == job
     assert Image.open(io.BytesIO((folder / "contact-sheet.png").read_bytes())).width > 1500
-    assert api.studio_stats()["requests"] - before == 14
+    assert api.provider_stats()["requests"] - before == 14
     assert job.cost_usd == pytest.approx(14 * 0.0336)
 
 
-def test_submit_answers_before_any_picture_is_made(api: Api) -> None:
-    api.set_studio(latency_median=3, latency_p95=3.1)
-    answer = api.call("POST", "/api/generate-case-images", json=a_case("at-once"))
-    assert answer.status_code == 202
-    assert (answer.json()["status"], answer.json()["completedImages"]) == ("pending", 0)
-    assert answer.headers["location"] == f"{api.stack.api_url}/api/cases/at-once/image-job"
+def test_submit_returns_before_any_picture_is_made(api: Api) -> None:
+    api.configure_provider(latency_median=3, latency_p95=3.1)
+    response = api.call("POST", "/api/generate-case-images", json=a_case("at-once"))
+    assert response.status_code == 202
+    assert (response.json()["status"], response.json()["completedImages"]) == ("pending", 0)
+    assert response.headers["location"] == f"{api.stack.api_url}/api/cases/at-once/image-job"
     assert api.ended("at-once")["status"] == "completed"
 
 
-def test_a_job_whose_initiator_died_before_the_invoke_is_finished_by_the_sweeper(api: Api) -> None:
+def test_the_sweeper_finishes_a_job_whose_initiator_died_before_the_invoke(api: Api) -> None:
     case = parse(SubmitRequest, json.dumps(a_case("orphan")).encode()).to_case()
     long_ago = int(time.time() * 1000) - 200_000
     jobs = DynamoDBJobs(api.stack.client("dynamodb"), api.stack.table)
@@ -88,8 +82,8 @@ def test_the_schedule_runs_the_sweeper(api: Api) -> None:
     assert api.stack.sweeper in target["Arn"]
 
 
-def test_what_cannot_be_made_leaves_a_partial_case_with_its_reason(api: Api) -> None:
-    api.set_studio(script={"Key 1 of partial": ["safety"]})
+def test_a_refused_picture_leaves_a_partial_case_with_the_reason(api: Api) -> None:
+    api.configure_provider(script={"Key 1 of partial": ["safety"]})
     api.call("POST", "/api/generate-case-images", json=a_case("partial"))
     job = api.ended("partial")
     assert (job["status"], job["completedImages"], job["failedIds"]) == ("partial", 2, ["e-1"])
@@ -98,33 +92,33 @@ def test_what_cannot_be_made_leaves_a_partial_case_with_its_reason(api: Api) -> 
     assert old == {"status": "partial", "completedAt": job["completedAt"]}
 
 
-def test_faults_that_pass_cost_a_retry_and_no_picture(api: Api) -> None:
-    api.set_studio(script={"Key 0 of bumpy": ["503"], "Key 1 of bumpy": ["truncated"]})
-    before = api.studio_stats()["requests"]
+def test_a_temporary_fault_costs_another_request_and_no_picture(api: Api) -> None:
+    api.configure_provider(script={"Key 0 of bumpy": ["503"], "Key 1 of bumpy": ["truncated"]})
+    before = api.provider_stats()["requests"]
     api.call("POST", "/api/generate-case-images", json=a_case("bumpy"))
     assert api.ended("bumpy")["status"] == "completed"
-    assert api.studio_stats()["requests"] - before == 5
+    assert api.provider_stats()["requests"] - before == 5
 
 
-def test_the_same_case_again_asks_for_nothing(api: Api) -> None:
+def test_the_same_case_submitted_again_makes_no_request(api: Api) -> None:
     accepted = api.call("POST", "/api/generate-case-images", json=a_case("twice")).json()
     first = api.ended("twice")
-    before = api.studio_stats()["requests"]
+    before = api.provider_stats()["requests"]
     again = api.call("POST", "/api/generate-case-images", json=a_case("twice"))
     assert again.status_code == 200
     assert {k: v for k, v in again.json().items() if k not in ("shareUrl", "statusUrl")} == first
     assert again.json()["statusUrl"] == accepted["statusUrl"]
     other = api.call("POST", "/api/generate-case-images", json=a_case("twice", count=2))
     assert (other.status_code, other.json()["code"]) == (409, "case_conflict")
-    assert api.studio_stats()["requests"] == before
+    assert api.provider_stats()["requests"] == before
 
 
-def test_a_picture_is_fetched_by_its_link_alone(api: Api) -> None:
+def test_a_picture_can_be_fetched_with_its_link_alone(api: Api) -> None:
     api.call("POST", "/api/generate-case-images", json=a_case("linked", count=1))
     [link] = api.ended("linked")["evidenceImages"].values()
-    answer = api.http.get(link, follow_redirects=True)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
-    assert Image.open(io.BytesIO(answer.content)).size == (512, 512)
+    response = api.http.get(link, follow_redirects=True)
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
+    assert Image.open(io.BytesIO(response.content)).size == (512, 512)
     assert api.http.get(link.replace("?s=", "?s=x")).status_code == 404
 
 
@@ -145,9 +139,9 @@ def test_a_picture_is_fetched_by_its_link_alone(api: Api) -> None:
 def test_every_error_is_a_problem(
     api: Api, method: str, path: str, body: str | None, status: int, code: str
 ) -> None:
-    answer = api.call(method, path, content=body, headers={"content-type": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = api.call(method, path, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_a_replayed_snapshot_changes_nothing(api: Api) -> None:
@@ -172,8 +166,8 @@ def test_a_replayed_snapshot_changes_nothing(api: Api) -> None:
     headers = standard_webhooks.sign(
         api.stack.webhook_secret, message_id="m", timestamp_s=int(time.time()), body=body
     )
-    answer = api.call("POST", "/api/webhook/image-progress", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (409, "superseded")
+    response = api.call("POST", "/api/webhook/image-progress", content=body, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (409, "superseded")
     assert api.job("replayed") == job
 
 
@@ -198,7 +192,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
 
 
-def test_an_interrupted_demo_stops_all_it_started(tmp_path: Path) -> None:
+def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path) -> None:
     demo = a_demo("--out", str(tmp_path))
     assert demo.stdout is not None
     for line in demo.stdout:
@@ -213,13 +207,13 @@ def test_an_interrupted_demo_stops_all_it_started(tmp_path: Path) -> None:
         os.killpg(pgid, 0)
 
 
-def test_a_demo_of_a_case_that_is_none_says_why(tmp_path: Path) -> None:
+def test_a_demo_of_an_invalid_case_says_why(tmp_path: Path) -> None:
     wrong = tmp_path / "case.json"
     wrong.write_text('{"caseId": "x"}')
     demo = a_demo("--case", str(wrong), "--out", str(tmp_path))
-    said = demo.communicate(timeout=60)[0]
+    printed = demo.communicate(timeout=60)[0]
     assert demo.returncode == 2
-    assert "1 to 100 items" in said
+    assert "1 to 100 items" in printed
 
 
 def test_a_case_costs_no_more_than_its_caller_allows(api: Api) -> None:

@@ -1,37 +1,37 @@
-"""Polling a status document, on the running stack: no function is asked."""
+"""Polling a status document on the running stack invokes no function."""
 
 import time
 from typing import Any
 
-from tests.stack.conftest import DEADLINE_S, Api
-from tests.stack.test_stack import a_case
+from tests.stack.conftest import DEADLINE_S, Api, a_case
 
 
 def ended(api: Api, url: str) -> dict[str, Any]:
-    """The document once it says that the job has ended; real processes, so this waits in real time."""
+    """Return the document when its job has ended; waits in real time, because the processes are real."""
     end, tag = time.monotonic() + DEADLINE_S, ""
     while time.monotonic() < end:
-        answer = api.http.get(url, headers={"if-none-match": tag})
-        if answer.status_code == 200:
-            tag = answer.headers["etag"]
-            told: dict[str, Any] = answer.json()
-            if told["status"] not in ("pending", "generating"):
-                return told
-        assert answer.status_code in (200, 304, 403)  # 403: nothing is written yet
+        response = api.http.get(url, headers={"if-none-match": tag})
+        if response.status_code == 200:
+            tag = response.headers["etag"]
+            document: dict[str, Any] = response.json()
+            if document["status"] not in ("pending", "generating"):
+                return document
+        assert response.status_code in (200, 304, 403)  # 403: not written yet
         time.sleep(0.05)
-    raise AssertionError(f"the document did not say in {DEADLINE_S} s that the job has ended")
+    raise AssertionError(f"the document did not say within {DEADLINE_S} s that the job has ended")
 
 
-def test_a_case_is_followed_to_its_pictures_by_its_document_alone(api: Api) -> None:
+def test_the_document_alone_leads_to_the_pictures(api: Api) -> None:
     job = api.call("POST", "/api/generate-case-images", json=a_case("documented")).json()
-    told = ended(api, job["statusUrl"])
-    assert (told["status"], told["completedImages"], told["jobId"]) == ("completed", 3, job["jobId"])
-    picture = api.http.get(told["evidenceImages"]["e-0"], follow_redirects=True)
+    document = ended(api, job["statusUrl"])
+    status = (document["status"], document["completedImages"], document["jobId"])
+    assert status == ("completed", 3, job["jobId"])
+    picture = api.http.get(document["evidenceImages"]["e-0"], follow_redirects=True)
     assert picture.content.startswith(b"\xff\xd8")
-    assert told == api.job("documented")
+    assert document == api.job("documented")
 
 
-def test_only_documents_are_served_and_none_to_a_guess(api: Api) -> None:
+def test_only_documents_are_served_and_none_at_a_guessed_address(api: Api) -> None:
     job = api.call("POST", "/api/generate-case-images", json=a_case("guessed", 1)).json()
     api.ended("guessed")
     [key] = [
