@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from darkroom.adapters.dynamodb.item_size import check_size
-from darkroom.adapters.dynamodb.items import case_attributes, to_item
+from darkroom.adapters.dynamodb.items import case_attributes
+from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain import callbacks
 from darkroom.domain.callbacks import Delivery
 from darkroom.domain.case import Case, job_prefix

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from darkroom.adapters.dynamodb.items import job_attributes, to_item
+from darkroom.adapters.dynamodb.items import job_attributes
+from darkroom.adapters.dynamodb.table import to_item
 from darkroom.adapters.signing.image_links import ImageLinks
 from darkroom.domain.case import Case, Shot, ShotKind, image_key
 from darkroom.domain.history import MAX_EVENTS, MAX_HISTORY, Action, Event, EventKind, HistoryEntry

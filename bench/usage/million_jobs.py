@@ -16,7 +16,8 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb.items import SHARDS, case_attributes, due_shard, job_attributes, to_item
+from darkroom.adapters.dynamodb.items import SHARDS, case_attributes, due_shard, job_attributes
+from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain.job import Status, open_job
 from darkroom.domain.timing import Timing
 

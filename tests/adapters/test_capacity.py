@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 from darkroom.adapters.aws_errors import is_passing
-from darkroom.adapters.dynamodb.batch_read import AT_ONCE, read_items
 from darkroom.adapters.dynamodb.counters import DynamoDBCounters
 from darkroom.adapters.dynamodb.daily_limit import DynamoDBDailyLimit
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
 from darkroom.adapters.dynamodb.quota import DynamoDBQuota
+from darkroom.adapters.dynamodb.table import READ_AT_ONCE, Table
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Busy, Contention
 from darkroom.domain.metrics import Tally, Window
@@ -57,12 +57,10 @@ def quota() -> DynamoDBQuota:
     return DynamoDBQuota(clients.dynamodb(), TABLE)
 
 
-KEPT, STARTED = (
-    StoredQuota(image_model="a/b", state=QuotaState(), versions=(0,)),
-    QuotaState(quota=Quota(last_at=NOW)),
-)
+STORED = StoredQuota(image_model="a/b", state=QuotaState(), versions=(0,))
+STARTED = QuotaState(quota=Quota(last_at=NOW))
 
-ASKED: list[tuple[str, Callable[[], Any]]] = [
+REQUESTS: list[tuple[str, Callable[[], Any]]] = [
     ("get_item", lambda: jobs().get("case-1")),
     ("get_item", lambda: jobs().get_case(JOB)),
     ("put_item", lambda: jobs().save(JOB.with_last_error("x"))),
@@ -77,19 +75,19 @@ ASKED: list[tuple[str, Callable[[], Any]]] = [
     ("transact_write_items", lambda: counters().add(JOB, Tally(counts={}), at=NOW)),
     ("get_item", lambda: asyncio.run(quota().load("a/b", {}))),
     ("transact_get_items", lambda: asyncio.run(quota().load("a/b", {"job": 1}))),
-    ("put_item", lambda: asyncio.run(quota().save(KEPT, STARTED))),
+    ("put_item", lambda: asyncio.run(quota().save(STORED, STARTED))),
     ("update_item", lambda: DynamoDBDailyLimit(clients.dynamodb(), TABLE, 1).take("game", NOW)),
 ]
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize(("operation", "ask"), ASKED, ids=range(len(ASKED)))
+@pytest.mark.parametrize(("operation", "send"), REQUESTS, ids=range(len(REQUESTS)))
 def test_a_throttled_table_is_busy(
-    stubber: Stubber, operation: str, ask: Callable[[], Any], code: str
+    stubber: Stubber, operation: str, send: Callable[[], Any], code: str
 ) -> None:
     stubber.add_client_error(operation, code, http_status_code=400)
     with pytest.raises(Busy):
-        ask()
+        send()
 
 
 def cancelled_for(stubber: Stubber, *codes: str) -> None:
@@ -103,14 +101,14 @@ def cancelled_for(stubber: Stubber, *codes: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
-@pytest.mark.parametrize(("operation", "ask"), ASKED, ids=range(len(ASKED)))
+@pytest.mark.parametrize(("operation", "send"), REQUESTS, ids=range(len(REQUESTS)))
 def test_a_transaction_that_is_cancelled_because_the_table_is_throttled_is_busy(
-    stubber: Stubber, operation: str, ask: Callable[[], Any], code: str
+    stubber: Stubber, operation: str, send: Callable[[], Any], code: str
 ) -> None:
     if operation == "transact_write_items":
         cancelled_for(stubber, "None", code)
         with pytest.raises(Busy):
-            ask()
+            send()
 
 
 def test_a_condition_that_failed_beside_a_throttled_item_decides(stubber: Stubber) -> None:
@@ -141,8 +139,8 @@ def test_what_the_table_had_no_room_for_is_asked_for_again_after_a_growing_wait(
     answers = [(found("a"), unread("b", "c")), (found(), unread("b", "c")), (found("b", "c"), unread())]
     for responses, left in answers:
         stubber.add_response("batch_get_item", {"Responses": responses, "UnprocessedKeys": left})
-    read = list(read_items(clients.dynamodb(), TABLE, ["a", "b", "c"], waits.append))
-    assert [item["pk"]["S"] for item in read] == ["a", "b", "c"]
+    read = Table(clients.dynamodb(), TABLE, sleep=waits.append).get_many(["a", "b", "c"])
+    assert [item["pk"] for item in read] == ["a", "b", "c"]
     assert waits == [0.05, 0.1]
     stubber.assert_no_pending_responses()
 
@@ -152,15 +150,15 @@ def test_what_the_table_never_has_room_for_is_busy(stubber: Stubber) -> None:
     for _ in range(5):
         stubber.add_response("batch_get_item", {"Responses": found(), "UnprocessedKeys": unread("a")})
     with pytest.raises(Busy):
-        list(read_items(clients.dynamodb(), TABLE, ["a"], waits.append))
+        list(Table(clients.dynamodb(), TABLE, sleep=waits.append).get_many(["a"]))
     assert waits == [0.05, 0.1, 0.2, 0.4]
 
 
 def test_no_request_names_more_items_than_one_can(stubber: Stubber) -> None:
-    keys = [f"k-{n}" for n in range(AT_ONCE + 1)]
-    for some in (keys[:AT_ONCE], keys[AT_ONCE:]):
+    keys = [f"k-{n}" for n in range(READ_AT_ONCE + 1)]
+    for some in (keys[:READ_AT_ONCE], keys[READ_AT_ONCE:]):
         stubber.add_response("batch_get_item", {"Responses": found(*some)}, {"RequestItems": unread(*some)})
-    assert len(list(read_items(clients.dynamodb(), TABLE, keys, lambda _: None))) == AT_ONCE + 1
+    assert len(list(Table(clients.dynamodb(), TABLE).get_many(keys))) == READ_AT_ONCE + 1
 
 
 class BusyJobs(MemoryJobs):

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from testing.builders import NOW, a_job
 from testing.fakes import MemoryCounters
-from tests.contract.test_job_store import TABLE, create_table
+from testing.tables import TABLE, create_table
 
 ENDED = Tally(counts={Count.COMPLETED: 14, Count.COST: 470_400}, generation=22_000, webhook=80)
 STARTED = Tally(counts={Count.CASES: 1, Count.REQUESTED: 14})

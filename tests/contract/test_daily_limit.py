@@ -11,7 +11,7 @@ from darkroom.ports import DailyLimit
 from moto import mock_aws
 
 from testing.fakes import MemoryDailyLimit
-from tests.contract.test_job_store import TABLE, create_table
+from testing.tables import TABLE, create_table
 
 MIDNIGHT = 1_800_057_600_000
 """The end of a day (UTC)."""

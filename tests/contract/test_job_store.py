@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb.items import job_attributes, job_from_item, to_item
+from darkroom.adapters.dynamodb.items import job_attributes, job_from_item
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound, RetriesExhausted
 from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
@@ -16,19 +16,9 @@ from darkroom.domain.job import Failure, Job, Status, end
 from darkroom.ports import JobStore
 from moto import mock_aws
 
-from local import cloudformation, package
 from testing.builders import NOW, TIMING, a_case, a_job, keys_of
 from testing.fakes import MemoryJobs
-
-TABLE = "jobs"
-
-
-def create_table(client: Any, name: str = TABLE) -> None:
-    """The table of the template."""
-    template = cloudformation.load(package.ROOT / "template.yaml")
-    properties = template["Resources"]["JobsTable"]["Properties"]
-    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    client.create_table(TableName=name, **{key: properties[key] for key in wanted})
+from testing.tables import TABLE, create_table
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -77,6 +67,11 @@ def test_what_is_stored_is_read_back_whole(store: JobStore) -> None:
     assert store.create(job, a_case())
     assert store.get("case-1") == job
     assert store.get_case(job) == a_case()
+
+
+def test_numbers_are_read_back_as_int(store: JobStore) -> None:
+    store.create(a_full_job(), a_case())
+    assert "Decimal" not in repr(store.get("case-1"))
 
 
 def test_descriptions_survive_whatever_they_hold(store: JobStore) -> None:

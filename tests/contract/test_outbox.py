@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from testing.builders import NOW, a_job
 from testing.fakes import MemoryOutbox
-from tests.contract.test_job_store import TABLE, create_table
+from testing.tables import TABLE, create_table
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

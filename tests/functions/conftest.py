@@ -19,7 +19,7 @@ from darkroom.domain.job import end
 from moto import mock_aws
 
 from local import cloudformation, package
-from tests.contract.test_job_store import create_table
+from testing.tables import create_table
 
 EVENTS = package.ROOT / "events"
 SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 from darkroom.adapters.dynamodb.item_size import MAX_ITEM, check_size, item_size
-from darkroom.adapters.dynamodb.items import case_attributes, to_item
+from darkroom.adapters.dynamodb.items import case_attributes
+from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain.case import MAX_SHOTS, Case, Shot, ShotKind
 from darkroom.domain.errors import InvalidInput
 from darkroom.domain.history import Event, EventKind

@@ -1,57 +1,44 @@
-"""The items in which jobs, their cases and what their runs tell lie in the table: keys and attributes."""
+"""The items of jobs, of their cases and of their runs' logs: keys and attributes."""
 
 import json
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
+from darkroom.adapters.dynamodb.table import Item, plain
 from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
 from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
 from darkroom.domain.job import Failure, Job, JobShot, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver
 
 SHARDS = 8
-"""Of the index of what is due: they spread the writes of many jobs over partitions."""
+"""Shards of jobs in the index of what is due."""
 
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 _JOB_KEY = "case:{}:image-job"
 
 
 def job_key(case_id: str) -> str:
-    """Of the job of a case."""
+    """Return the key of the job of a case."""
     return _JOB_KEY.format(case_id)
 
 
 def case_key(job: Job) -> str:
-    """Of the case that the current run of `job` is made from."""
+    """Return the key of the case that the current run of `job` is made from."""
     return f"case:{job.case_id}:image-request:{job.job_id}:{job.revision}"
 
 
 def run_key(case_id: str, job_id: str, run: int) -> str:
-    """Of what a run has told."""
+    """Return the key of a run's log."""
     return f"case:{case_id}:image-run:{job_id}:{run}"
 
 
 def case_id_of(job_key: str) -> str:
-    """The case whose job has this key."""
+    """Return the id of the case whose job has this key."""
     return job_key.split(":")[1]
 
 
-def to_item(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """In the types of DynamoDB; what is None is left out."""
-    return {name: _serialize(value) for name, value in attributes.items() if value is not None}
-
-
-def plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item of the table, in plain values."""
-    return {name: _deserialize(value) for name, value in item.items()}
-
-
-def job_attributes(job: Job) -> dict[str, Any]:
-    """The item of `job`."""
+def job_attributes(job: Job) -> Item:
+    """Return the item of `job`."""
     return {
         "pk": job_key(job.case_id),
         "caseId": job.case_id,
@@ -74,7 +61,7 @@ def job_attributes(job: Job) -> dict[str, Any]:
         "latency": job.latency,
         "startedAt": job.started_at,
         "completedAt": job.completed_at,
-        # Without what all keys of a shot begin with: else they were half of the item.
+        # Without the prefix that all keys of a shot share: the prefixes would be half of the item.
         "images": {
             shot_id: key.removeprefix(image_prefix(job.case_id, job.job_id, shot_id))
             for shot_id, key in job.images.items()
@@ -105,16 +92,12 @@ def job_attributes(job: Job) -> dict[str, Any]:
 
 
 def job_from_item(item: Mapping[str, Any]) -> Job:
-    """The job in an item of the table, as its stream has it."""
+    """Return the job in an item that the table's stream sent."""
     return to_job(plain(item))
 
 
 def to_job(item: Mapping[str, Any]) -> Job:
-    """The job of an item."""
-
-    def number(name: str) -> int | None:
-        return int(item[name]) if name in item else None
-
+    """Return the job in an item."""
     return Job(
         case_id=item["caseId"],
         job_id=item["jobId"],
@@ -124,43 +107,43 @@ def to_job(item: Mapping[str, Any]) -> Job:
             JobShot(id=s["id"], kind=ShotKind(s["kind"]), name=s["name"], digest=s["digest"])
             for s in item["shots"]
         ),
-        created_at=int(item["createdAt"]),
-        scheduled_at=int(item["scheduledAt"]),
-        deadline_at=int(item["deadlineAt"]),
-        due_at=number("dueAt"),
-        run=int(item["run"]),
-        version=int(item["version"]),
-        hop=int(item["hop"]),
+        created_at=item["createdAt"],
+        scheduled_at=item["scheduledAt"],
+        deadline_at=item["deadlineAt"],
+        due_at=item.get("dueAt"),
+        run=item["run"],
+        version=item["version"],
+        hop=item["hop"],
         claim=item.get("claim"),
-        lease_until=number("leaseUntil"),
-        settled_at_claim=int(item["settledAtClaim"]),
-        sequence=int(item["sequence"]),
-        latency=number("latency"),
-        started_at=number("startedAt"),
-        completed_at=number("completedAt"),
+        lease_until=item.get("leaseUntil"),
+        settled_at_claim=item["settledAtClaim"],
+        sequence=item["sequence"],
+        latency=item.get("latency"),
+        started_at=item.get("startedAt"),
+        completed_at=item.get("completedAt"),
         images={
             shot_id: name if "/" in name else image_prefix(item["caseId"], item["jobId"], shot_id) + name
             for shot_id, name in item["images"].items()
         },
         failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
-        retry_count=int(item["retryCount"]),
-        lost_runs=int(item["lostRuns"]),
-        revision=int(item["revision"]),
-        revision_until=int(item.get("revisionUntil", 0)),
-        retries=int(item.get("retries", item["revision"])),
-        guest_retries=int(item.get("guestRetries", 0)),
-        wasted_at_retry=int(item.get("wastedAtRetry", 0)),
+        retry_count=item["retryCount"],
+        lost_runs=item["lostRuns"],
+        revision=item["revision"],
+        revision_until=item.get("revisionUntil", 0),
+        retries=item.get("retries", item["revision"]),
+        guest_retries=item.get("guestRetries", 0),
+        wasted_at_retry=item.get("wastedAtRetry", 0),
         last_error=item.get("lastError"),
-        cost_micro_usd=int(item["costMicroUsd"]),
-        wasted_micro_usd=int(item["wastedMicroUsd"]),
-        max_cost_micro_usd=number("maxCostMicroUsd"),
-        price_micro_usd=int(item.get("priceMicroUsd", 0)),
-        waiting_until=number("waitingUntil"),
+        cost_micro_usd=item["costMicroUsd"],
+        wasted_micro_usd=item["wastedMicroUsd"],
+        max_cost_micro_usd=item.get("maxCostMicroUsd"),
+        price_micro_usd=item.get("priceMicroUsd", 0),
+        waiting_until=item.get("waitingUntil"),
         history=tuple(
-            HistoryEntry(at=int(at), action=Action(what), run=int(run), by=by)
-            for at, what, run, by in item.get("history", ())
+            HistoryEntry(at=at, action=Action(action), run=run, by=by)
+            for at, action, run, by in item.get("history", ())
         ),
-        history_omitted=int(item.get("historyOmitted", 0)),
+        history_omitted=item.get("historyOmitted", 0),
         caller=item.get("caller", ""),
         salt=item.get("salt", ""),
         receiver=_to_receiver(item.get("receiver")),
@@ -173,9 +156,9 @@ def _to_receiver(item: Mapping[str, Any] | None) -> Receiver | None:
     return Receiver(url=item["url"], events=tuple(CallbackEvent(event) for event in item["events"]))
 
 
-def case_attributes(job: Job, case: Case) -> dict[str, Any]:
-    """The item of the case that `job` is made from."""
-    # As one JSON string: half the size of a DynamoDB map of many small ones, and never queried.
+def case_attributes(job: Job, case: Case) -> Item:
+    """Return the item of the case that `job` is made from."""
+    # One JSON string has half the size of many small DynamoDB maps, and nothing in it is queried.
     shots = [[s.kind.value, s.id, s.name, s.description] for s in case.shots]
     return {
         "pk": case_key(job),
@@ -186,19 +169,19 @@ def case_attributes(job: Job, case: Case) -> dict[str, Any]:
 
 
 def to_case(item: Mapping[str, Any]) -> Case:
-    """The case of an item."""
+    """Return the case in an item."""
     return Case(
         case_id=item["caseId"],
         shots=tuple(
             Shot(kind=ShotKind(kind), id=shot_id, name=name, description=description)
             for kind, shot_id, name, description in json.loads(item["shots"])
         ),
-        max_cost_micro_usd=int(item["maxCostMicroUsd"]) if "maxCostMicroUsd" in item else None,
+        max_cost_micro_usd=item.get("maxCostMicroUsd"),
     )
 
 
-def run_attributes(log: RunLog) -> dict[str, Any]:
-    """The item of what a run has told."""
+def run_attributes(log: RunLog) -> Item:
+    """Return the item of a run's log."""
     events = [
         [e.kind.value, e.at, e.milliseconds, e.outcome, e.number, e.shot_id, int(e.hedge), e.cost_micro_usd]
         for e in log.events
@@ -216,13 +199,13 @@ def run_attributes(log: RunLog) -> dict[str, Any]:
 
 
 def to_run_log(item: Mapping[str, Any]) -> RunLog:
-    """What a run has told, of an item."""
+    """Return the run's log in an item."""
     return RunLog(
         case_id=item["caseId"],
         job_id=item["jobId"],
-        run=int(item["run"]),
-        sequence=int(item["sequence"]),
-        expires_at=int(item["endsAt"]),
+        run=item["run"],
+        sequence=item["sequence"],
+        expires_at=item["endsAt"],
         events=tuple(
             Event(
                 kind=EventKind(kind),
@@ -236,10 +219,10 @@ def to_run_log(item: Mapping[str, Any]) -> RunLog:
             )
             for kind, at, milliseconds, outcome, number, shot_id, hedge, cost in json.loads(item["events"])
         ),
-        omitted=int(item["omitted"]),
+        omitted=item["omitted"],
     )
 
 
 def due_shard(case_id: str) -> str:
-    """In which shard of the index of what is due the job of a case is."""
+    """Return the shard of the index of what is due that holds the job of a case."""
     return str(zlib.crc32(case_id.encode()) % SHARDS)

@@ -1,47 +1,42 @@
-"""Quotas and budgets in DynamoDB, beside the jobs: one item a image_model, one a budget.
+"""Store quotas and budgets in DynamoDB, beside the jobs: one item for each image model, one for each budget.
 
-An state with budgets is read and written by transactions, so money is reserved by the very write
-that hands out a start. A transaction repeated by botocore carries the same token and counts once.
+A state with budgets is read and written in transactions. So money is reserved by the same write that takes a
+start from the quota. A transaction that botocore repeats carries the same token and counts once.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, override
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from darkroom.adapters.dynamodb.table import DAY_S, Item, Table, Write, put
 from darkroom.domain.errors import Contention, StorageFailed
 from darkroom.domain.quota import Budget, Quota, QuotaState
-from darkroom.ports import StoredQuota
+from darkroom.ports import QuotaStore, StoredQuota
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 FOLLOWS_THE_STORED_ONE = "attribute_not_exists(pk) OR version = :previous"
-"""Nobody has taken a start or a dollar since we looked."""
+"""Nobody has taken a start or reserved money since the state was read."""
 
 QUOTA_PREFIX = "quota:"
 BUDGET_PREFIX = "budget:"
-"""Both are in the template: the worker may touch items of these names only."""
+"""Both prefixes are in the template: the worker may touch items of these names only."""
 
-_MARGIN_S = 86_400
-"""A job may end a little after its deadline."""
-_LOST = {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
+_MARGIN_S = DAY_S
+"""Seconds that a budget is kept longer: a job may end a little after its deadline."""
 
 
-class DynamoDBQuota:
-    """See QuotaStore."""
+class DynamoDBQuota(QuotaStore):
+    """Store quotas and budgets. boto3 blocks, so each request runs in a thread."""
 
     def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
-        self._client = client
-        self._table = table
-        self._keep_s = keep_days * 86_400
+        self._table = Table(client, table, keep_days=keep_days)
 
+    @override
     async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
-        """See QuotaStore."""
         keys = [QUOTA_PREFIX + image_model, *(BUDGET_PREFIX + name for name in budgets)]
         try:
             first, *others = await asyncio.to_thread(self._read, keys)
@@ -50,70 +45,61 @@ class DynamoDBQuota:
         state = QuotaState(
             quota=_to_quota(first),
             budgets=tuple(
-                Budget(
-                    name=name,
-                    limit=limit,
-                    spent=int(item.get("spent", 0)),
-                    needed_until=int(item.get("neededUntil", 0)),
-                )
+                _to_budget(name, limit, item)
                 for (name, limit), item in zip(budgets.items(), others, strict=True)
             ),
         )
-        versions = tuple(int(item.get("version", 0)) for item in (first, *others))
+        versions = tuple(item.get("version", 0) for item in (first, *others))
         return StoredQuota(image_model=image_model, state=state, versions=versions)
 
+    @override
     async def save(self, stored: StoredQuota, state: QuotaState) -> None:
-        """See QuotaStore."""
         quota_version, *budget_versions = stored.versions
-        puts = []
-        if state.quota != stored.state.quota:
-            puts.append(self._put(QUOTA_PREFIX + stored.image_model, _attributes(state.quota), quota_version))
+        is_quota_new = state.quota != stored.state.quota
+        writes = []
+        if is_quota_new:
+            key = QUOTA_PREFIX + stored.image_model
+            writes.append(_put(key, _quota_attributes(state.quota), quota_version))
         before = stored.state.budgets
         for budget, old, version in zip(state.budgets, before, budget_versions, strict=True):
             if budget != old:
-                puts.append(self._put(BUDGET_PREFIX + budget.name, self._budget(budget), version))
-        if not puts:
+                writes.append(_put(BUDGET_PREFIX + budget.name, self._budget_attributes(budget), version))
+        if not writes:
             return
+        is_only_quota = is_quota_new and len(writes) == 1
         try:
-            await asyncio.to_thread(self._write, puts)
+            is_stored = await asyncio.to_thread(self._write, writes, is_only_quota)
         except (BotoCoreError, ClientError) as error:
             raise _failed(error) from error
+        if not is_stored:
+            raise _lost()
 
-    def _budget(self, budget: Budget) -> dict[str, int]:
-        """A budget is kept as long as its job, which is kept for some days after it has ended."""
-        expires_at = budget.needed_until // 1000 + self._keep_s + _MARGIN_S
-        return {"spent": budget.spent, "neededUntil": budget.needed_until, "expiresAt": expires_at}
-
-    def _read(self, keys: list[str]) -> list[dict[str, Any]]:
+    def _read(self, keys: Sequence[str]) -> list[Item]:
         if len(keys) == 1:
-            [key] = keys
-            answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
-            return [_plain(answer.get("Item", {}))]
-        gets: Any = [{"Get": {"TableName": self._table, "Key": {"pk": {"S": key}}}} for key in keys]
-        found = self._client.transact_get_items(TransactItems=gets)["Responses"]
-        return [_plain(response.get("Item", {})) for response in found]
+            return [self._table.get(keys[0]) or {}]
+        return self._table.get_together(keys)
 
-    def _write(self, puts: list[Any]) -> None:
-        if len(puts) == 1 and puts[0]["Item"]["pk"]["S"].startswith(QUOTA_PREFIX):
-            self._client.put_item(**puts[0])
-        else:
-            self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+    def _write(self, writes: Sequence[Write], is_only_quota: bool) -> bool:
+        """Write all or nothing. A write of money is always a transaction, which can be repeated safely."""
+        if is_only_quota:
+            return self._table.write(writes[0])
+        return not self._table.write_together(writes)
 
-    def _put(self, key: str, attributes: Mapping[str, Any], version: int) -> dict[str, Any]:
-        item = {"pk": key, "version": version + 1, **attributes}
+    def _budget_attributes(self, budget: Budget) -> Item:
+        """Return the attributes of `budget`, which is kept as long as its job."""
         return {
-            "TableName": self._table,
-            "Item": {name: _serialize(value) for name, value in item.items()},
-            "ConditionExpression": FOLLOWS_THE_STORED_ONE,
-            "ExpressionAttributeValues": {":previous": {"N": str(version)}},
+            "spent": budget.spent,
+            "neededUntil": budget.needed_until,
+            "expiresAt": self._table.expires_at(budget.needed_until) + _MARGIN_S,
         }
 
 
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _deserialize(value) for name, value in item.items()}
+def _put(key: str, attributes: Item, version: int) -> Write:
+    item = {"pk": key, "version": version + 1, **attributes}
+    return put(item, FOLLOWS_THE_STORED_ONE, previous=version)
 
 
-def _attributes(quota: Quota) -> dict[str, Any]:
+def _quota_attributes(quota: Quota) -> Item:
     return {
         "starts": [number for start in quota.starts for number in start],
         "lastAt": quota.last_at,
@@ -125,21 +111,30 @@ def _attributes(quota: Quota) -> dict[str, Any]:
 
 
 def _to_quota(item: Mapping[str, Any]) -> Quota:
-    starts = [int(number) for number in item.get("starts", [])]
+    starts = item.get("starts", [])
     return Quota(
         starts=tuple(zip(starts[::2], starts[1::2], strict=True)),
-        last_at=int(item.get("lastAt", 0)),
-        paused_until=int(item.get("pausedUntil", 0)),
-        day_until=int(item.get("dayUntil", 0)),
-        day_starts=int(item.get("dayStarts", 0)),
-        queue_until=int(item.get("queueUntil", 0)),
+        last_at=item.get("lastAt", 0),
+        paused_until=item.get("pausedUntil", 0),
+        day_until=item.get("dayUntil", 0),
+        day_starts=item.get("dayStarts", 0),
+        queue_until=item.get("queueUntil", 0),
     )
 
 
+def _to_budget(name: str, limit: int, item: Mapping[str, Any]) -> Budget:
+    return Budget(name=name, limit=limit, spent=item.get("spent", 0), needed_until=item.get("neededUntil", 0))
+
+
 def _failed(error: BotoCoreError | ClientError) -> Contention | StorageFailed:
+    """Return what a failed request means; a cancelled transaction means that others were faster."""
     code = type(error).__name__
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", code)
-    if code in _LOST:
-        return Contention("other workers were faster")
+    if code == "TransactionCanceledException":
+        return _lost()
     return StorageFailed(f"the quota cannot be reached: {code}")
+
+
+def _lost() -> Contention:
+    return Contention("other workers were faster")
