@@ -1,4 +1,4 @@
-"""Asked by the gateway who calls; its answer is kept there for five minutes, for every route."""
+"""API Gateway request authorizer. The gateway caches the result for five minutes, for all routes."""
 
 from typing import Any
 
@@ -19,22 +19,23 @@ TOKENS = ApiTokens(
 )
 SHARES = ShareLinks(secret(SETTINGS.share_secret))
 MAX_TOKEN = 1024
+"""Characters of a token that is looked at."""
 darkroom.startup.done()
 
 
-def access(authorization: str) -> Access | None:
-    """Who calls with this Authorization header; None for nobody we know."""
+def authenticate(authorization: str) -> Access | None:
+    """Return what the sender of this Authorization header may do; None for an unknown one."""
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token.isascii() or not 0 < len(token) <= MAX_TOKEN:
         return None
-    return SHARES.access(token, now=clock()) if is_share_token(token) else TOKENS.access(token)
+    return SHARES.verify(token, now=clock()) if is_share_token(token) else TOKENS.authenticate(token)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    # An answer must come whatever was sent: without one a stranger would see a server error.
+    # Return a result whatever was sent: an error here would be a server error for the caller.
     sources = event.get("identitySource") or []
-    found = access(sources[0]) if len(sources) == 1 else None
+    found = authenticate(sources[0]) if len(sources) == 1 else None
     if found is None:
         LOGGER.warning("caller_unknown", route=event.get("routeKey"))
         return {"isAuthorized": False}

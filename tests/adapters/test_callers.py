@@ -35,35 +35,35 @@ def hashed(token: str) -> str:
 
 
 def test_the_secret_that_the_template_generates_is_one_caller() -> None:
-    assert ApiTokens(lambda: json.dumps(a_caller())).access(FIRST) == GAME
+    assert ApiTokens(lambda: json.dumps(a_caller())).authenticate(FIRST) == GAME
 
 
 def test_each_token_of_several_is_its_callers_own() -> None:
     found = tokens(a_caller(), a_caller(name="desk", scopes="operate", token=SECOND))
-    assert found.access(FIRST) == GAME
-    assert found.access(SECOND) == Access(caller="desk", scopes=frozenset({Scope.OPERATE}))
+    assert found.authenticate(FIRST) == GAME
+    assert found.authenticate(SECOND) == Access(caller="desk", scopes=frozenset({Scope.OPERATE}))
 
 
 def test_two_tokens_of_one_caller_are_valid_at_once_so_that_one_can_be_rotated() -> None:
     found = tokens(a_caller(), a_caller(token=SECOND))
-    assert found.access(FIRST) == found.access(SECOND) == GAME
+    assert found.authenticate(FIRST) == found.authenticate(SECOND) == GAME
 
 
 def test_a_token_may_be_kept_as_a_salted_hash() -> None:
     entry = {"name": "game", "scopes": "submit read", "sha256": hashed(FIRST)}
-    assert tokens(entry).access(FIRST) == GAME
-    assert tokens(entry).access(SECOND) is None
-    assert tokens(entry).access(entry["sha256"]) is None
+    assert tokens(entry).authenticate(FIRST) == GAME
+    assert tokens(entry).authenticate(SECOND) is None
+    assert tokens(entry).authenticate(entry["sha256"]) is None
 
 
 @given(st.text(max_size=60))
 def test_any_other_text_is_nobodys(text: str) -> None:
-    assert text == FIRST or tokens(a_caller()).access(text) is None
+    assert text == FIRST or tokens(a_caller()).authenticate(text) is None
 
 
 @pytest.mark.parametrize("token", ["", FIRST[:-1], FIRST + "1", FIRST.upper(), f" {FIRST}", "x" * 10_000])
 def test_nearly_the_token_is_nobodys(token: str) -> None:
-    assert tokens(a_caller()).access(token) is None
+    assert tokens(a_caller()).authenticate(token) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_nearly_the_token_is_nobodys(token: str) -> None:
 )
 def test_a_secret_of_another_form_lets_nobody_in_and_is_not_quoted(secret: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        ApiTokens(lambda: secret).access(FIRST)
+        ApiTokens(lambda: secret).authenticate(FIRST)
     assert FIRST not in str(refused.value)
     assert refused.value.__cause__ is None
 
@@ -106,10 +106,10 @@ def test_an_entry_with_a_fault_locks_out_only_its_own_caller_and_is_reported_onc
     )
     found = ApiTokens(lambda: secret, reported.append)
     for _ in range(3):
-        access = found.access(SECOND)
+        access = found.authenticate(SECOND)
         assert access is not None
         assert access.caller == "desk"
-        assert found.access(FIRST) is None
+        assert found.authenticate(FIRST) is None
     assert reported == faults(secret)
     assert [fault.split()[:2] for fault in reported] == [
         ["callers.0", "name:"],
@@ -122,14 +122,14 @@ def test_an_entry_with_a_fault_locks_out_only_its_own_caller_and_is_reported_onc
 
 
 def test_a_list_without_callers_is_no_fault_and_lets_nobody_in() -> None:
-    assert tokens().access(FIRST) is None
+    assert tokens().authenticate(FIRST) is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_secret_put_from_a_file_of_windows_is_read(encoding: str) -> None:
     stored = (json.dumps(a_caller()) + "\r\n").encode(encoding)
-    assert ApiTokens(lambda: plain(stored)).access(FIRST) == GAME
-    assert ApiTokens(lambda: "\ufeff" + json.dumps(a_caller())).access(FIRST) == GAME
+    assert ApiTokens(lambda: plain(stored)).authenticate(FIRST) == GAME
+    assert ApiTokens(lambda: "\ufeff" + json.dumps(a_caller())).authenticate(FIRST) == GAME
 
 
 def test_a_secret_of_bytes_that_are_no_text_is_refused_and_not_quoted() -> None:
@@ -150,8 +150,8 @@ def test_a_link_opens_its_case_for_its_days(share: str) -> None:
     links = ShareLinks(lambda: KEY)
     expected = Access(caller=CALLER, scopes=frozenset(RIGHTS[share]), case_id="case-1")
     assert is_share_token(token)
-    assert links.access(token, now=NOW) == links.access(token, now=NOW + 7 * DAY - 1) == expected
-    assert links.access(token, now=NOW + 7 * DAY) is None
+    assert links.verify(token, now=NOW) == links.verify(token, now=NOW + 7 * DAY - 1) == expected
+    assert links.verify(token, now=NOW + 7 * DAY) is None
 
 
 def test_a_link_fits_into_a_message() -> None:
@@ -160,12 +160,12 @@ def test_a_link_fits_into_a_message() -> None:
 
 def test_an_old_key_opens_until_it_is_taken_away() -> None:
     old = a_token(key=OTHER_KEY)
-    assert ShareLinks(lambda: f"{KEY} {OTHER_KEY}").access(old, now=NOW) is not None
-    assert ShareLinks(lambda: KEY).access(old, now=NOW) is None
+    assert ShareLinks(lambda: f"{KEY} {OTHER_KEY}").verify(old, now=NOW) is not None
+    assert ShareLinks(lambda: KEY).verify(old, now=NOW) is None
 
 
 def test_the_first_key_signs() -> None:
-    assert ShareLinks(lambda: KEY).access(a_token(key=f"{KEY} {OTHER_KEY}"), now=NOW) is not None
+    assert ShareLinks(lambda: KEY).verify(a_token(key=f"{KEY} {OTHER_KEY}"), now=NOW) is not None
 
 
 @given(st.integers(min_value=0), st.characters(codec="ascii"))
@@ -175,7 +175,7 @@ def test_an_altered_token_opens_nothing(place: int, character: str) -> None:
     altered = token[:place] + character + token[place + 1 :]
     # The last character of a base64 part has bits of no meaning.
     same = altered == token or token[place + 1 : place + 2] in ("", ".")
-    assert same or ShareLinks(lambda: KEY).access(altered, now=NOW) is None
+    assert same or ShareLinks(lambda: KEY).verify(altered, now=NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_an_altered_token_opens_nothing(place: int, character: str) -> None:
     ],
 )
 def test_what_is_no_token_of_ours_opens_nothing(token: str) -> None:
-    assert ShareLinks(lambda: KEY).access(token, now=NOW) is None
+    assert ShareLinks(lambda: KEY).verify(token, now=NOW) is None
 
 
 @pytest.mark.parametrize("secret", ["", "short", f"{KEY} short"])
@@ -199,4 +199,4 @@ def test_a_weak_key_neither_signs_nor_opens(secret: str) -> None:
     with pytest.raises(ValueError, match="at least 32 characters"):
         a_token(key=secret)
     with pytest.raises(ValueError, match="at least 32 characters"):
-        ShareLinks(lambda: secret).access(a_token(), now=NOW)
+        ShareLinks(lambda: secret).verify(a_token(), now=NOW)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from darkroom.adapters import http_client
-from darkroom.adapters.http_snapshots import MAX_ANSWER_BYTES, HttpSnapshots
+from darkroom.adapters.http_snapshots import MAX_RESPONSE_BYTES, HttpSnapshots
 from darkroom.adapters.signing import standard_webhooks
 from darkroom.api import responses
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
@@ -168,7 +168,7 @@ def test_an_answer_is_read_as_it_comes_and_only_its_beginning() -> None:
     post(lambda _: httpx.Response(200, content=large(), headers=headers))
     with pytest.raises(Superseded):
         post(lambda _: httpx.Response(409, content=large(), headers=headers))
-    assert len(read) * len(gzip.compress(b"[" * 1_000_000)) < 3 * MAX_ANSWER_BYTES
+    assert len(read) * len(gzip.compress(b"[" * 1_000_000)) < 3 * MAX_RESPONSE_BYTES
 
 
 @pytest.mark.parametrize("secret", ["", "not base64!", "c2hvcnQ="])

@@ -15,7 +15,7 @@ def test_the_authorizer_accepts_the_token_with_the_entry(
     token.main()
     first, _, entry = capsys.readouterr().out.splitlines()
     secret = json.dumps({"callers": [json.loads(entry)]})
-    access = ApiTokens(lambda: secret).access(first.partition(": ")[2])
+    access = ApiTokens(lambda: secret).authenticate(first.partition(": ")[2])
     assert access is not None
     assert (access.caller, sorted(access.scopes)) == ("game", ["read", "submit"])
 

@@ -1,14 +1,14 @@
-"""The clock and the source of ids that handlers give to the core."""
+"""The clock and the source of ids that functions pass to the core."""
 
 import time
 import uuid
 
 
 def clock() -> int:
-    """See Clock."""
+    """Return the time in epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 def new_id() -> str:
-    """See NewId."""
+    """Return a new id that nobody can guess."""
     return uuid.uuid4().hex

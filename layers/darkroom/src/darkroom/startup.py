@@ -1,7 +1,7 @@
-"""The start of a function: imported before anything large, and told when it is over.
+"""Start a function faster. Import this module before anything large, and call `done` at the end of the start.
 
-A start makes a hundred thousand objects that live as long as the process. The collector would look at
-them again and again, for a tenth of the CPU; so it waits, and then leaves them alone.
+A start makes a hundred thousand objects that live as long as the process. The garbage collector would examine
+them again and again, for a tenth of the CPU. So it is off during the start, and ignores them afterwards.
 """
 
 import gc
@@ -10,6 +10,6 @@ gc.disable()
 
 
 def done() -> None:
-    """The start is over: to be called when all clients are made."""
+    """End the start: all clients are made."""
     gc.freeze()
     gc.enable()

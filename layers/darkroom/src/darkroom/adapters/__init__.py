@@ -1,1 +1,1 @@
-"""How Darkroom reaches the outside, one outside thing a file."""
+"""How Darkroom reaches the outside: one file for each thing outside."""

@@ -1,4 +1,4 @@
-"""The AWS clients, one of each: short time-outs, few retries, as many connections as a worker needs."""
+"""The AWS clients, one of each service, with short time-outs and few retries."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-# botocore waits 60 s by default and tries again: longer than a function may run. Here all tries, with the
-# waits between them, end before the function does (tests/template/test_timeouts.py).
+# By default botocore waits 60 s and tries again, which is longer than a function may run. With these values
+# all attempts, and the waits between them, end before the function's time-out
+# (tests/template/test_timeouts.py).
 _CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,
@@ -33,9 +34,9 @@ _BUSY = {
     "ThrottlingException",
     "TransactionInProgressException",
 }
-"""Codes of DynamoDB: of requests, and of the reasons for which a transaction is cancelled.
+"""Codes of DynamoDB for a lack of capacity: of requests, and of reasons to cancel a transaction.
 
-The last is for a transaction that was sent again while its first try, which had timed out, goes on.
+TransactionInProgressException: botocore repeated a transaction whose first attempt timed out and still runs.
 """
 
 _S3_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
@@ -48,16 +49,16 @@ def _session() -> boto3.Session:
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """The DynamoDB client. It raises Busy for what may succeed later."""
+    """Return the DynamoDB client. Its requests raise Busy when they may succeed later."""
     client = _session().client("dynamodb", config=_CONFIG)
     client.meta.events.register("after-call.dynamodb", _check_capacity)
     return client
 
 
 def _check_capacity(parsed: Mapping[str, Any], **_: Any) -> None:
-    """Raise Busy for a request that may succeed later, or a transaction that was cancelled for that alone.
+    """Raise Busy for a request that lacked capacity, or a transaction that was cancelled for nothing else.
 
-    Here, because every request to the table can be throttled, and no user of the client should forget it.
+    The client does this for every request, because each can be throttled.
     """
     code = parsed.get("Error", {}).get("Code")
     reasons = {reason.get("Code", "None") for reason in parsed.get("CancellationReasons", ())} - {"None"}
@@ -67,29 +68,29 @@ def _check_capacity(parsed: Mapping[str, Any], **_: Any) -> None:
 
 @cache
 def lambda_() -> "LambdaClient":
-    """The Lambda client."""
+    """Return the Lambda client."""
     return _session().client("lambda", config=_CONFIG)
 
 
 @cache
 def s3(attempts: int = 2) -> "S3Client":
-    """Return the S3 client, whose presigned links are of version 4; a worker has time for more `attempts`."""
+    """Return the S3 client, which presigns with version 4. A worker has time for more `attempts`."""
     retries = Config(retries={"mode": "standard", "total_max_attempts": attempts})
     return _session().client("s3", config=_CONFIG.merge(_S3_CONFIG).merge(retries))
 
 
 @cache
 def secretsmanager() -> "SecretsManagerClient":
-    """The Secrets Manager client."""
+    """Return the Secrets Manager client."""
     return _session().client("secretsmanager", config=_CONFIG)
 
 
 @cache
 def bedrock(region: str, concurrency: int) -> "BedrockRuntimeClient":
-    """A client for models that answer after up to 60 s, with twice `concurrency` connections.
+    """Return a client for models that respond after up to 60 s.
 
-    One try, because the retries are ours; a cancelled request holds its connection until it ends,
-    so there are as many connections as Bedrock has threads.
+    It makes one attempt, because the worker retries itself. A cancelled request holds its connection until it
+    ends, so there are as many connections as `Bedrock` has threads.
     """
     config = Config(
         connect_timeout=5,

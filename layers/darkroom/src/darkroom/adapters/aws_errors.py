@@ -1,4 +1,4 @@
-"""Which errors of AWS a later try may not meet again."""
+"""Tell the errors of AWS that may pass from those that will not."""
 
 from http import HTTPStatus
 
@@ -7,7 +7,7 @@ from botocore.exceptions import ConnectionError as Unconnected
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether AWS throttled a request, failed, or could not be reached: it may succeed later."""
+    """Return whether AWS throttled the request, failed or could not be reached: it may succeed later."""
     for each in (error, error.__cause__, error.__context__):
         if isinstance(each, HTTPClientError | Unconnected):
             return True

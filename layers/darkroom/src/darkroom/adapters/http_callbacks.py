@@ -1,9 +1,8 @@
-"""Sends a delivery to a caller's receiver, whoever that may be.
+"""Send a delivery to a caller's receiver, which may be hostile.
 
-The address is resolved here and the connection made to what was checked: a name that means another
-address a moment later changes nothing. The certificate is still that of the name. No redirect is
-followed, no cookie kept, no body read, no connection used twice, and all of it together ends after
-`TIMEOUT_S`.
+The host is resolved here, and the connection is made to the address that was checked. So a name that gets
+another address a moment later changes nothing. The certificate must still be that of the name. No redirect is
+followed, no cookie kept, no body read, no connection used twice. An attempt takes `TIMEOUT_S` at most.
 """
 
 import asyncio
@@ -14,6 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import override
 
 import httpx
 
@@ -21,15 +21,16 @@ from darkroom.adapters.http_client import USER_AGENT
 from darkroom.adapters.signing import standard_webhooks
 from darkroom.domain.callbacks import Delivery, ReceiverResponse
 from darkroom.domain.receivers import canonical_host, is_host_name
-from darkroom.ports import Clock
+from darkroom.ports import CallbackSender, Clock
 
 TIMEOUT_S = 15.0
+"""Seconds that one attempt may take."""
 
 type Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port → every address of it; raises OSError."""
+"""Return every address of a host and port; raises OSError."""
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All that IPv6 has given out; outside lie site-local, IPv4-compatible, IPv4-mapped and NAT64 addresses."""
+"""All public IPv6 addresses. Site-local, IPv4-compatible, IPv4-mapped and NAT64 addresses are outside it."""
 
 _SPECIAL = tuple(
     map(
@@ -37,11 +38,11 @@ _SPECIAL = tuple(
         ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20"),
     )
 )
-"""What `is_global` lets through: protocol assignments (Teredo is one), 6to4 and its relays, documentation."""
+"""Networks that `is_global` accepts and we refuse: protocol assignments, 6to4, documentation."""
 
 
 def is_public(address: str) -> bool:
-    """Return whether it is an address of the internet: not of this machine, its network, or its cloud."""
+    """Return whether `address` is on the internet: not this machine's, its network's, or its cloud's."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -52,20 +53,20 @@ def is_public(address: str) -> bool:
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """See Resolve: by the system's resolver."""
+    """Return every address of `host` by the system's resolver; raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 def connections(verify: ssl.SSLContext | bool = True) -> httpx.AsyncHTTPTransport:
-    """Return a transport that never uses a connection twice: each name has its own certificate."""
+    """Return a transport that uses each connection once, because each name has its own certificate."""
     return httpx.AsyncHTTPTransport(
         verify=verify, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
     )
 
 
-class HttpCallbacks:
-    """See CallbackSender. `private` lets it reach private addresses and speak plain HTTP: on a laptop."""
+class HttpCallbacks(CallbackSender):
+    """Send deliveries. `private` allows private addresses and plain HTTP: for a laptop only."""
 
     def __init__(
         self,
@@ -80,12 +81,12 @@ class HttpCallbacks:
         self._clock = clock
         self._private = private
         self._resolve = resolve
-        # No httpx client: it would keep cookies by address, which receivers share, and interpret redirects.
+        # Not an httpx client: that would keep cookies by address, which receivers share, and read redirects.
         self._transport = transport or connections()
         self._runner = asyncio.Runner()
 
+    @override
     def send(self, delivery: Delivery) -> ReceiverResponse:
-        """See CallbackSender."""
         return self._runner.run(self._send(delivery))
 
     def close(self) -> None:
@@ -99,14 +100,14 @@ class HttpCallbacks:
                 return await self._deliver(delivery)
         except TimeoutError:
             return ReceiverResponse(error=f"no answer within {TIMEOUT_S:.0f} s")
-        except Exception as error:  # noqa: BLE001 - whatever a receiver comes up with
+        except Exception as error:  # noqa: BLE001 - a receiver may cause any error
             return ReceiverResponse(error=type(error).__name__)
 
     async def _deliver(self, delivery: Delivery) -> ReceiverResponse:
         url = httpx.URL(delivery.url)
         if url.scheme != "https" and not self._private:
             return ReceiverResponse(error="only https is allowed")
-        # Not `url.host`, which turns an international name into letters: it might be reached as another.
+        # Not `url.host`: that decodes an international name, which could then be resolved as another one.
         host = canonical_host(url.raw_host.decode("ascii"))
         addresses = await self._addresses(host, url.port or (443 if url.scheme == "https" else 80))
         if not addresses:
@@ -125,8 +126,8 @@ class HttpCallbacks:
                 body=body,
             ),
         }
-        # Each address gets its part of the time to be reached, and the last part is for the answer.
-        patience = httpx.Timeout(TIMEOUT_S, connect=TIMEOUT_S / (len(addresses) + 1)).as_dict()
+        # Each address gets an equal part of the time to connect. The last part is for the response.
+        timeout = httpx.Timeout(TIMEOUT_S, connect=TIMEOUT_S / (len(addresses) + 1)).as_dict()
         unreached: Exception | None = None
         for address in addresses:
             request = httpx.Request(
@@ -134,16 +135,16 @@ class HttpCallbacks:
                 url.copy_with(host=address),
                 content=body,
                 headers=headers,
-                extensions={"sni_hostname": host, "timeout": patience},
+                extensions={"sni_hostname": host, "timeout": timeout},
             )
             try:
-                return await self._ask(request)
+                return await self._request(request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 unreached = error
         return ReceiverResponse(error=type(unreached).__name__)
 
     async def _addresses(self, host: str, port: int) -> list[str]:
-        """Return the addresses of `host`, those of IPv4 first: Lambda outside a VPC reaches no other."""
+        """Return the addresses of `host`. IPv4 comes first: Lambda outside a VPC reaches nothing else."""
         if not is_host_name(host):
             return []
         try:
@@ -152,7 +153,7 @@ class HttpCallbacks:
             return []
         return sorted(dict.fromkeys(found), key=lambda address: ":" in address)
 
-    async def _ask(self, request: httpx.Request) -> ReceiverResponse:
+    async def _request(self, request: httpx.Request) -> ReceiverResponse:
         response = await self._transport.handle_async_request(request)
         await response.aclose()
         return ReceiverResponse(
@@ -163,7 +164,7 @@ class HttpCallbacks:
 
 
 def _retry_after_s(headers: Mapping[str, str], now: int) -> int | None:
-    """Return the seconds that a receiver asks to wait, as a number or a date; None when it does not."""
+    """Return the seconds to wait that `retry-after` gives, as a number or a date; None without one."""
     given = headers.get("retry-after", "").strip()
     try:
         if given.isascii() and given.isdigit():

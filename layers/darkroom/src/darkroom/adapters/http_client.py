@@ -9,10 +9,10 @@ USER_AGENT = "Darkroom"
 
 
 def client(concurrency: int, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A client for `concurrency` requests at once.
+    """Return a client for `concurrency` requests at once.
 
-    Redirects are never followed and cookies never kept. The time-outs only bound silence on a socket:
-    whoever calls bounds the whole, because a body may trickle for ever.
+    It follows no redirects and keeps no cookies. Its time-outs bound only the silence on a socket. The caller
+    bounds the whole request, because a body may trickle for ever.
     """
     return httpx.AsyncClient(
         transport=transport,

@@ -1,12 +1,12 @@
-"""Starts deliverers by asynchronous invocation, so that no receiver delays whoever found the news."""
+"""Start deliverers by asynchronous invocation, so that a slow receiver delays nobody else."""
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.errors import InvokeRefused
-from darkroom.ports import Clock
+from darkroom.ports import Clock, DelivererInvoker
 from darkroom.wire.callbacks import DeliveryOrder
 from darkroom.wire.model import dump
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 LASTS_MS = 20_000
-"""Longest time that a deliverer takes: 15 s for the receiver, and some to start and to store the answer."""
+"""Longest time of a deliverer, in ms: 15 s for the receiver, the rest to start and to store the outcome."""
 
 
-class LambdaDeliverers:
-    """See DelivererInvoker. At most `at_once` are started within `LASTS_MS`, so no more run at once."""
+class LambdaDeliverers(DelivererInvoker):
+    """Start deliverers. At most `at_once` are started within `LASTS_MS`, so no more than that run at once."""
 
     def __init__(
         self, client: "LambdaClient", function: str, clock: Clock, *, at_once: int | None = None
@@ -28,23 +28,23 @@ class LambdaDeliverers:
         self._function = function
         self._clock = clock
         self._at_once = at_once
-        self._started = deque[int](maxlen=at_once)
+        self._starts = deque[int](maxlen=at_once)
         """Times of the latest starts, in epoch milliseconds."""
 
+    @override
     def invoke(self, case_id: str, job_id: str, version: int) -> None:
-        """See DelivererInvoker."""
-        self._count()
+        self._count_start()
         order = dump(DeliveryOrder(case_id=case_id, job_id=job_id, version=version)).encode()
         try:
             self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=order)
         except (ClientError, BotoCoreError) as error:
             raise InvokeRefused(f"no deliverer could be started: {type(error).__name__}") from error
 
-    def _count(self) -> None:
-        """Count one more start; raise InvokeRefused when as many may still be running as are allowed."""
+    def _count_start(self) -> None:
+        """Count one more start; raise InvokeRefused when `at_once` deliverers may still be running."""
         if self._at_once is None:
             return
         now = self._clock()
-        if len(self._started) == self._at_once and now - self._started[0] < LASTS_MS:
+        if len(self._starts) == self._at_once and now - self._starts[0] < LASTS_MS:
             raise InvokeRefused("as many deliverers as may run at once were started")
-        self._started.append(now)
+        self._starts.append(now)

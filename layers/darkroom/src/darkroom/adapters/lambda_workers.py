@@ -1,11 +1,12 @@
-"""Starts workers by asynchronous invocation of the worker function."""
+"""Start workers by asynchronous invocation of the worker function."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.run import WorkOrder
+from darkroom.ports import WorkerInvoker
 from darkroom.wire.model import dump
 from darkroom.wire.order import WorkerEvent
 
@@ -13,15 +14,15 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 
-class LambdaWorkers:
-    """Lambda delivers the event at least once, or drops it after `MaximumEventAgeInSeconds`."""
+class LambdaWorkers(WorkerInvoker):
+    """Start workers. Lambda delivers an order at least once, or drops it after `MaximumEventAgeInSeconds`."""
 
     def __init__(self, client: "LambdaClient", function: str) -> None:
         self._client = client
         self._function = function
 
+    @override
     def invoke(self, order: WorkOrder) -> None:
-        """See WorkerInvoker."""
         payload = dump(WorkerEvent.of(order)).encode()
         try:
             self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=payload)

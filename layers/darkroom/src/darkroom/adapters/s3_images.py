@@ -1,15 +1,16 @@
-"""Pictures in S3."""
+"""Store pictures in S3."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.case import job_prefix
 from darkroom.domain.errors import StorageFailed
+from darkroom.ports import ImageIndex, ImageStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
 MAX_METADATA = 500
 """Characters of one value; S3 takes 2 KB of names and values together."""
 
-# S3 answers 403 for a missing object to whoever may not list the bucket.
 _GONE = {403, 404}
+"""Status codes of a missing object: 403 when the role may not list the bucket."""
 
 
-class S3Images:
-    """boto3 blocks, so a put runs in a thread; it retries by itself."""
+class S3Images(ImageStore, ImageIndex):
+    """Store pictures. boto3 blocks, so asynchronous methods run it in a thread. It retries by itself."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
+    @override
     async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
-        """See ImageStore."""
         try:
             await asyncio.to_thread(
                 self._client.put_object,
@@ -43,12 +44,12 @@ class S3Images:
         except (BotoCoreError, ClientError) as error:
             raise StorageFailed("the picture was made and could not be stored") from error
 
+    @override
     async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
-        """See ImageStore."""
         return await asyncio.to_thread(self.keys, case_id, job_id)
 
+    @override
     def keys(self, case_id: str, job_id: str) -> Sequence[str]:
-        """See ImageIndex."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=job_prefix(case_id, job_id)
         )
@@ -68,17 +69,17 @@ class S3Images:
             raise
 
     def origin(self) -> str:
-        """Scheme and host of all addresses that `presign` gives."""
+        """Return scheme and host of all addresses that `presign` returns."""
         address = urlsplit(self.presign("any", seconds=60))
         return f"{address.scheme}://{address.netloc}"
 
     def presign(self, key: str, *, seconds: int) -> str:
-        """An address that anybody may fetch the picture from for `seconds`."""
+        """Return an address at which anybody may fetch the picture for `seconds`."""
         return self._client.generate_presigned_url(
             "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
         )
 
 
 def _metadata(facts: Mapping[str, str]) -> dict[str, str]:
-    """Return `facts` in printable ASCII, everything else escaped as in Python: S3 refuses other text."""
+    """Return `facts` in printable ASCII, other characters escaped as in Python: S3 refuses them."""
     return {name: ascii(value)[1:-1][:MAX_METADATA].strip() for name, value in facts.items()}

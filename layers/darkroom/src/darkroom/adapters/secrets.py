@@ -1,4 +1,4 @@
-"""Secrets from Secrets Manager, kept for five minutes, so that a rotation needs no deploy."""
+"""Read secrets from Secrets Manager and keep each for five minutes, so that a rotation needs no deploy."""
 
 import codecs
 import json
@@ -11,18 +11,19 @@ from botocore.exceptions import ClientError
 from darkroom.adapters import aws
 
 MAX_AGE_S = 300
+"""Seconds that a value is kept."""
 
 _FINAL = frozenset(
     {"AccessDeniedException", "ResourceNotFoundException", "DecryptionFailure", "InvalidRequestException"}
 )
-"""Codes of Secrets Manager that no other try changes: no permission, no such secret, no key, deleted."""
+"""Codes of Secrets Manager that a retry cannot change: no permission, no such secret, no key, deleted."""
 
 type Secret = Callable[[], str]
-"""The current value; reads again when the kept one is too old."""
+"""Return the current value; read it again when the kept one is too old."""
 
 
 def secret(name: str) -> Secret:
-    """The secret with this name or ARN, read when it is first asked for."""
+    """Return the secret with this name or ARN. It is read at the first call, not here."""
     provider = SecretsProvider(boto3_client=aws.secretsmanager())
 
     def value() -> str:
@@ -35,8 +36,8 @@ def secret(name: str) -> Secret:
 def api_key(name: str) -> Secret:
     """Return the provider's key in the secret with this name or ARN.
 
-    Reading it raises ValueError when an operator must mend the secret, and anything else when it cannot
-    be read now.
+    Reading it raises ValueError when an operator must repair the secret, and any other error when the secret
+    cannot be read now.
     """
     read = secret(name)
 
@@ -44,7 +45,7 @@ def api_key(name: str) -> Secret:
         try:
             return key_in(read())
         except GetParameterError as error:
-            cause = error.__context__  # Powertools keeps only its text, which may quote names
+            cause = error.__context__  # the text that Powertools keeps may quote names
             code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else ""
             if code in _FINAL:
                 raise ValueError(f"the secret of the provider's key cannot be read: {code}") from None
@@ -54,9 +55,9 @@ def api_key(name: str) -> Secret:
 
 
 def key_in(stored: str) -> str:
-    """Return the key that a secret holds: as its text, or as the field `apiKey` of JSON.
+    """Return the key in a secret: its whole text, or the field `apiKey` of its JSON.
 
-    Raises ValueError, which quotes nothing, for JSON without that field.
+    Raises ValueError, which quotes nothing of the secret, for JSON without that field.
     """
     if not stored.startswith("{"):
         return stored
@@ -70,10 +71,10 @@ def key_in(stored: str) -> str:
 
 
 def plain(stored: str | bytes) -> str:
-    """Return the text of a secret as it was meant, whether it was stored as text or as binary.
+    """Return the text of a secret that was stored as text or as binary.
 
-    Files written on Windows bring a byte-order mark, UTF-16 and line ends. Raises ValueError, which
-    quotes nothing, for bytes that are no text.
+    Files written on Windows have a byte-order mark, line ends, or are in UTF-16. Raises ValueError, which
+    quotes nothing of the secret, for bytes that are no text.
     """
     if isinstance(stored, bytes):
         utf_16 = stored.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

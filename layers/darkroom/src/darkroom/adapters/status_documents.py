@@ -1,4 +1,4 @@
-"""The state of a job as an object in S3, for clients that poll without asking a function."""
+"""Store the state of a job as an object in S3, for clients that poll without calling a function."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 KEEP_S = 2
-"""A cache may keep it as long as a client waits between two questions."""
+"""Seconds that a cache may keep a document: the interval at which a client polls."""
 
 
 class StatusDocuments:
-    """Writes them. Each says everything, so one that is repeated or comes late is mended by the next."""
+    """Store status documents. Each holds the whole state, so the next one repairs a repeated or late one."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def put(self, key: str, job: Job, image: Callable[[str], str]) -> None:
-        """Store `job` with `image` for each picture, in the form in which the API answers it."""
+        """Store `job` as the API returns it. `image` returns the link to the picture of a shot."""
         self._client.put_object(
             Bucket=self._bucket,
             Key=key,

@@ -5,13 +5,14 @@ import io
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import override
 
 from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from darkroom.adapters.pictures import colours, picture_files, xmp
 from darkroom.adapters.pictures.picture_files import PictureFile
 from darkroom.domain.errors import BadImage
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProcessor, RawImage
 
 MAX_PIXELS = 64_000_000
 """Four times 4K by 4K; more is an attack on memory, not a picture. Decoders need up to ten bytes a pixel."""
@@ -54,7 +55,7 @@ _UPRIGHT = {
 """What undoes each EXIF orientation."""
 
 
-class PillowProcessor:
+class PillowProcessor(ImageProcessor):
     """See ImageProcessor: cropped to cover a square, as a progressive JPEG.
 
     One picture at a time, whoever calls: two large ones would not fit the worker's memory, and its one
@@ -73,8 +74,8 @@ class PillowProcessor:
         # A progressive JPEG is encoded into a buffer for all of it; Pillow's guess is too small for grain.
         ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, _JPEG_BYTES_A_PIXEL * size * size)
 
+    @override
     async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
-        """See ImageProcessor."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._develop, raw.data, xmp.packet(facts))
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -39,7 +39,7 @@ from darkroom.domain.errors import (
     Throttled,
     Unauthorized,
 )
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProvider, RawImage
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -75,7 +75,7 @@ _BY_NAME: Mapping[str, tuple[type[ShotError], str]] = {
 }
 
 
-class Bedrock:
+class Bedrock(ImageProvider):
     """See ImageProvider; but what being cancelled ends is only the waiting.
 
     boto3 blocks and cannot be interrupted. A cancelled `generate` returns at once, and a request
@@ -90,8 +90,8 @@ class Bedrock:
         self._model = model
         self._pool = ThreadPoolExecutor(_THREADS_PER_REQUEST * concurrency, thread_name_prefix="bedrock")
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - it takes none
-        """See ImageProvider."""
+    @override
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         body = await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, prompt)
         return to_image(body, self._model)
 

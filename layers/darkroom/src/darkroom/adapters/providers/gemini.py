@@ -7,14 +7,14 @@ answer holds 2 to 4 MB, most of it a thought signature; only the picture is kept
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, override
 
 import httpx
 
 from darkroom.adapters.providers import faults, http
 from darkroom.adapters.providers.http import as_dict, as_list, as_object, word
 from darkroom.domain.errors import BadImage, NoImage, Refused, ShotError
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProvider, RawImage
 
 REFUSALS = frozenset(
     {
@@ -48,7 +48,7 @@ _PICTURES = ("image/", "application/octet-stream")
 _UNSET = ("FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED")
 
 
-class Gemini:
+class Gemini(ImageProvider):
     """See ImageProvider."""
 
     def __init__(
@@ -66,8 +66,8 @@ class Gemini:
         self._thinking = thinking_level(thinking, model)
         self._key = key
 
+    @override
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
-        """See ImageProvider."""
         headers = {
             "x-goog-api-key": await http.usable(self._key),
             "x-server-timeout": str(max(1, math.ceil(timeout_s))),

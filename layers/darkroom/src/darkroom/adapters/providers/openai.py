@@ -5,19 +5,19 @@ tests/bodies. `response_format` is an error for these models: the picture is alw
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, override
 
 import httpx
 
 from darkroom.adapters.providers import faults, http
 from darkroom.adapters.providers.http import as_dict, as_list, as_object, word
 from darkroom.domain.errors import BadImage, NoImage, ShotError
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProvider, RawImage
 
 _MIMES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
-class OpenAI:
+class OpenAI(ImageProvider):
     """See ImageProvider."""
 
     def __init__(
@@ -29,8 +29,8 @@ class OpenAI:
         self._quality = quality
         self._key = key
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - it takes none
-        """See ImageProvider."""
+    @override
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         headers = {"authorization": f"Bearer {await http.usable(self._key)}"}
         answer = await http.post(self._client, self._url, body=self._request(prompt), headers=headers)
         if not answer.is_success:

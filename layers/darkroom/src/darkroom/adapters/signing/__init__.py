@@ -1,1 +1,1 @@
-"""Signatures: of callers' tokens, share links, image links, callbacks and snapshots."""
+"""Tokens, links and signatures: of callers, share links, images, callbacks and snapshots."""

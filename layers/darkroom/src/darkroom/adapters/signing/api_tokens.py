@@ -1,13 +1,13 @@
-"""The bearer tokens of callers, from one secret, which holds one caller or several.
+"""The bearer tokens of callers. One secret holds one caller or several.
 
     {"name": "default", "scopes": "submit read operate", "token": "..."}
     {"callers": [{"name": "game", "scopes": "submit read", "sha256": "<salt>:<digest>"}, ...]}
 
-`sha256` is the digest of salt + token in hexadecimal; tokens are random, so a fast hash is enough.
-A caller may be listed twice, which is how its token is rotated. `make token` makes an entry.
-An entry with a fault is skipped and reported, so that it locks out nobody but its own caller.
+`sha256` is the digest of salt + token in hexadecimal. Tokens are random, so a fast hash is enough.
+To rotate a caller's token, list the caller twice. `make token` prints an entry.
+An entry with a fault is skipped and reported, so that it locks out only its own caller.
 
-Read without pydantic, which would be the largest part of the authorizer's start.
+Parsed without pydantic, whose import would be the largest part of the authorizer's start.
 """
 
 import hashlib
@@ -25,16 +25,15 @@ _FIELDS = {"name", "scopes", "token", "sha256"}
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TOKEN = re.compile(r"[!-~]{32,512}")
 _SALTED = re.compile(r"([0-9a-f]{2}){8,64}:[0-9a-f]{64}")
-# A share link retries; the token of a caller submits.
 _GRANTED = (Scope.SUBMIT, Scope.READ, Scope.OPERATE)
-
+"""Scopes that a caller's token may have. Scope.RETRY is for share links only."""
 
 type Report = Callable[[str], None]
-"""Takes one fault of the secret; it names the entry and quotes nothing of it."""
+"""Report one fault of the secret. A fault names the entry and quotes nothing of it."""
 
 
 class ApiTokens:
-    """Find the caller that a token belongs to."""
+    """Authenticate callers by the tokens in a secret."""
 
     def __init__(self, secret: Secret, report: Report | None = None) -> None:
         self._secret = secret
@@ -42,23 +41,27 @@ class ApiTokens:
         self._text: str | None = None
         self._callers: Sequence[_Caller] = ()
 
-    def access(self, token: str) -> Access | None:
-        """Return what the caller with `token` may do, or None when nobody has it.
+    def authenticate(self, token: str) -> Access | None:
+        """Return what the caller with `token` may do; None when no caller has it.
 
-        Faults are reported once for each value of the secret. Raises InvalidInput when no entry is usable.
+        Report faults once for each value of the secret. Raises InvalidInput when no entry is usable.
         """
         text = self._secret()
         if text != self._text:
-            self._callers, wrong = _read(text)
-            if self._report is not None:
-                for fault in wrong:
-                    self._report(fault)
-            self._text = text if self._callers or not wrong else None
+            self._load(text)
         if self._text is None:
             raise InvalidInput("the secret of API tokens has no usable entry")
-        # Every one is compared, so the time taken tells nothing about which was close.
+        # Compare all of them, so that the time taken does not tell which one was close.
         matches = [caller for caller in self._callers if caller.has(token)]
         return matches[0].access if matches else None
+
+    def _load(self, text: str) -> None:
+        """Take the callers in a new value of the secret, and report its faults."""
+        self._callers, found = _read(text)
+        if self._report is not None:
+            for fault in found:
+                self._report(fault)
+        self._text = text if self._callers or not found else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +78,12 @@ class _Caller:
 
 
 def faults(secret: str) -> list[str]:
-    """Return what is wrong with the secret of tokens, one sentence for each faulty entry."""
+    """Return the faults of the secret, one sentence each."""
     return _read(secret)[1]
 
 
 def entry_faults(entry: object) -> list[str]:
-    """Return which fields of a caller's entry break their rule, and the rule; empty when it is usable."""
+    """Return each field of a caller's entry that breaks its rule, with the rule."""
     given = {k: v for k, v in entry.items() if v is not None} if isinstance(entry, dict) else {}
     if not given or not given.keys() <= _FIELDS or not all(isinstance(v, str) for v in given.values()):
         return ["must be an object of name, scopes and either token or sha256, all text"]
@@ -93,16 +96,18 @@ def _read(secret: str) -> tuple[list[_Caller], list[str]]:
         found = json.loads(plain(secret))
     except (ValueError, RecursionError):
         return [], ["it is no JSON"]
-    several = isinstance(found, dict) and found.keys() == {"callers"} and isinstance(found["callers"], list)
-    entries = enumerate(found["callers"]) if several else [("", found)]
-    callers, wrong = [], []
-    for number, entry in entries:
-        broken = entry_faults(entry)
-        where = f"callers.{number} " if several else ""
-        wrong += [where + fault for fault in broken]
-        if not broken:
+    if isinstance(found, dict) and found.keys() == {"callers"} and isinstance(found["callers"], list):
+        entries = [(f"callers.{number} ", entry) for number, entry in enumerate(found["callers"])]
+    else:
+        entries = [("", found)]
+    callers: list[_Caller] = []
+    broken: list[str] = []
+    for place, entry in entries:
+        if found_here := entry_faults(entry):
+            broken += [place + fault for fault in found_here]
+        else:
             callers.append(_caller(entry))
-    return callers, wrong
+    return callers, broken
 
 
 def _caller(entry: Mapping[str, str]) -> _Caller:
@@ -114,9 +119,10 @@ def _caller(entry: Mapping[str, str]) -> _Caller:
 
 
 def _rules(given: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
-    """Return by field: the rule, and whether `given` keeps it."""
+    """Return for each field its rule, and whether `given` keeps it."""
     scopes = set(given.get("scopes", "").split())
-    token, salted = given.get("token"), given.get("sha256")
+    token = given.get("token")
+    salted = given.get("sha256")
     return {
         "name": ("1 to 64 letters, digits, . _ -", bool(_NAME.fullmatch(given.get("name", "")))),
         "scopes": (f"some of {', '.join(_GRANTED)}", bool(scopes) and scopes <= set(_GRANTED)),
@@ -127,5 +133,5 @@ def _rules(given: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
 
 
 def digest(salt: str, token: str) -> str:
-    """Return what `sha256` holds after the colon."""
+    """Return the part of `sha256` after the colon."""
     return hashlib.sha256(bytes.fromhex(salt) + token.encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""The links to what is stored of a job: short, stable, and signed with a secret of their own.
+"""Links to a job's pictures and status document: short, stable, and signed with a secret of their own.
 
-A link to a picture leads to the reader, which redirects to a freshly presigned S3 address: one presigned
-for the answer itself would be 1.4 KB long and would die with the credentials of the role that signed it.
-The link to a status document is its address: whoever has it may read it, and nobody can guess it.
+A link to a picture leads to the reader, which redirects to a new presigned S3 address. A presigned address in
+the response itself would be 1.4 KB long and would expire with the credentials of the role that signed it.
+The link to a status document is its address. Whoever has it may read the document; nobody can guess it.
 """
 
 import base64
@@ -13,33 +13,33 @@ from collections.abc import Callable
 from darkroom.domain.job import Job
 
 STATUS_PREFIX = "status/"
-"""What is stored below it, whoever knows its name may read. It is in the template."""
+"""Prefix of keys that anybody may read who knows them. It is in the template."""
 
 
 class ImageLinks:
-    """Signs for (job, shot, picture): a replaced picture has another link."""
+    """Make and verify links. A signature covers the picture's key, so a replaced picture has another link."""
 
     def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = secret
 
     def of(self, job: Job, *, base_url: str) -> Callable[[str], str]:
-        """What gives the link to each shot of `job` that has a picture."""
+        """Return a function from the id of a shot of `job` that has a picture to its link."""
         pictures = f"{base_url}/api/cases/{job.case_id}/images"
         return lambda shot_id: f"{pictures}/{shot_id}?s={self._token(job.images[shot_id])}"
 
     def key(self, job: Job | None, shot_id: str, token: str) -> str | None:
-        """Return where the picture is that a link with `token` leads to; None when it leads nowhere."""
+        """Return the key of the picture that a link with `token` leads to; None for a wrong link."""
         key = job.images.get(shot_id, "") if job else ""
-        # Compared in any case, so that the time it takes does not tell whether there is a picture.
+        # Compare in any case, so that the time taken does not tell whether there is a picture.
         is_ours = hmac.compare_digest(self._token(key).encode(), token.encode(errors="replace"))
         return key if key and is_ours else None
 
     def document_key(self, job: Job) -> str:
-        """Where the status document of `job` is stored."""
+        """Return the key at which the status document of `job` is stored."""
         return f"{STATUS_PREFIX}{job.case_id}/{self._token(STATUS_PREFIX + job.job_id)}.json"
 
     def document(self, job: Job, *, base_url: str) -> str | None:
-        """The address of the status document of `job`; None where `base_url` is empty: there is none."""
+        """Return the address of the status document of `job`; None without a `base_url`."""
         return f"{base_url}/{self.document_key(job)}" if base_url else None
 
     def _token(self, key: str) -> str:

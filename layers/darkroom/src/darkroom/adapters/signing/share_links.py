@@ -1,8 +1,8 @@
 """Links for people: `{base}/cases/{caseId}#token`, where the token opens one case for some days.
 
 The token is a JSON Web Token (RFC 7519, HS256) with the claims `sub` (the case), `scope` and `exp`.
-Behind the `#` it reaches no server and no log on its way to the page, which sends it as a bearer
-token. The secret is one or more keys separated by spaces: the first signs, every one verifies.
+A browser sends nothing behind the `#`, so the token reaches no server and no log with the address. The page
+sends it as a bearer token. The secret is one or more keys separated by spaces: the first signs, all verify.
 """
 
 from collections.abc import Iterable
@@ -13,35 +13,37 @@ from darkroom.adapters.secrets import Secret
 from darkroom.domain.access import Access, Scope
 
 CALLER = "share-link"
+"""Name under which all share links call."""
+
 RIGHTS = {"read": (Scope.READ,), "retry": (Scope.READ, Scope.RETRY)}
-"""What the submitter may ask for, and what the link then allows."""
+"""Scopes of a link, by the value of `share` in the submitter's request."""
 
 _ALGORITHM = "HS256"
 _DAY_S = 86_400
 
 
 def is_share_token(token: str) -> bool:
-    """Whether it has the form of a link's token, which no caller's has."""
+    """Return whether `token` has the form of a share link's token. No caller's token has it."""
     return token.startswith("eyJ") and token.count(".") == 2
 
 
 class ShareLinks:
-    """Makes and reads the tokens of one deployment."""
+    """Make share links and verify their tokens."""
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
 
     def link(self, case_id: str, scopes: Iterable[Scope], *, base_url: str, now: int, days: int) -> str:
-        """A link that allows `scopes` for `days` days; `now` in epoch milliseconds."""
+        """Return a link that allows `scopes` for `days` days; `now` is in epoch milliseconds."""
         claims = {"sub": case_id, "scope": " ".join(scopes), "exp": now // 1000 + days * _DAY_S}
         token = jwt.encode(claims, _keys(self._secret())[0], algorithm=_ALGORITHM)
         return f"{base_url}/cases/{case_id}#{token}"
 
-    def access(self, token: str, *, now: int) -> Access | None:
-        """What `token` allows; None when it is altered, expired or none of ours."""
+    def verify(self, token: str, *, now: int) -> Access | None:
+        """Return what `token` allows; None when it is altered, expired or not ours."""
         for key in _keys(self._secret()):
             try:
-                # Its age is ours to judge: the library would read a clock of its own.
+                # The expiry is checked below, against `now`: the library would read the system's clock.
                 claims = jwt.decode(
                     token,
                     key,
@@ -58,6 +60,7 @@ class ShareLinks:
 
 
 def _keys(secret: str) -> list[str]:
+    """Return the keys in `secret`; raise ValueError for none or a short one."""
     keys = secret.split()
     if not keys or any(len(key) < 32 for key in keys):
         raise ValueError("the secret of share links must be of at least 32 characters")
