@@ -130,7 +130,12 @@ class World:
         if not self.snapshots.take():
             self.refused["webhook 429"] += 1
             raise Undeliverable("429", retryable=True)
-        use_case = RecordProgress(jobs=self.jobs, workers=self, clock=self.clock, timing=TIMING)
+        use_case = RecordProgress(
+            jobs=self.jobs,
+            start=StartWorker(jobs=self.jobs, workers=self),
+            clock=self.clock,
+            timing=TIMING,
+        )
         try:
             async with self.account.place("webhook"):
                 await asyncio.sleep(HANDLER_S)
@@ -189,7 +194,7 @@ class World:
         sweep = SweepJobs(
             jobs=self.jobs,
             images=self.images,
-            workers=self,
+            start=StartWorker(jobs=self.jobs, workers=self),
             clock=self.clock,
             jitter=self.dice.random,
             timing=TIMING,

@@ -19,7 +19,8 @@ from darkroom.adapters.s3_images import S3Images
 from darkroom.clock import clock
 from darkroom.cloudwatch import Metric
 from darkroom.settings import SweeperSettings
-from darkroom.usecases.enqueue_callback import RedeliverCallbacks
+from darkroom.usecases.redeliver_callbacks import RedeliverCallbacks
+from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 SETTINGS = SweeperSettings.load()
@@ -34,10 +35,11 @@ def at_once(attend: Callable[[str], None], cases: Iterable[str]) -> Iterable[Non
     return THREADS.map(lambda call: call[0].run(attend, call[1]), calls)
 
 
+JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 SWEEP = SweepJobs(
-    jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
+    jobs=JOBS,
     images=S3Images(aws.s3(), SETTINGS.bucket_name),
-    workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function),
+    start=StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function)),
     clock=clock,
     jitter=random.random,
     timing=SETTINGS.timing,

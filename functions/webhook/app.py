@@ -17,6 +17,7 @@ from darkroom.api.app import WEBHOOK_PATH, base_url, resolver
 from darkroom.clock import clock
 from darkroom.settings import WebhookSettings
 from darkroom.usecases.record_progress import RecordProgress
+from darkroom.usecases.start_worker import StartWorker
 from darkroom.wire.snapshot import ImageProgressUpdate, Received
 
 SETTINGS = WebhookSettings.load()
@@ -24,9 +25,10 @@ LOGGER = observability.logger("webhook")
 SECRET = secret(SETTINGS.webhook_secret)
 app = resolver(LOGGER, SETTINGS.public_url)
 
+JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 RECORD = RecordProgress(
-    jobs=DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
-    workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function),
+    jobs=JOBS,
+    start=StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function)),
     clock=clock,
     timing=SETTINGS.timing,
 )

@@ -8,7 +8,7 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.domain.errors import InvokeRefused
-from darkroom.usecases.enqueue_callback import hand_over
+from darkroom.usecases.start_deliverer import start_deliverer
 
 from testing.fakes import ManualClock, RecordedDeliverers
 
@@ -53,7 +53,7 @@ def test_an_error_of_lambda_is_a_refusal_and_leaves_the_delivery_to_the_sweeper(
     with stubber:
         with pytest.raises(InvokeRefused, match="TooManyRequestsException"):
             deliverers.invoke(*KEY)
-        assert not hand_over(deliverers.invoke, KEY)
+        assert not start_deliverer(deliverers, KEY)
 
 
 def test_an_unreachable_lambda_is_a_refusal(
@@ -85,7 +85,7 @@ def test_no_more_deliverers_are_started_than_may_run_at_once(accepted: bool) -> 
     with stubber:
         for seconds in (0, 10, 9, 1, 0, 9, 1):
             clock.pass_seconds(seconds)
-            hand_over(deliverers.invoke, KEY)
+            start_deliverer(deliverers, KEY)
     assert [(at - began) / 1000 for at in asked_at] == [0, 10, 20, 30]
 
 
@@ -94,4 +94,4 @@ def test_where_lambda_bounds_them_any_number_is_started(stubbed: tuple[LambdaDel
     for _ in range(300):
         stubber.add_response("invoke", {"StatusCode": 202})
     with stubber:
-        assert all(hand_over(deliverers.invoke, KEY) for _ in range(300))
+        assert all(start_deliverer(deliverers, KEY) for _ in range(300))

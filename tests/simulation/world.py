@@ -296,7 +296,7 @@ class World:
         use_case = SweepJobs(
             jobs=self.jobs,
             images=self.images,
-            workers=SimWorkers(self),
+            start=self.start(),
             clock=self.clock(),
             jitter=self.dice.random,
             timing=TIMING,
@@ -307,7 +307,7 @@ class World:
 
     def webhook(self, snapshot: Snapshot, sender: Process) -> None:
         """Deliver to the webhook function; raises what the worker hears."""
-        use_case = RecordProgress(jobs=self.jobs, workers=SimWorkers(self), clock=self.clock(), timing=TIMING)
+        use_case = RecordProgress(jobs=self.jobs, start=self.start(), clock=self.clock(), timing=TIMING)
         token = CURRENT.set(None)
         self.speaking = sender
         try:

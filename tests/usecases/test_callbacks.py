@@ -9,7 +9,8 @@ from darkroom.domain.errors import InvalidInput
 from darkroom.domain.job import Job, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver, ReceiverPolicy
 from darkroom.usecases.deliver_callback import DeliverCallback
-from darkroom.usecases.enqueue_callback import EnqueueCallback, RedeliverCallbacks
+from darkroom.usecases.enqueue_callback import EnqueueCallback
+from darkroom.usecases.redeliver_callbacks import RedeliverCallbacks
 from darkroom.usecases.replay_callback import ReplayCallback
 from darkroom.wire.receivers import receiver
 
@@ -188,7 +189,7 @@ def test_a_delivery_whose_deliverer_always_dies_is_given_up_too() -> None:
     assert waits == [0, *(max(60, wait) for wait in SCHEDULE_S), 60]
     stored = post.stored(delivery)
     assert (stored.state, stored.attempts) == (DeliveryState.GIVEN_UP, 10)
-    assert stored.last_error == "the try never ended"
+    assert stored.last_error == "the attempt never ended"
     assert len(deadly.sent) == 10
 
 

@@ -6,8 +6,9 @@ import pytest
 from darkroom.domain.errors import Contention, JobNotFound, Superseded
 from darkroom.domain.job import Job, Status
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
-from darkroom.usecases.change_job import TRIES
+from darkroom.usecases.change_job import ATTEMPTS
 from darkroom.usecases.record_progress import RecordProgress
+from darkroom.usecases.start_worker import StartWorker
 
 from testing.builders import NOW, TIMING, a_case, a_job, a_snapshot
 from testing.fakes import ManualClock, MemoryJobs, RecordedWorkers
@@ -27,7 +28,12 @@ class Desk:
         self.jobs.create(a_job(CASE), CASE)
 
     def record(self, snapshot: Snapshot) -> Job:
-        use_case = RecordProgress(jobs=self.jobs, workers=self.workers, clock=ManualClock(NOW), timing=TIMING)
+        use_case = RecordProgress(
+            jobs=self.jobs,
+            start=StartWorker(jobs=self.jobs, workers=self.workers),
+            clock=ManualClock(NOW),
+            timing=TIMING,
+        )
         return use_case(snapshot, webhook_url=URL)
 
 
@@ -45,14 +51,14 @@ def test_a_repeated_snapshot_is_not_written_again() -> None:
 
 def test_a_lost_write_is_decided_again_on_what_won() -> None:
     desk = Desk()
-    desk.jobs.lost_writes = TRIES - 1
+    desk.jobs.lost_writes = ATTEMPTS - 1
     job = desk.record(CLAIM)
-    assert (job.status, job.version) == (Status.GENERATING, TRIES + 1)
+    assert (job.status, job.version) == (Status.GENERATING, ATTEMPTS + 1)
 
 
 def test_losing_every_write_is_contention() -> None:
     desk = Desk()
-    desk.jobs.lost_writes = TRIES
+    desk.jobs.lost_writes = ATTEMPTS
     with pytest.raises(Contention):
         desk.record(CLAIM)
 

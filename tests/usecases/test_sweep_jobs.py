@@ -9,6 +9,7 @@ from darkroom.domain.caller_actions import cancel
 from darkroom.domain.errors import Busy, StorageFailed
 from darkroom.domain.job import Job, Status
 from darkroom.domain.snapshot import SnapshotKind, apply
+from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 from testing.builders import NOW, PRICE, TIMING, a_case, a_job, a_snapshot, keys_of
@@ -31,7 +32,7 @@ class World:
             jobs=self.jobs,
             images=self.images,
             jitter=lambda: 0.0,
-            workers=self.workers,
+            start=StartWorker(jobs=self.jobs, workers=self.workers),
             clock=self.clock,
             timing=TIMING,
             webhook_url="https://api.example/hook",

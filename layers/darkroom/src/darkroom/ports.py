@@ -1,4 +1,4 @@
-"""What the core needs from outside. Each promise is held by tests/contract on fake and adapter."""
+"""The ports: what the core needs from outside. tests/contract holds each fake and adapter to its port."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,43 +14,42 @@ from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot
 
 type Clock = Callable[[], int]
-"""Now, in epoch milliseconds."""
+"""Return the time in epoch milliseconds."""
 
 type NewId = Callable[[], str]
-"""A fresh id that nobody can guess."""
+"""Return a new id that nobody can guess."""
 
 type Jitter = Callable[[], float]
-"""A random number in [0, 1)."""
+"""Return a random number in [0, 1)."""
 
 
 class JobStore(Protocol):
-    """Where jobs and the cases they were made from are kept."""
+    """The store of jobs and their cases. A version is stored only over the version before it."""
 
     def create(self, job: Job, case: Case) -> bool:
-        """Store both or neither; False when the case has a job already. Raises CaseTooLarge, Busy."""
+        """Store both or neither; return False when the case has a job. Raise CaseTooLarge or Busy."""
 
     def check_size(self, job: Job, case: Case) -> None:
         """Raise CaseTooLarge when the two are too large to be stored."""
 
     def get(self, case_id: str) -> Job:
-        """The latest version, never a stale one; raises JobNotFound."""
+        """Return the latest version, never a stale one; raise JobNotFound."""
 
     def get_case(self, job: Job) -> Case:
-        """What was submitted; raises JobNotFound."""
+        """Return the case that the current run uses; raise JobNotFound."""
 
     def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
-        """Replace the version before `job`'s; raises Contention when that is not the stored one.
-
-        Raises CaseTooLarge, having stored nothing, when it would not fit; Busy.
+        """Store `job` over the version before it; raise Contention when another version is stored.
 
         With something `beside` it both are stored or neither: the case of a new revision or of a
-        replaced job, or what a run has told of itself.
+        replaced job, or a run's log. Raise CaseTooLarge when the item is too large, or Busy. Nothing
+        is stored when an error is raised.
         """
 
     def run_logs(self, job: Job) -> Sequence[RunLog]:
-        """What the latest runs of `job` have told, in their order; those that told nothing are left out.
+        """Return the logs of the latest runs of `job`, in their order; raise Contention.
 
-        Raises Contention.
+        A run that has sent no events has no log.
         """
 
     def due(self, now: int, limit: int) -> Sequence[str]:
@@ -58,37 +57,37 @@ class JobStore(Protocol):
 
 
 class DailyLimit(Protocol):
-    """Number of cases that each caller may submit, or retry at a price, on one day."""
+    """The daily limit: the number of cases that a caller may submit, or retry at a price, on one day."""
 
     def take(self, caller: str, now: int) -> None:
-        """Count one more case of `caller`; raises DailyLimitReached when that would be too many."""
+        """Count one more case of `caller`; raise DailyLimitReached when it would exceed the limit."""
 
 
 class CounterStore(Protocol):
-    """Where it is counted what became of jobs."""
+    """The counters that the metrics of the deployment are made from."""
 
     def add(self, job: Job, tally: Tally, *, at: int) -> bool:
-        """Count `tally` at that time, once for each version of a job: False when it was before.
+        """Count `tally` at that time; return False when this version of the job is counted already.
 
-        Raises Contention.
+        Raise Contention.
         """
 
     def totals(self, window: Window, *, now: int) -> Totals:
-        """What was counted in the window up to `now`; raises Contention."""
+        """Return what was counted in the window up to `now`; raise Contention."""
 
 
 class WorkerInvoker(Protocol):
-    """Starts workers."""
+    """The way to start workers."""
 
     def invoke(self, order: WorkOrder) -> None:
-        """Hand `order` to a worker, at least once, soon; raises InvokeRefused."""
+        """Hand `order` to a worker, at least once and soon; raise InvokeRefused."""
 
 
 class SnapshotChannel(Protocol):
-    """Takes a worker's snapshots to the webhook."""
+    """The way of a worker's snapshots to the webhook."""
 
     async def send(self, snapshot: Snapshot, url: str) -> None:
-        """Deliver once; raises Superseded or Cancelled when the run must stop, else Undeliverable."""
+        """Send once; raise Superseded or Cancelled when the run must stop, else Undeliverable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,56 +140,56 @@ class ImageProcessor(Protocol):
 
 
 class ImageStore(Protocol):
-    """Where a worker puts pictures."""
+    """The store of pictures, for a worker."""
 
     async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
-        """Store it durably before returning; raises StorageFailed."""
+        """Store the picture and return when it is durable; raise StorageFailed."""
 
     async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
-        """The keys of all pictures of a job; raises StorageFailed."""
+        """Return the keys of all pictures of a job; raise StorageFailed."""
 
 
 class ImageIndex(Protocol):
-    """What is stored, for those that do not wait for several things at once."""
+    """The list of stored pictures, for functions that are not asynchronous."""
 
     def keys(self, case_id: str, job_id: str) -> Sequence[str]:
-        """The keys of all pictures of a job; raises StorageFailed."""
+        """Return the keys of all pictures of a job; raise StorageFailed."""
 
 
 class Outbox(Protocol):
-    """What callers' receivers are to be told, and what became of it."""
+    """The outbox: the callbacks to send, and what became of them."""
 
     def add(self, delivery: Delivery) -> bool:
-        """Store it; False when there is one of this version of the job already."""
+        """Store the delivery; return False when there is one of this version of the job already."""
 
     def get(self, case_id: str, job_id: str, version: int) -> Delivery:
-        """The delivery, never a stale one; raises DeliveryNotFound."""
+        """Return the delivery, never a stale one; raise DeliveryNotFound."""
 
     def save(self, delivery: Delivery, *, over: Delivery) -> None:
-        """Replace `over`; raises Contention when that is not the stored one."""
+        """Store the delivery over `over`; raise Contention when another one is stored."""
 
     def due(self, now: int, limit: int) -> Sequence[tuple[str, str, int]]:
-        """Case id, job id and version of at most `limit` that are due, the longest overdue first."""
+        """Return case id, job id and version of at most `limit` due ones, the longest overdue first."""
 
     def of_job(self, job: Job) -> Sequence[Delivery]:
-        """The latest deliveries of `job`, in the order of their versions; raises Contention."""
+        """Return the latest deliveries of `job`, in the order of their versions; raise Contention."""
 
     def set_gone(self, delivery: Delivery) -> None:
-        """Its receiver wants no more of its job."""
+        """Store that the receiver wants no more callbacks of the delivery's job."""
 
     def is_gone(self, delivery: Delivery) -> bool:
-        """Whether it has said so, to this delivery or another of the job."""
+        """Return whether that is stored for the delivery's job."""
 
 
 class DelivererInvoker(Protocol):
-    """Starts deliverers."""
+    """The way to start deliverers."""
 
     def invoke(self, case_id: str, job_id: str, version: int) -> None:
-        """Have a delivery tried, at least once, soon; raises InvokeRefused."""
+        """Start a deliverer for a delivery, at least once and soon; raise InvokeRefused."""
 
 
 class CallbackSender(Protocol):
-    """Reaches callers' receivers."""
+    """The way of callbacks to their receivers."""
 
     def send(self, delivery: Delivery) -> ReceiverResponse:
-        """Try once; every failure is an answer."""
+        """Send once; a failure is a response with an error."""

@@ -1,1 +1,1 @@
-"""The rules of a job, pure: no I/O, no clock, no randomness, no library outside the standard one."""
+"""The rules of a job: pure functions on frozen data, without I/O, clock or randomness."""

@@ -1,4 +1,4 @@
-"""Who may do what: the scopes of a token, and the one case a share link is for."""
+"""Who may do what: the scopes of a token, and the one case that a share link is for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from darkroom.domain.errors import Forbidden
 
 
 class Scope(StrEnum):
-    """What a token allows."""
+    """A permission of a token."""
 
     SUBMIT = "submit"
-    """Spend: submit, replace, retry and cancel cases."""
+    """Spend money: submit, replace, retry and cancel cases."""
     READ = "read"
     """See jobs and pictures."""
     OPERATE = "operate"
-    """See how the deployment does."""
+    """See the metrics of the deployment."""
     RETRY = "retry"
-    """Retry what failed, without submitting: for share links."""
+    """Retry what failed, without submitting. Share links have it."""
 
 
 _INCLUDED: Mapping[Scope, frozenset[Scope]] = {Scope.SUBMIT: frozenset({Scope.RETRY})}
@@ -33,13 +33,13 @@ class Access:
 
     @property
     def is_guest(self) -> bool:
-        """True for who may retry what failed and submit nothing: somebody else pays."""
+        """True for a caller who may not submit: somebody else pays for what a guest retries."""
         return Scope.SUBMIT not in self.scopes
 
     def check(self, scope: Scope, case_id: str | None = None) -> None:
-        """Raise Forbidden unless `scope` is allowed, for `case_id` where one is concerned.
+        """Raise Forbidden unless `scope` is allowed, for `case_id` if the request names a case.
 
-        To be called before anything is looked up: the answer must not tell whether a case exists.
+        Call it before anything is looked up: a refusal must not tell whether a case exists.
         """
         allowed = self.scopes.union(*(_INCLUDED.get(each, frozenset()) for each in self.scopes))
         if scope not in allowed or self.case_id not in (None, case_id):

@@ -1,4 +1,7 @@
-"""Pictures that reached storage and were never reported: a later run, or the sweeper, takes them over."""
+"""Adoption: take over pictures that a lost run stored and did not report.
+
+A later run adopts after its claim; the sweeper adopts before it reschedules or ends a job.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,10 +10,10 @@ from darkroom.domain.job import Job
 
 
 def adopted(digests: Mapping[str, str], keys: Iterable[str], *, case_id: str, job_id: str) -> dict[str, str]:
-    """Shot id → stored key, for each shot of `digests` (shot id → digest) that has a picture of its prompt.
+    """Return shot id → stored key, for each shot of `digests` (shot id → digest) with a picture in `keys`.
 
-    Of several the lowest run's counts, so that everybody who adopts chooses the same. A picture of
-    another prompt, or of another job of the case, is none.
+    A picture counts only for the job and the prompt that it was made for. Of several pictures of one
+    shot the lowest run's is chosen, so that everybody who adopts chooses the same.
     """
     keys = list(keys)
     found: dict[str, str] = {}
@@ -27,6 +30,6 @@ def adopted(digests: Mapping[str, str], keys: Iterable[str], *, case_id: str, jo
 
 
 def adopt(job: Job, keys: Iterable[str]) -> dict[str, str]:
-    """The images of `job` with those in storage added; what is recorded already wins."""
+    """Return the images of `job` and those in storage; an image that is already recorded wins."""
     found = adopted(job.digests, keys, case_id=job.case_id, job_id=job.job_id)
     return {**found, **job.images}

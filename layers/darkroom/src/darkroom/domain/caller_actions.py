@@ -1,4 +1,4 @@
-"""What a caller may ask of a job that exists: cancel it, retry what failed, replace it."""
+"""What a caller may do to a job: cancel it, retry what failed, replace it."""
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
@@ -17,20 +17,20 @@ from darkroom.domain.job import REVISION_SPARE, Job, Status, job_shot, open_job,
 from darkroom.domain.timing import Timing
 
 GUEST_RETRIES = 3
-"""Retries of a job that its guests have, until its owner retries it."""
+"""Number of retries that guests of a job have until its owner retries it."""
 
 
 def check_state(job: Job | None, seen: Container[str] | None) -> None:
-    """Raise StaleVersion unless the state of `job` is among those in `seen`; None allows any, and no job."""
+    """Raise StaleVersion unless `seen` holds the tag of `job`. None allows every state, and no job at all."""
     if seen is not None and (job is None or job.tag not in seen):
         raise StaleVersion("the job is in no state that If-Match names")
 
 
 def cancel(job: Job, *, now: int) -> Job:
-    """The cancelled job, or `job` itself when it has ended already. Pictures made so far stay.
+    """Return the cancelled job, or `job` itself when it has ended already. Its pictures stay.
 
-    A worker that has claimed the run keeps its lease until it says that it has stopped; when it never
-    does, the sweeper looks after what it left.
+    A worker that has claimed the run keeps its lease until it reports that it has stopped. If it never
+    does, the sweeper takes over what it left when the lease ends.
     """
     if not job.is_open:
         return job
@@ -53,11 +53,12 @@ def retry(
     max_cost_micro_usd: int | None = None,
     guest: bool = False,
 ) -> tuple[Job, Case | None]:
-    """Another run for the shots without a picture, some with another description, or for more money.
+    """Return the job with another run for the shots without a picture, and the case if it must be stored.
 
-    The case comes back when it must be stored: it has changed, or is not kept for as long as the run
-    may take. Retries and the deadline start anew. Raises JobOpen, StillStopping, NothingToRetry,
-    InvalidInput, or Forbidden when a `guest` may not.
+    `descriptions` replaces those of some shots, `max_cost_micro_usd` the cost limit. The case must be
+    stored when it has changed, or when it is not kept as long as the new deadline. The sweeper's retries,
+    the lost runs and the deadline start anew. Raise JobOpen, StillStopping, NothingToRetry, InvalidInput,
+    or Forbidden when a `guest` may not retry.
     """
     if guest and job.status is Status.CANCELLED:
         raise Forbidden("the job was cancelled; only who may submit can start it again")
@@ -105,8 +106,9 @@ def retry(
 def counts_as_a_case(job: Job, *, guest: bool) -> bool:
     """Return whether a retry of `job` counts to the daily limit like a new case.
 
-    One does that spends again what was spent before: of a job that was cancelled, or that has paid for
-    requests without a picture since it was last retried. So does a guest's, who has no limit of an own.
+    It does when it may spend again what was spent before: the job was cancelled, or has paid for requests
+    without a picture since its last retry. A guest's retry always counts, since guests have no limit of
+    their own.
     """
     return guest or job.status is Status.CANCELLED or job.wasted_micro_usd > job.wasted_at_retry
 
@@ -114,9 +116,9 @@ def counts_as_a_case(job: Job, *, guest: bool) -> bool:
 def replacement(
     job: Job, case: Case, *, job_id: str, salt: str, now: int, timing: Timing, caller: str = ""
 ) -> Job:
-    """A new job in the place of one that has ended. Raises JobOpen, StillStopping.
+    """Return a new job in the place of one that has ended; raise JobOpen or StillStopping.
 
-    Run and version go on from the old job's, so that no answer of the two can be mistaken.
+    Run and version continue those of the old job, so that no snapshot or tag of the two can be mixed up.
     """
     _check_stopped(job, now=now, timing=timing)
     new = open_job(case, job_id=job_id, salt=salt, now=now, timing=timing, caller=caller)

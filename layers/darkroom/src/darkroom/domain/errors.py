@@ -7,7 +7,7 @@
     │   ├── CaseTooLarge            no item of the table could hold the case
     │   ├── BadSignature
     │   ├── Forbidden               the token does not allow it
-    │   ├── DailyLimitReached              the caller has submitted and retried enough cases for today
+    │   ├── DailyLimitReached       the caller has submitted and retried enough cases for today
     │   ├── JobNotFound
     │   ├── DeliveryNotFound
     │   ├── ImageNotFound
@@ -20,7 +20,7 @@
     │   ├── StaleVersion            the job is not the one the caller saw
     │   ├── Superseded              a run that no longer owns the job
     │   └── Cancelled               the job was cancelled: its worker must stop
-    ├── Contention              a conditional write lost too often; try again
+    ├── Contention              a conditional write lost too often; send again
     │   └── Busy                    the table has no capacity for the request now
     ├── InvokeRefused           the worker could not be started
     ├── Undeliverable           a snapshot did not reach the webhook
@@ -28,7 +28,7 @@
         ├── Throttled               retryable, perhaps not before `retry_after`
         ├── Overloaded              retryable
         ├── TimedOut                retryable
-        ├── NoImage                 retryable: an answer without a picture and without a refusal
+        ├── NoImage                 retryable: a response without a picture and without a refusal
         ├── BadImage                retryable: bytes that are no picture
         ├── StorageFailed           retryable
         ├── DeadlineExceeded        retryable: no time was left to make it
@@ -42,7 +42,7 @@
         ├── Misconfigured           a setting that the model does not take
         └── ModelRetired
 
-`code` is what callers see. The HTTP status of each class is in `api.py`.
+Callers see `code`. The HTTP status of each class is in `api/responses.py`.
 """
 
 from collections.abc import Sequence
@@ -50,10 +50,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 MAX_FIELDS = 20
-"""Wrong fields that one error names."""
+"""Number of wrong fields that one error names."""
 
 MAX_QUOTED = 200
-"""Characters of one field's path or message that an error quotes."""
+"""Number of characters of a field's path or message that an error quotes."""
 
 
 def shortened(text: str, limit: int = MAX_QUOTED) -> str:
@@ -62,9 +62,9 @@ def shortened(text: str, limit: int = MAX_QUOTED) -> str:
 
 
 class DarkroomError(Exception):
-    """An unexpected error. It is the root of all others.
+    """An unexpected error, and the root of all others.
 
-    `code` names the class to callers and `advice` tells them what to do; both are in the API reference.
+    `code` names the class to callers. `advice` says what to do about it; the API reference shows both.
     The message is safe to show and to log.
     """
 
@@ -78,7 +78,7 @@ class RequestError(DarkroomError):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One wrong field: its path in the body (``evidence.3.id``), and what is allowed there."""
+    """One wrong field: its path in the body, such as `evidence.3.id`, and what is allowed there."""
 
     field: str
     message: str
@@ -131,7 +131,7 @@ class Forbidden(RequestError):
 
 
 class DailyLimitReached(RequestError):
-    """The caller has submitted and retried enough for a day. `seconds` is when the next day begins."""
+    """The caller's daily limit is reached. The next day begins in `seconds`."""
 
     code = "daily_limit"
     advice = "Submit or retry again after `Retry-After`, or ask the operator for a higher `CasesPerDay`."
@@ -173,7 +173,7 @@ class RouteNotFound(RequestError):
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, the method does not. `allowed` lists those that do."""
+    """The path exists, but not with this method. `allowed` lists the methods it has."""
 
     code = "method_not_allowed"
     advice = "Use a method that the header `Allow` names."
@@ -191,14 +191,14 @@ class CaseConflict(RequestError):
 
 
 class Superseded(RequestError):
-    """The run that speaks no longer owns the job: it must stop and not try again."""
+    """The sender of the snapshot no longer owns the job. It must stop and not send again."""
 
     code = "superseded"
     advice = "Stop the run: another run owns the job. Only workers receive it."
 
 
 class Cancelled(RequestError):
-    """The job was cancelled: the worker stops, says what it has made, and does not try again."""
+    """The job was cancelled. The worker stops and sends its last snapshot."""
 
     code = "cancelled"
     advice = "Stop the run and send its last snapshot. Only workers receive it."
@@ -212,7 +212,7 @@ class JobOpen(RequestError):
 
 
 class StillStopping(RequestError):
-    """The cancelled job's worker may still be running. `seconds` is when to try again."""
+    """The cancelled job's worker may still be running. Send the request again in `seconds`."""
 
     code = "still_stopping"
     advice = "Send the request again after `Retry-After`."
@@ -237,7 +237,7 @@ class StaleVersion(RequestError):
 
 
 class Contention(DarkroomError):
-    """Others kept writing the same job; the same request may be sent again."""
+    """Other writers kept changing the same item. The same request may be sent again."""
 
     code = "contention"
     advice = "Send the same request again after `Retry-After`."
@@ -251,14 +251,14 @@ class Busy(Contention):
 
 
 class InvokeRefused(DarkroomError):
-    """The worker could not be started; the sweeper will."""
+    """The worker could not be started. The sweeper starts it later."""
 
     code = "invoke_refused"
     advice = "Nothing: the sweeper starts the worker within a minute or two."
 
 
 class Undeliverable(DarkroomError):
-    """A snapshot did not reach the webhook. `retryable` says whether another try can help."""
+    """A snapshot did not reach the webhook. `retryable` says whether another attempt can help."""
 
     code = "undeliverable"
     advice = "Nothing: the next snapshot says everything again."
@@ -271,11 +271,9 @@ class Undeliverable(DarkroomError):
 class ShotError(DarkroomError):
     """One picture could not be made.
 
-    `retryable` says whether the same request may succeed later, `max_tries` how often one run asks
-    at most, `billed` whether the provider may charge for the request that ended so, `retry_after`
-    what delay in seconds the server named.
-
-    A class says whether its errors are billed as a rule; whoever raises one may know better.
+    `retryable`: whether the same request may succeed later. `max_tries`: number of requests of one run.
+    `retry_after`: delay in seconds that the server asked for. `billed`: whether the provider may charge
+    for the failed request; the class has the usual value, and the raiser may set another.
     """
 
     code = "failed"
@@ -320,7 +318,7 @@ class TimedOut(ShotError):
 
 
 class NoImage(ShotError):
-    """An answer without a picture and without a refusal."""
+    """The response holds neither a picture nor a refusal."""
 
     code = "no_image"
     advice = "Retry the job; if the code returns, change the description."
@@ -330,7 +328,7 @@ class NoImage(ShotError):
 
 
 class BadImage(ShotError):
-    """An answer whose body or picture cannot be read."""
+    """The body of the response, or the picture in it, cannot be read."""
 
     code = "bad_image"
     advice = "Retry the job."
@@ -426,6 +424,6 @@ class ModelRetired(ShotError):
 
 
 def tree(kind: type[DarkroomError]) -> list[type[DarkroomError]]:
-    """Return `kind` and every class of this file that is derived from it, in the order of the file."""
+    """Return `kind` and every class of this file derived from it, in the order of the file."""
     derived = [each for each in kind.__subclasses__() if each.__module__ == __name__]
     return [kind, *(one for each in derived for one in tree(each))]

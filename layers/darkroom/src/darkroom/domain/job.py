@@ -1,7 +1,7 @@
-"""The job of a case: its states, the moves between them, and who must next look at it.
+"""The job of a case: its states, the transitions between them, and when somebody must next look at it.
 
-A job is frozen; a move returns the next version. Whoever stores it does so only over the version
-it was derived from, so of two writers one wins and the other decides again.
+A job is frozen; a transition returns its next version. A version is stored only over the version it was
+derived from, so of two writers one wins and the other decides again.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from darkroom.domain.timing import Timing
 
 
 class Status(StrEnum):
-    """Where a job stands."""
+    """State of a job."""
 
     PENDING = "pending"
     GENERATING = "generating"
@@ -28,7 +28,7 @@ class Status(StrEnum):
 
 
 OPEN = frozenset({Status.PENDING, Status.GENERATING})
-"""Something still happens to these by itself; the others have ended."""
+"""States that a job leaves by itself. The others are ends."""
 
 _ENDS = frozenset({Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELLED})
 
@@ -40,26 +40,26 @@ ALLOWED: Mapping[Status, frozenset[Status]] = {
     Status.FAILED: frozenset({Status.PENDING}),  # retry
     Status.CANCELLED: frozenset({Status.PENDING, Status.CANCELLED}),  # retry; the worker has stopped
 }
-"""Every move there is."""
+"""Every transition there is."""
 
 
 REVISION_SPARE = 86_400_000
-"""A version of the case is kept so long beyond its deadline, for retries that change nothing."""
+"""Milliseconds that a version of the case is kept after its deadline, for retries that change nothing."""
 
 
 class IllegalTransition(AssertionError):
-    """A move that is not in the table: a defect of ours, never of a caller."""
+    """A transition that is not in the table: a defect of Darkroom, never of a caller."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobShot:
-    """What the job itself knows of a shot; its description stays with the request."""
+    """What the job itself holds of a shot. The description is stored with the case."""
 
     id: str
     kind: ShotKind
     name: str
     digest: str
-    """Name of its prompt in storage keys. Computed once, here; everybody else copies it."""
+    """Name of its prompt in storage keys. It is computed here only; everybody else copies it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +72,13 @@ class Failure:
 
     @classmethod
     def of(cls, error: ShotError) -> Self:
-        """The failure that a caller sees for `error`."""
+        """Return the failure that a caller sees for `error`."""
         return cls(code=error.code, message=str(error), retryable=error.retryable)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Times are epoch milliseconds, money is millionths of a US dollar."""
+    """The state of a case's pictures. Times are epoch milliseconds, money is millionths of a US dollar."""
 
     case_id: str
     job_id: str
@@ -87,61 +87,62 @@ class Job:
     shots: tuple[JobShot, ...]
     created_at: int
     scheduled_at: int
-    """When the current run was last handed to a worker."""
+    """Time at which the current run was handed to a worker."""
     deadline_at: int
     due_at: int | None
-    """When somebody must next look at it: at an open job, or a cancelled one whose worker may be alive."""
+    """Time at which the sweeper must look at the job; None for one that has ended and has no worker."""
     run: int = 1
     version: int = 1
     hop: int = 0
+    """Position of the run in its chain of runs that started one another."""
     claim: str | None = None
-    """The token of the worker that owns the run."""
+    """Random token of the worker that owns the run."""
     lease_until: int | None = None
-    """Until then that worker may be alive; None when nobody has claimed, or the worker has stopped."""
+    """Time until which that worker may be alive; None before a claim and after the worker has stopped."""
     sequence: int = 0
-    """The highest snapshot applied from that worker."""
+    """Number of the latest snapshot applied from that worker."""
     latency: int | None = None
-    """How long that snapshot took from the worker, in milliseconds."""
+    """Milliseconds from the sending of that snapshot to its arrival."""
     settled_at_claim: int = 0
-    """How many shots were done or failed when the run was claimed: what it adds is its progress."""
+    """Number of shots that were done or failed when the run was claimed. The rest is its progress."""
     started_at: int | None = None
     completed_at: int | None = None
     images: Mapping[str, str] = field(default_factory=dict)
-    """Shot id → storage key. Only ever grows."""
+    """Shot id → storage key. It only ever grows."""
     failures: Mapping[str, Failure] = field(default_factory=dict)
-    """Shot id → why it has no picture; never an id that has one."""
+    """Shot id → why it has no picture. It never holds an id that is in `images`."""
     retry_count: int = 0
-    """How often the sweeper has armed it again."""
+    """Number of runs that the sweeper has scheduled in place of others."""
     lost_runs: int = 0
-    """How many of its runs were claimed and lost, or ended no shot: only these count to the maximum."""
+    """Number of runs that were claimed and then lost, or finished no shot. Only these have a maximum."""
     revision: int = 0
-    """Number of the case's version that the current run is made from; a retry that changes it adds one."""
+    """Number of the stored case that the current run uses. A retry that changes the case adds one."""
     revision_until: int = 0
-    """The latest deadline that version is kept for, in epoch milliseconds; later ones need another."""
+    """Latest deadline for which that stored case is kept. A later one needs a new revision."""
     retries: int = 0
-    """Number of retries, whoever asked for them."""
+    """Number of retries, by the owner and by guests."""
     guest_retries: int = 0
     """Number of retries by guests since the owner's last one."""
     wasted_at_retry: int = 0
-    """Cost of requests without a picture up to the last retry, in micro-USD."""
+    """Cost of requests without a picture up to the last retry."""
     last_error: str | None = None
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
     max_cost_micro_usd: int | None = None
-    """What the caller allows it to cost."""
+    """Most that the caller allows the job to cost."""
     price_micro_usd: int = 0
-    """Of a picture, as the latest worker said: what a lost one stored and did not report has cost."""
+    """Price of one picture at the latest worker. Pictures of a lost run that are adopted cost so much."""
     waiting_until: int | None = None
-    """When the quota has a start for it; None when it does not wait for the quota."""
+    """Time at which the quota has a start for it; None when it does not wait for the quota."""
     history: tuple[HistoryEntry, ...] = ()
-    """What happened to it, progress left out."""
+    """What happened to the job, without its progress."""
     history_omitted: int = 0
     caller: str = ""
-    """Who submitted it."""
+    """Name of the caller who submitted it."""
     salt: str = ""
-    """Random text that is part of each shot's digest. No answer shows it."""
+    """Secret text in the digest of each shot. No response shows it."""
     receiver: Receiver | None = None
-    """Who is told what becomes of it."""
+    """Where callbacks of the job are sent."""
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +151,7 @@ class Job:
 
     @property
     def tag(self) -> str:
-        """Names this state of this job."""
+        """Name of this version of this job, for `ETag` and `If-Match`."""
         return f"{self.job_id}.{self.version}"
 
     @property
@@ -160,27 +161,27 @@ class Job:
 
     @property
     def settled(self) -> int:
-        """How many shots are done or have failed."""
+        """Number of shots that are done or have failed."""
         return len(self.images) + len(self.failures)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The shots without a picture, failed or not."""
+        """Ids of the shots without a picture, failed or not."""
         return tuple(shot.id for shot in self.shots if shot.id not in self.images)
 
     def transition(self, status: Status, **changes: object) -> Self:
-        """The next version, in `status`; raises IllegalTransition for a move that is not in the table."""
+        """Return the next version, in `status`; raise IllegalTransition when the table does not allow it."""
         if status not in ALLOWED[self.status]:
             raise IllegalTransition(f"{self.status} -> {status}")
         return replace(self, status=status, version=self.version + 1, **changes)  # type: ignore[arg-type]
 
     def with_last_error(self, last_error: str) -> Self:
-        """The next version, with only a remark added."""
+        """Return the next version, with another `last_error` and no other change."""
         return self.transition(self.status, last_error=last_error)
 
 
 def open_job(case: Case, *, job_id: str, salt: str, now: int, timing: Timing, caller: str = "") -> Job:
-    """The first version of the job of a case: pending, armed, due after the grace."""
+    """Return the first version of a case's job: pending, its first run scheduled, due after the grace."""
     return Job(
         case_id=case.case_id,
         job_id=job_id,
@@ -200,7 +201,7 @@ def open_job(case: Case, *, job_id: str, salt: str, now: int, timing: Timing, ca
 
 
 def reschedule(job: Job, *, now: int, due_at: int, hop: int, **changes: object) -> Job:
-    """Hand the job to a new run. Whoever still speaks for the old one is superseded."""
+    """Return the job with a new run. Snapshots of earlier runs are superseded from now on."""
     return job.transition(
         Status.PENDING,
         run=job.run + 1,
@@ -216,7 +217,7 @@ def reschedule(job: Job, *, now: int, due_at: int, hop: int, **changes: object) 
 
 
 def end(job: Job, *, now: int, error: ShotError) -> Job:
-    """Give up what is missing: keep every picture, give every other shot without a reason `error`."""
+    """Return the job ended: every picture is kept, and every shot without a reason fails with `error`."""
     failure = Failure.of(error)
     failures = {**dict.fromkeys(job.missing, failure), **job.failures}
     return job.transition(
@@ -231,7 +232,7 @@ def end(job: Job, *, now: int, error: ShotError) -> Job:
 
 
 def outcome(*, total: int, done: int) -> Status:
-    """How a job ends when `done` of `total` shots have their picture."""
+    """Return the state in which a job ends when `done` of `total` shots have a picture."""
     if done == total:
         return Status.COMPLETED
     return Status.PARTIAL if done else Status.FAILED

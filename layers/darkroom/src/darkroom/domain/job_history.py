@@ -1,4 +1,4 @@
-"""Which move lies between two versions of a job, and the job that remembers it."""
+"""Add to a job's history what its last change was."""
 
 from dataclasses import replace
 
@@ -7,14 +7,15 @@ from darkroom.domain.job import Job, Status
 
 WORKER = "worker"
 SWEEPER = "sweeper"
+"""Names of who changed a job, in its history; any other name is a caller's."""
 
 
 def with_history(old: Job | None, new: Job, *, at: int, by: str) -> Job:
-    """`new` with what made it of `old` among its moves; mere progress is none."""
+    """Return `new` with an entry for the change from `old`; progress and a new remark get no entry."""
     action = _action(old, new, by)
     if action is None:
         return new
-    # Run and version of a replaced job go on, but its past is another's.
+    # The run and version of a replaced job are continued; its history is not.
     history = (*new.history, HistoryEntry(at=at, action=action, run=new.run, by=by))
     if len(history) <= MAX_HISTORY:
         return replace(new, history=history)

@@ -13,23 +13,23 @@ from darkroom.domain.errors import Refused
 from darkroom.domain.job import Job, Status
 
 FIRST = 10.0
-"""Milliseconds: the end of bucket 0."""
+"""Milliseconds at which bucket 0 ends."""
 GROWTH = 1.2
 BUCKETS = 102
-"""The last one begins above a week."""
+"""Number of buckets. The last one begins above a week."""
 
 
 def bucket(milliseconds: float) -> int:
-    """Which bucket holds a duration."""
+    """Return the bucket of a duration."""
     if milliseconds <= FIRST:
         return 0
     return min(BUCKETS - 1, math.ceil(math.log(milliseconds / FIRST, GROWTH) - 1e-9))
 
 
 def percentile(counts: Mapping[int, int], share: float) -> float | None:
-    """The duration in milliseconds that `share` of those counted do not exceed; None of none.
+    """Return the duration in milliseconds that `share` of those counted do not exceed; None without any.
 
-    Within a bucket durations are taken to be spread evenly.
+    Durations are assumed to be spread evenly within a bucket.
     """
     total = sum(counts.values())
     if not total:
@@ -45,17 +45,17 @@ def percentile(counts: Mapping[int, int], share: float) -> float | None:
 
 
 class Count(StrEnum):
-    """What is counted."""
+    """Name of a counter."""
 
     CASES = "cases"
     REQUESTED = "imagesRequested"
     COMPLETED = "imagesCompleted"
     FAILED = "imagesFailed"
-    """Without a picture at the job's end, for any reason but the next."""
+    """Shots without a picture at the job's end, except those that were refused."""
     REFUSED = "imagesRefused"
-    """The provider refuses to make it: another description is needed, not another try."""
+    """Shots that the provider refused: they need another description, not another attempt."""
     RETRIES = "retries"
-    """Runs that the sweeper armed again."""
+    """Runs that the sweeper scheduled in place of others."""
     COST = "costMicroUsd"
     WASTED = "wastedMicroUsd"
     ENDED_COMPLETED = "jobsCompleted"
@@ -74,62 +74,85 @@ _ENDINGS: Mapping[Status, Count] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Durations in milliseconds."""
+    """What one change of a job adds to the metrics. Durations in milliseconds."""
 
     counts: Mapping[Count, int] = field(default_factory=dict)
-    """Those that are not 0."""
+    """Counts that are not 0."""
     generation: int | None = None
-    """From the submission to the job's first ending."""
+    """Time from the submission to the job's first end."""
     webhook: int | None = None
-    """How long a snapshot took from the worker into the job."""
+    """Time from the sending of a snapshot to its being stored in the job."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether it adds nothing."""
+        """Whether the change adds nothing."""
         return not self.counts and self.generation is None and self.webhook is None
 
 
 def tally(old: Job | None, new: Job) -> Tally:
-    """What the change from `old` to `new` adds; `old` is None for a case's first job.
+    """Return what the change from `old` to `new` adds; `old` is None for the first job of a case.
 
-    The tallies of all versions of a job add up to what became of it, whichever versions are skipped.
+    The tallies of a job's changes add up to the same totals, whichever of its versions are skipped.
     """
-    counts: Counter[Count] = Counter()
     before = old if old is not None and old.job_id == new.job_id else None
-    if before is None:
-        counts[Count.CASES] = 1
-        counts[Count.REQUESTED] = len(new.shots)
-    counts[Count.COMPLETED] = len(new.images) - (len(before.images) if before else 0)
-    counts[Count.COST] = new.cost_micro_usd - (before.cost_micro_usd if before else 0)
-    counts[Count.WASTED] = new.wasted_micro_usd - (before.wasted_micro_usd if before else 0)
-    counts[Count.RETRIES] = max(0, new.retry_count - (before.retry_count if before else 0))
-    generation = None
-    if not new.is_open and (before is None or before.is_open):
-        counts[_ENDINGS[new.status]] = 1
-        refused = sum(failure.code == Refused.code for failure in new.failures.values())
-        counts[Count.REFUSED] = refused
-        counts[Count.FAILED] = len(new.failures) - refused
-        if new.status is not Status.CANCELLED and new.retries == 0 and new.completed_at is not None:
-            generation = new.completed_at - new.created_at
+    counts = _counts(before, new)
+    ends = not new.is_open and (before is None or before.is_open)
+    if ends:
+        counts |= _counts_of_end(new)
     return Tally(
         counts={count: number for count, number in counts.items() if number},
-        generation=generation,
-        webhook=new.latency if before is not None and _spoke(before, new) else None,
+        generation=_generation(new) if ends else None,
+        webhook=new.latency if before is not None and _is_snapshot(before, new) else None,
     )
 
 
-def _spoke(before: Job, new: Job) -> bool:
-    """Whether the change is a worker's snapshot."""
+def _counts(before: Job | None, new: Job) -> dict[Count, int]:
+    if before is None:
+        return {
+            Count.CASES: 1,
+            Count.REQUESTED: len(new.shots),
+            Count.COMPLETED: len(new.images),
+            Count.COST: new.cost_micro_usd,
+            Count.WASTED: new.wasted_micro_usd,
+            Count.RETRIES: new.retry_count,
+        }
+    return {
+        Count.COMPLETED: len(new.images) - len(before.images),
+        Count.COST: new.cost_micro_usd - before.cost_micro_usd,
+        Count.WASTED: new.wasted_micro_usd - before.wasted_micro_usd,
+        # A caller's retry starts the count of the sweeper's retries anew.
+        Count.RETRIES: max(0, new.retry_count - before.retry_count),
+    }
+
+
+def _counts_of_end(job: Job) -> dict[Count, int]:
+    refused = sum(failure.code == Refused.code for failure in job.failures.values())
+    return {
+        _ENDINGS[job.status]: 1,
+        Count.REFUSED: refused,
+        Count.FAILED: len(job.failures) - refused,
+    }
+
+
+def _generation(job: Job) -> int | None:
+    """Return the time from the submission to the end; None for a cancelled or retried job."""
+    if job.status is Status.CANCELLED or job.retries > 0 or job.completed_at is None:
+        return None
+    return job.completed_at - job.created_at
+
+
+def _is_snapshot(before: Job, new: Job) -> bool:
+    """Return whether the change is a worker's snapshot."""
     return new.claim is not None and (new.claim, new.sequence) != (before.claim, before.sequence)
 
 
 HOUR = 3_600_000
 STEP = 300_000
-"""Milliseconds: the short buckets, of which a window of one hour is made. The others are of hours."""
+"""Milliseconds of the short steps that a window of one hour is made of. Other windows are made of hours."""
 
 
 class Window(StrEnum):
-    """The span up to now; whole buckets, so up to one bucket longer than its name."""
+    """A span of time up to now, in whole steps: up to one step longer than its name says."""
 
     HOUR = "1h"
     DAY = "24h"
@@ -137,11 +160,11 @@ class Window(StrEnum):
 
     @property
     def step(self) -> int:
-        """How long its buckets are, in milliseconds."""
+        """Length of its steps, in milliseconds."""
         return STEP if self is Window.HOUR else HOUR
 
     def buckets(self, now: int) -> range:
-        """When its buckets begin, in epoch milliseconds; the last one holds `now`."""
+        """Return the beginnings of its steps, in epoch milliseconds; the last step holds `now`."""
         spans = {Window.HOUR: HOUR, Window.DAY: 24 * HOUR, Window.WEEK: 168 * HOUR}
         last = now - now % self.step
         return range(last - spans[self], last + 1, self.step)
@@ -149,7 +172,7 @@ class Window(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Durations in milliseconds, by bucket of the histogram."""
+    """What was counted in a window. Durations are counted by bucket."""
 
     counts: Counter[Count] = field(default_factory=Counter)
     generation: Counter[int] = field(default_factory=Counter)
@@ -157,12 +180,12 @@ class Totals:
 
     @property
     def success_rate(self) -> float | None:
-        """The share of the pictures decided on that were made; None when none was."""
+        """Share of the finished shots that have a picture; None without any finished shot."""
         return self._share(Count.COMPLETED)
 
     @property
     def failure_rate(self) -> float | None:
-        """The share of them that failed, refusals not among these."""
+        """Share of the finished shots that failed for another reason than a refusal."""
         return self._share(Count.FAILED)
 
     def _share(self, count: Count) -> float | None:
@@ -170,9 +193,9 @@ class Totals:
         return self.counts[count] / decided if decided else None
 
     def generation_percentile(self, share: float) -> float | None:
-        """Of the time from a submission to its job's first ending."""
+        """Return a percentile of the time from a submission to its job's first end, in milliseconds."""
         return percentile(self.generation, share)
 
     def webhook_percentile(self, share: float) -> float | None:
-        """Of the time a snapshot took from its worker into the job."""
+        """Return a percentile of the time from sending a snapshot to storing it, in milliseconds."""
         return percentile(self.webhook, share)

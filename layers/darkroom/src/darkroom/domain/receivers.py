@@ -1,4 +1,4 @@
-"""Who is told of a job, and of what."""
+"""Receivers of callbacks: their addresses, the events they get, and the hosts that are allowed."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class CallbackEvent(StrEnum):
-    """What has happened to a job."""
+    """Type of a callback message."""
 
     GENERATING = "image-job.generating"
     PROGRESS = "image-job.progress"
@@ -18,7 +18,7 @@ class CallbackEvent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """A caller's address, and what it wants to hear of."""
+    """Address to which a caller's callbacks are sent, and the events it gets."""
 
     url: str
     events: tuple[CallbackEvent, ...] = tuple(CallbackEvent)
@@ -26,20 +26,20 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiverPolicy:
-    """Where receivers may be."""
+    """Hosts at which receivers are allowed."""
 
     hosts: tuple[str, ...]
-    """Names; one that begins with `*.` is every name below it."""
+    """Host names. `*.example.com` allows every name below example.com."""
     private: bool = False
-    """Whether plain HTTP and private addresses are allowed: on a laptop only."""
+    """Whether plain HTTP and private addresses are allowed. Only for development on a laptop."""
 
     @property
     def schemes(self) -> tuple[str, ...]:
-        """How they may be spoken to."""
+        """URL schemes that are allowed."""
         return ("https", "http") if self.private else ("https",)
 
     def allows(self, host: str) -> bool:
-        """Whether a receiver may be at `host`."""
+        """Return whether a receiver may be at `host`."""
         host = canonical_host(host)
         names = map(canonical_host, self.hosts)
         return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in names)
@@ -50,12 +50,12 @@ _MAX_HOST = 253
 
 
 def canonical_host(host: str) -> str:
-    """Return the one form in which hosts are compared and reached: lower case, without the root's dot."""
+    """Return `host` in the form in which hosts are compared and reached: lower case, without a final dot."""
     return host.lower().removesuffix(".")
 
 
 def is_host_name(host: str) -> bool:
-    """Return whether a resolver takes `host`, which is in its canonical form."""
+    """Return whether DNS can resolve `host`, which is in its canonical form."""
     labels = host.split(".")
     return len(host) <= _MAX_HOST and all(
         _LABEL.fullmatch(label) and _is_decodable(label) for label in labels
@@ -63,7 +63,7 @@ def is_host_name(host: str) -> bool:
 
 
 def _is_decodable(label: str) -> bool:
-    """Return whether an international label (`xn--...`) stands for a text; any other label does."""
+    """Return whether a label is no international one (`xn--...`), or is one that decodes to a text."""
     if not label.startswith("xn--"):
         return True
     coded = label.removeprefix("xn--").encode()

@@ -1,4 +1,4 @@
-"""What the sweeper decides about a job that is due: end it, or hand it to another run."""
+"""What the sweeper decides about a job that is due: end it, or schedule another run."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from darkroom.domain.job import end as end_job
 from darkroom.domain.timing import Timing
 
 STUCK_AFTER = 600_000
-"""A job that generates longer than this since it was armed is stuck: an operator should know."""
+"""Milliseconds after which a generating job is stuck: an operator should know."""
 
 REASONS: Mapping[Status, str] = {
     Status.PENDING: "no worker claimed the run in time",
@@ -19,26 +19,26 @@ REASONS: Mapping[Status, str] = {
 
 
 def is_due(job: Job, now: int) -> bool:
-    """Whether the sweeper must act on it now; the index it was found in may lag behind the job."""
+    """Return whether the sweeper must act on the job now. The index it was found in may lag behind it."""
     return job.due_at is not None and job.due_at <= now
 
 
 def is_stuck(job: Job, now: int) -> bool:
-    """Whether it has been generating for too long."""
+    """Return whether the job has been generating for too long."""
     return job.status is Status.GENERATING and now - job.scheduled_at > STUCK_AFTER
 
 
 def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: float) -> Job:
-    """The next version of a due job; `stored` are the keys of its pictures in storage.
+    """Return the next version of a due job; `stored` are the keys of its pictures in storage.
 
-    Only runs that were claimed and lost count to the maximum: a run that nobody claimed has spent
-    nothing, and `deadline_at` bounds those.
+    Only runs that were claimed count as lost. A run that nobody claimed has spent nothing, and the
+    deadline bounds the number of those.
     """
     images = adopt(job, stored)
     failures = {shot_id: f for shot_id, f in job.failures.items() if shot_id not in images}
     unreported = (len(images) - len(job.images)) * job.price_micro_usd
     job = replace(job, images=images, failures=failures, cost_micro_usd=job.cost_micro_usd + unreported)
-    if job.status is Status.CANCELLED:  # its worker never said that it had stopped, and is dead by now
+    if job.status is Status.CANCELLED:  # its worker is dead: it never reported that it had stopped
         return job.transition(Status.CANCELLED, due_at=None, lease_until=None)
     reason = REASONS[job.status]
     lost_runs = job.lost_runs + (job.claim is not None)
@@ -55,7 +55,7 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
         return end_job(job, now=now, error=DeadlineExceeded("the job's deadline has passed"))
     if lost_runs > timing.max_lost_runs:
         return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {lost_runs} times"))
-    if job.waiting_until is not None:  # until it is claimed it keeps its place in the quota's queue
+    if job.waiting_until is not None:  # it keeps its place in the quota's queue until it is claimed
         return reschedule(job, now=now, due_at=now + timing.grace, hop=0, waiting_until=job.waiting_until)
     retries = job.retry_count + 1
     due_at = now + timing.grace + timing.backoff(retries, jitter)

@@ -1,35 +1,32 @@
-"""How long things may take: the waits, leases and limits of a job, checked against each other."""
+"""The waits, leases and limits of a job, checked against each other."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """All in milliseconds but `max_lost_runs` and `max_hops`.
-
-    Raises ValueError when two of them contradict each other: each rule keeps a guarantee.
-    """
+    """Durations in milliseconds, and two limits. ValueError when two of them contradict each other."""
 
     grace: int = 90_000
-    """How long a run that was armed may stay unclaimed before the sweeper arms the next one."""
+    """Time for which a scheduled run may stay unclaimed before the sweeper schedules the next one."""
     event_age: int = 60_000
-    """Lambda drops a worker's event that waited longer (`MaximumEventAgeInSeconds`)."""
+    """Age at which Lambda drops a worker's event (`MaximumEventAgeInSeconds`)."""
     worker_timeout: int = 300_000
-    """Lambda ends a worker that ran longer (`Timeout`)."""
+    """Time after which Lambda ends a worker (`Timeout`)."""
     lease: int = 330_000
-    """How long a claimed run owns its job; never renewed."""
+    """Time for which a claimed run owns its job. It is never renewed."""
     deadline: int = 86_400_000
-    """How long a job may stay open."""
+    """Time for which a job may stay open."""
     max_lost_runs: int = 3
-    """How many runs of a job may be lost, or end no shot, before the sweeper ends it."""
+    """Number of runs that may be lost, or finish no shot, before the job is ended."""
     max_hops: int = 8
-    """How many runs may start one another before the sweeper starts the next chain."""
+    """Number of runs that may start one another before the sweeper starts the next chain."""
     heartbeat: int = 10_000
-    """A worker that has nothing to say speaks this often, to hear whether to go on."""
+    """Time without news after which a worker sends a heartbeat, to learn whether to go on."""
     sweep_interval: int = 60_000
-    """How often the sweeper comes."""
+    """Time between two sweeps."""
     lease_margin: int = 15_000
-    """Clocks differ, and a worker may start a moment before its claim is stored."""
+    """Least by which a lease exceeds the worker's time-out, because clocks differ and claims take time."""
 
     def __post_init__(self) -> None:
         rules = {
@@ -48,9 +45,9 @@ class Timing:
             raise ValueError("; ".join(broken))
 
     def backoff(self, retries: int, jitter: float) -> int:
-        """Extra wait before the sweeper looks again: doubles with each retry, 15 min at most.
+        """Return the extra wait before the next sweep of a job: it doubles with each retry, to 15 minutes.
 
-        `jitter` in [0, 1) takes up to half of it away, so that jobs lost together do not return together.
+        `jitter` in [0, 1) takes away up to half, so that jobs lost together do not return together.
         """
         longest = min(self.grace * ((1 << retries) - 1), 900_000)
         return round(longest * (1 - jitter / 2))

@@ -1,1 +1,1 @@
-"""What Darkroom does, one verb a file, written against the ports."""
+"""The use cases: one verb a file, each serves one request. They know the outside only by the ports."""

@@ -1,4 +1,4 @@
-"""Stop a job: at once for the caller, within a heartbeat for its worker."""
+"""Cancel a job: at once for the caller, within a heartbeat for its worker."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from darkroom.usecases.change_job import change_job
 
 @dataclass(frozen=True, kw_only=True)
 class CancelJob:
-    """Answers the job; one that has ended already stays as it is. Raises JobNotFound,
-    Contention, and StaleVersion when its state is not among `seen`.
+    """Return the job, cancelled unless it had ended already.
+
+    Raise JobNotFound, Contention, or StaleVersion when the job's state is not among `seen`.
     """
 
     jobs: JobStore

@@ -1,4 +1,4 @@
-"""Read, decide, write over what was read: and decide again on what won when somebody was faster."""
+"""Change a job: read it, decide, and write over what was read; decide again when another writer won."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.ports import JobStore
 
-TRIES = 5
-"""A job has one live worker and is swept once a minute, so losing twice in a row is already rare."""
+ATTEMPTS = 5
+"""Number of writes. A job has one live worker and is swept once a minute, so two lost in a row are rare."""
 
 type Decision = Callable[[Job], tuple[Job, Case | RunLog | None]]
-"""The next version of a job, and what is stored with it; the job itself for no change."""
+"""Return the next version of a job and what is stored with it; the same job for no change."""
 
 
 def change_job(jobs: JobStore, case_id: str, decide: Decision) -> Job:
-    """The job as it is stored after `decide`; raises Contention after `TRIES` lost writes, Busy."""
-    for _ in range(TRIES):
+    """Return the job as stored after `decide`; raise Contention after `ATTEMPTS` lost writes, or Busy."""
+    for _ in range(ATTEMPTS):
         job = jobs.get(case_id)
         changed, beside = decide(job)
         if changed is job:
@@ -25,7 +25,7 @@ def change_job(jobs: JobStore, case_id: str, decide: Decision) -> Job:
         try:
             jobs.save(changed, beside)
         except Busy:
-            raise  # the client has waited and tried already; another write at once would be refused, too
+            raise  # the client has waited and sent again already: another write now would be refused too
         except Contention:
             continue
         return changed

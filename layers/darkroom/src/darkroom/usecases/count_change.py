@@ -1,4 +1,4 @@
-"""Count what a change of a job adds, once, however often it is heard of."""
+"""Count what a change of a job adds to the metrics, once, however often the change is seen."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from darkroom.ports import CounterStore
 
 @dataclass(frozen=True, kw_only=True)
 class CountChange:
-    """Answers what was counted: nothing when it had been counted before. `at` in epoch milliseconds."""
+    """Return what was counted; an empty tally when it had been counted before. `at` in epoch milliseconds."""
 
     counters: CounterStore
 

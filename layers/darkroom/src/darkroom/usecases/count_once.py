@@ -1,4 +1,4 @@
-"""Count a request to the daily limit once, however often its decision is made anew."""
+"""Count a request to the daily limit of its caller once, however often its decision is repeated."""
 
 from dataclasses import dataclass, field
 
@@ -7,13 +7,13 @@ from darkroom.ports import DailyLimit
 
 @dataclass(kw_only=True)
 class CountOnce:
-    """One request of a caller. A decision that lost its write is made again, and must not count again."""
+    """The count of one request. A decision whose write was lost is made again, and must not count again."""
 
     daily_limit: DailyLimit
     _counted: bool = field(default=False, init=False)
 
     def __call__(self, caller: str, now: int) -> None:
-        """Count one case of `caller`, unless this request has counted; raises DailyLimitReached."""
+        """Count one case of `caller` unless this request was counted; raise DailyLimitReached."""
         if not self._counted:
             self.daily_limit.take(caller, now)
             self._counted = True

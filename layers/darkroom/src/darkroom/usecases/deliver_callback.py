@@ -1,4 +1,4 @@
-"""Try a delivery: once at a time, by whoever comes first."""
+"""Attempt a delivery."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from darkroom.domain.callbacks import Delivery, DeliveryState, ReceiverResponse
 from darkroom.domain.errors import Contention, DeliveryNotFound
 from darkroom.ports import CallbackSender, Clock, Outbox
 
+_GONE = ReceiverResponse(status=410)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeliverCallback:
-    """Answers the delivery after the try; None when there was nothing to try. Safe when asked twice.
+    """Return the delivery after an attempt; None when no attempt was due, or another deliverer made it.
 
-    Whatever goes wrong in a try is a failed try, so each delivery ends after as many as its schedule has.
-    A receiver that has answered 410 to one delivery of a job is sent none of the others.
+    Whatever goes wrong in an attempt is a failed attempt, so each delivery ends after as many as its
+    schedule has. A receiver that returned 410 to one delivery of a job is sent none of the others.
     """
 
     outbox: Outbox
@@ -28,25 +30,26 @@ class DeliverCallback:
         now = self.clock()
         if not delivery.is_due(now):
             return None
-        begun = delivery.given_up() if delivery.is_spent else delivery.start_attempt(now)
+        started = delivery.give_up() if delivery.is_spent else delivery.start_attempt(now)
         try:
-            self.outbox.save(begun, over=delivery)
+            self.outbox.save(started, over=delivery)
         except Contention:
             return None
-        if delivery.is_spent:
-            return begun
-        answer = ReceiverResponse(status=410) if self.outbox.is_gone(delivery) else self._send(begun)
+        return started if delivery.is_spent else self._attempt(started, now)
+
+    def _attempt(self, started: Delivery, now: int) -> Delivery:
+        response = _GONE if self.outbox.is_gone(started) else self._send(started)
         ended_at = self.clock()
-        ended = begun.record_attempt(answer, now=ended_at, milliseconds=ended_at - now)
+        ended = started.record_attempt(response, now=ended_at, milliseconds=ended_at - now)
         if ended.state is DeliveryState.GONE:
             self.outbox.set_gone(ended)
-        with suppress(Contention):  # replayed meanwhile: that try decides
-            self.outbox.save(ended, over=begun)
+        with suppress(Contention):  # a caller has requeued it meanwhile: that attempt decides
+            self.outbox.save(ended, over=started)
         return ended
 
     def _send(self, delivery: Delivery) -> ReceiverResponse:
-        """Return what came of one try, an error of ours included."""
+        """Send once; an unexpected error counts as a failed attempt."""
         try:
             return self.sender.send(delivery)
-        except Exception as error:  # noqa: BLE001 - else it would be tried for ever
+        except Exception as error:  # noqa: BLE001 - else it would be attempted for ever
             return ReceiverResponse(error=type(error).__name__)

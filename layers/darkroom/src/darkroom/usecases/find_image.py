@@ -1,4 +1,4 @@
-"""Find where the picture is that a signed link leads to."""
+"""Find the picture that a signed link leads to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from darkroom.ports import JobStore
 
 @dataclass(frozen=True, kw_only=True)
 class FindImage:
-    """Answers the storage key of a picture; raises ImageNotFound, whatever there is not.
+    """Return the storage key of a picture, or raise ImageNotFound, whatever is missing.
 
-    Whoever asks needs no token, so the answer must not tell whether the case exists. `key` returns the key
-    of a shot's picture if the link's token is its own; None, after the same work, if not.
+    The request needs no token, so the response must not tell whether the case exists. `key` returns the
+    storage key of a shot's picture if the link's token belongs to it; else None, after the same work.
     """
 
     jobs: JobStore

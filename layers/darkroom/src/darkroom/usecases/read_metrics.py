@@ -1,4 +1,4 @@
-"""How the deployment does: the counts of a window, and the jobs that are stuck now."""
+"""Read how the deployment does: the totals of a window, and the number of jobs that are stuck now."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from darkroom.ports import Clock, CounterStore, JobStore
 
 @dataclass(frozen=True, kw_only=True)
 class ReadMetrics:
-    """Answers the totals of `window` up to now, and how many jobs are stuck.
+    """Return the totals of a window up to now, and the number of stuck jobs.
 
-    Only jobs that are due can be stuck: a worker owns the others. At most `limit` are looked at.
+    Only jobs that are due can be stuck, because a worker owns the others. At most `limit` are read.
     """
 
     counters: CounterStore
@@ -22,9 +22,9 @@ class ReadMetrics:
 
     def __call__(self, window: Window) -> tuple[Totals, int]:
         now = self.clock()
-        return self.counters.totals(window, now=now), sum(
-            self._is_stuck(case_id, now) for case_id in self.jobs.due(now, self.limit)
-        )
+        totals = self.counters.totals(window, now=now)
+        stuck = sum(self._is_stuck(case_id, now) for case_id in self.jobs.due(now, self.limit))
+        return totals, stuck
 
     def _is_stuck(self, case_id: str, now: int) -> bool:
         try:

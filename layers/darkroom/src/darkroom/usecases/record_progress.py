@@ -1,34 +1,36 @@
-"""Merge a worker's snapshot into its job, and start the next run when the worker ran out of time."""
+"""Apply a worker's snapshot to its job, and start the next worker when the snapshot asks for one."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from darkroom.domain.errors import InvokeRefused
 from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job, Status
 from darkroom.domain.job_history import WORKER, with_history
-from darkroom.domain.run import work_order
 from darkroom.domain.snapshot import Snapshot, SnapshotKind, apply
 from darkroom.domain.timing import Timing
-from darkroom.ports import Clock, JobStore, WorkerInvoker
+from darkroom.ports import Clock, JobStore
 from darkroom.usecases.change_job import change_job
+from darkroom.usecases.start_worker import StartWorker
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordProgress:
-    """Answers the job after the snapshot. Safe when the same snapshot comes twice, late or never.
+    """Return the job after the snapshot. The same snapshot may come twice, late or never.
 
-    Raises JobNotFound, InvalidInput, Superseded, Cancelled or Contention.
+    Raise JobNotFound, InvalidInput, Superseded, Cancelled or Contention.
     """
 
     jobs: JobStore
-    workers: WorkerInvoker
+    start: StartWorker
     clock: Clock
     timing: Timing
 
     def __call__(self, snapshot: Snapshot, *, webhook_url: str) -> Job:
         job = change_job(self.jobs, snapshot.case_id, lambda job: self._applied(job, snapshot))
         if snapshot.kind is SnapshotKind.CONTINUE and job.status is Status.PENDING and job.hop > 0:
-            self._continue(job, webhook_url)
+            with suppress(InvokeRefused):  # the run is scheduled: the sweeper finds it after the grace
+                self.start.start(job, webhook_url=webhook_url)
         return job
 
     def _applied(self, job: Job, snapshot: Snapshot) -> tuple[Job, RunLog | None]:
@@ -38,18 +40,11 @@ class RecordProgress:
             return job, None
         if snapshot.sent_at is not None:
             changed = replace(changed, latency=max(0, now - snapshot.sent_at))
-        return with_history(job, changed, at=now, by=WORKER), _log(job, snapshot)
-
-    def _continue(self, job: Job, webhook_url: str) -> None:
-        case = self.jobs.get_case(job)
-        try:
-            self.workers.invoke(work_order(job, case, webhook_url=webhook_url))
-        except InvokeRefused:
-            return  # the job is armed: the sweeper finds it when its grace is over
+        return with_history(job, changed, at=now, by=WORKER), _run_log(job, snapshot)
 
 
-def _log(job: Job, snapshot: Snapshot) -> RunLog | None:
-    """What the run says it has done, if it says anything."""
+def _run_log(job: Job, snapshot: Snapshot) -> RunLog | None:
+    """Return the run's events as its snapshot has them; None when there are none."""
     if not snapshot.events:
         return None
     return RunLog(

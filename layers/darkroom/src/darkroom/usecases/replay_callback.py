@@ -1,16 +1,16 @@
-"""Send a delivery again, on the caller's word."""
+"""Send a delivery again because its caller asked for it."""
 
 from dataclasses import dataclass
 
 from darkroom.domain.callbacks import Delivery
 from darkroom.domain.job import Job
 from darkroom.ports import Clock, DelivererInvoker, Outbox
-from darkroom.usecases.enqueue_callback import hand_over
+from darkroom.usecases.start_deliverer import start_deliverer
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayCallback:
-    """Answers the delivery, due again. Raises DeliveryNotFound, Contention."""
+    """Return the delivery, due now; raise DeliveryNotFound or Contention."""
 
     outbox: Outbox
     deliverers: DelivererInvoker
@@ -18,7 +18,7 @@ class ReplayCallback:
 
     def __call__(self, job: Job, version: int) -> Delivery:
         delivery = self.outbox.get(job.case_id, job.job_id, version)
-        again = delivery.requeue(self.clock())
-        self.outbox.save(again, over=delivery)
-        hand_over(self.deliverers.invoke, again.key)
-        return again
+        requeued = delivery.requeue(self.clock())
+        self.outbox.save(requeued, over=delivery)
+        start_deliverer(self.deliverers, requeued.key)
+        return requeued

@@ -1,4 +1,4 @@
-"""Give the shots without a picture another run, on the caller's word."""
+"""Start another run for the shots without a picture, because a caller asked for it."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -17,12 +17,14 @@ from darkroom.usecases.start_worker import StartWorker
 
 @dataclass(frozen=True, kw_only=True)
 class RetryJob:
-    """Answers the job, pending again. `descriptions` replace those of shots without a picture, and a
-    `max_cost_micro_usd` the one before. `by` is who asked; what a guest asks for counts for the owner.
+    """Return the job, pending again.
 
-    Raises JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, CaseTooLarge, DailyLimitReached,
-    Forbidden to a guest, and StaleVersion when the job's state is not among `seen`: so a request that is
-    sent twice cannot pay twice.
+    `descriptions` replace those of shots without a picture, `max_cost_micro_usd` the cost limit. A retry
+    `by` a guest counts to the daily limit of the owner.
+
+    Raise JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, CaseTooLarge,
+    DailyLimitReached, Forbidden to a guest, or StaleVersion when the job's state is not among `seen`:
+    with that condition a request that is sent twice cannot pay twice.
     """
 
     jobs: JobStore
@@ -49,7 +51,7 @@ class RetryJob:
             check_state(job, seen)
             now = self.clock()
             case = self.jobs.get_case(job)
-            again, changed = retry(
+            retried, changed = retry(
                 job,
                 case,
                 descriptions,
@@ -59,12 +61,12 @@ class RetryJob:
                 guest=by.is_guest,
             )
             if changed is not None:
-                self.jobs.check_size(again, changed)
+                self.jobs.check_size(retried, changed)
                 case = changed
             if counts_as_a_case(job, guest=by.is_guest):
                 count(job.caller if by.is_guest else by.caller, now)
-            return with_history(job, again, at=now, by=by.caller), changed
+            return with_history(job, retried, at=now, by=by.caller), changed
 
         job = change_job(self.jobs, case_id, decide)
-        # Nothing is read any more: a table that is busy now would keep a job that is stored from its worker.
-        return self.start(job, case, webhook_url=webhook_url)
+        # Nothing is read after the write: a table without capacity must not keep the job from its worker.
+        return self.start.start_or_explain(job, case, webhook_url=webhook_url)

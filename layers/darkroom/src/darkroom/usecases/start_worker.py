@@ -1,4 +1,4 @@
-"""Hand a stored job to a worker; when that is refused, say so in the job and leave it to the sweeper."""
+"""Start a worker for the current run of a stored job."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,30 @@ from darkroom.ports import JobStore, WorkerInvoker
 
 @dataclass(frozen=True, kw_only=True)
 class StartWorker:
-    """Answers the job as it is now. It must have been stored before."""
+    """Hand a stored job to a worker. When no worker can be started, the sweeper finds the job later."""
 
     jobs: JobStore
     workers: WorkerInvoker
 
-    def __call__(self, job: Job, case: Case, *, webhook_url: str) -> Job:
+    def start(self, job: Job, *, webhook_url: str) -> None:
+        """Start a worker; raise InvokeRefused when none can be started now."""
+        self._invoke(job, self.jobs.get_case(job), webhook_url)
+
+    def start_or_explain(self, job: Job, case: Case, *, webhook_url: str) -> Job:
+        """Start a worker and return the job; if none can be started, the job's `last_error` says why."""
         try:
-            self.workers.invoke(work_order(job, case, webhook_url=webhook_url))
+            self._invoke(job, case, webhook_url)
         except InvokeRefused as refused:
-            return self._noted(job, str(refused))
+            return self._with_last_error(job, str(refused))
         return job
 
-    def _noted(self, job: Job, reason: str) -> Job:
-        noted = job.with_last_error(reason)
+    def _invoke(self, job: Job, case: Case, webhook_url: str) -> None:
+        self.workers.invoke(work_order(job, case, webhook_url=webhook_url))
+
+    def _with_last_error(self, job: Job, reason: str) -> Job:
+        explained = job.with_last_error(reason)
         try:
-            self.jobs.save(noted)
+            self.jobs.save(explained)
         except Contention:
             return self.jobs.get(job.case_id)
-        return noted
+        return explained

@@ -1,4 +1,4 @@
-"""Accept a case: store its job, then hand it to a worker."""
+"""Accept a case: store its job, then start a worker."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -17,12 +17,13 @@ from darkroom.usecases.start_worker import StartWorker
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitCase:
-    """Answers (job, created). The same case again is the job there is, whatever its state.
+    """Return (job, created). The same case again returns its job, whatever state that is in.
 
-    Another body is a CaseConflict unless the caller asks to replace the job, which must have ended:
-    JobOpen, StillStopping. `seen` are the states that the caller means: StaleVersion when it is another,
-    or when there is no job. Each request that makes a job counts once for `caller`: DailyLimitReached. Of two
-    at once for one case both may count.
+    Another body raises CaseConflict, unless the caller asks to replace the job. The job must then have
+    ended, else JobOpen or StillStopping is raised. `seen` holds the states that the caller means:
+    StaleVersion is raised for another state, or when there is no job. Each request that makes a job
+    counts once to the daily limit of `caller`: DailyLimitReached. Of two requests for one case at the
+    same time both may count.
     """
 
     jobs: JobStore
@@ -41,60 +42,78 @@ class SubmitCase:
         replace: bool = False,
         seen: Container[str] | None = None,
     ) -> tuple[Job, bool]:
-        job_id, salt = self.new_id(), self.new_id()
-        count = CountOnce(daily_limit=self.daily_limit)
-        # Store, then invoke: the sweeper finds a job without a worker, nobody a worker without a job.
-        job = self._created(case, caller, job_id, salt, count, seen=seen)
-        if job is None:
-            job = self._existing(case, caller, job_id, salt, count, replace=replace, seen=seen)
-            if job.job_id != job_id:
-                return job, False
-        return self.start(job, case, webhook_url=webhook_url), True
+        submission = _Submission(
+            case=case,
+            caller=caller,
+            replace=replace,
+            seen=seen,
+            job_id=self.new_id(),
+            salt=self.new_id(),
+            count=CountOnce(daily_limit=self.daily_limit),
+        )
+        job = self._created(submission) or self._existing(submission)
+        if job.job_id != submission.job_id:
+            return job, False
+        # The job is stored before its worker is started: the sweeper finds a job without a worker.
+        return self.start.start_or_explain(job, case, webhook_url=webhook_url), True
 
-    def _created(
-        self,
-        case: Case,
-        caller: str,
-        job_id: str,
-        salt: str,
-        count: CountOnce,
-        *,
-        seen: Container[str] | None,
-    ) -> Job | None:
-        """The new job; None when the case has one."""
+    def _created(self, submission: "_Submission") -> Job | None:
+        """Return the new job; None when the case has a job already."""
+        case = submission.case
         try:
             self.jobs.get(case.case_id)
         except JobNotFound:
-            check_state(None, seen)
+            check_state(None, submission.seen)
             now = self.clock()
-            count(caller, now)
-            job = open_job(case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
-            job = with_history(None, job, at=now, by=caller)
+            submission.count(submission.caller, now)
+            job = open_job(
+                case,
+                job_id=submission.job_id,
+                salt=submission.salt,
+                now=now,
+                timing=self.timing,
+                caller=submission.caller,
+            )
+            job = with_history(None, job, at=now, by=submission.caller)
             return job if self.jobs.create(job, case) else None
         return None
 
-    def _existing(
-        self,
-        case: Case,
-        caller: str,
-        job_id: str,
-        salt: str,
-        count: CountOnce,
-        *,
-        replace: bool,
-        seen: Container[str] | None,
-    ) -> Job:
+    def _existing(self, submission: "_Submission") -> Job:
+        """Return the job of the case, replaced if the submission asks for that."""
+        case = submission.case
+
         def decide(job: Job) -> tuple[Job, Case | None]:
             if job.request_digest == case.digest:
                 return job, None
-            if not replace:
+            if not submission.replace:
                 raise CaseConflict(
                     "caseId was submitted before with another body; use a new caseId, or replace=true"
                 )
-            check_state(job, seen)
+            check_state(job, submission.seen)
             now = self.clock()
-            new = replacement(job, case, job_id=job_id, salt=salt, now=now, timing=self.timing, caller=caller)
-            count(caller, now)
-            return with_history(job, new, at=now, by=caller), case
+            new = replacement(
+                job,
+                case,
+                job_id=submission.job_id,
+                salt=submission.salt,
+                now=now,
+                timing=self.timing,
+                caller=submission.caller,
+            )
+            submission.count(submission.caller, now)
+            return with_history(job, new, at=now, by=submission.caller), case
 
         return change_job(self.jobs, case.case_id, decide)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Submission:
+    """One request, with the ids of the job that it may make."""
+
+    case: Case
+    caller: str
+    replace: bool
+    seen: Container[str] | None
+    job_id: str
+    salt: str
+    count: CountOnce

@@ -1,19 +1,18 @@
-"""Adopt the pictures of overdue jobs, reschedule them, and end those that are out of time."""
+"""Sweep the jobs that are due: adopt their pictures, then schedule another run or end them."""
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from darkroom.domain.errors import Busy, Contention, InvokeRefused, JobNotFound
-from darkroom.domain.job import Job
 from darkroom.domain.job_history import SWEEPER, with_history
-from darkroom.domain.run import work_order
 from darkroom.domain.sweeping import is_due, is_stuck, sweep
 from darkroom.domain.timing import Timing
-from darkroom.ports import Clock, ImageIndex, Jitter, JobStore, WorkerInvoker
+from darkroom.ports import Clock, ImageIndex, Jitter, JobStore
+from darkroom.usecases.start_worker import StartWorker
 
 type Each = Callable[[Callable[[str], None], Iterable[str]], Iterable[None]]
-"""Does something for each case: like `map` one after the other, or several at once."""
+"""Call a function for each case: one after the other like `map`, or several at once."""
 
 
 @dataclass(kw_only=True)
@@ -23,27 +22,24 @@ class SweepReport:
     rescheduled: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     jobs: dict[str, str] = field(default_factory=dict)
-    """The job ids of those it moved."""
+    """Case id → job id of the jobs that were rescheduled or ended."""
     refused: list[str] = field(default_factory=list)
-    """Rescheduled, but the worker could not be started; they come due again."""
+    """Rescheduled jobs whose worker could not be started. They become due again."""
     stuck: list[str] = field(default_factory=list)
-    """Were generating for over ten minutes when they were found."""
+    """Jobs that had been generating for over ten minutes when they were found."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Could not be looked after this time, by the kind of error; the others were."""
+    """Case id → kind of error, of jobs that could not be swept this time."""
     left: list[str] = field(default_factory=list)
-    """Due, but the time was over; the next sweep begins with them."""
+    """Due jobs for which no time was left. The next sweep begins with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepJobs:
-    """Bounded work: at most `limit` jobs while time is left, the longest overdue first.
-
-    Two sweeps may overlap.
-    """
+    """Sweep at most `limit` jobs while time is left, the longest overdue first. Two sweeps may overlap."""
 
     jobs: JobStore
     images: ImageIndex
-    workers: WorkerInvoker
+    start: StartWorker
     clock: Clock
     jitter: Jitter
     timing: Timing
@@ -59,22 +55,23 @@ class SweepJobs:
                 report.left.append(case_id)
                 return
             try:
-                self._look_after(case_id, report)
+                self._sweep(case_id, report)
             except Busy as error:
                 report.failed[case_id] = type(error).__name__
             except (Contention, JobNotFound):
-                pass  # somebody else moved the job since the index was read: it is theirs
+                pass  # another writer has changed the job since the index was read: the job is theirs
             except InvokeRefused:
                 report.refused.append(case_id)
-            except Exception as error:  # noqa: BLE001 - one broken job must not hide those behind it
+            except Exception as error:  # noqa: BLE001 - one broken job must not keep the others from a sweep
                 report.failed[case_id] = type(error).__name__
 
         for _ in self.each(attend, self.jobs.due(self.clock(), self.limit)):
             pass
         return report
 
-    def _look_after(self, case_id: str, report: SweepReport) -> None:
-        job, now = self.jobs.get(case_id), self.clock()
+    def _sweep(self, case_id: str, report: SweepReport) -> None:
+        job = self.jobs.get(case_id)
+        now = self.clock()
         if not is_due(job, now):
             return
         if is_stuck(job, now):
@@ -82,11 +79,9 @@ class SweepJobs:
         stored = self.images.keys(job.case_id, job.job_id)
         swept = sweep(job, stored, now=now, timing=self.timing, jitter=self.jitter())
         self.jobs.save(with_history(job, swept, at=now, by=SWEEPER))
-        (report.rescheduled if swept.is_open else report.ended).append(case_id)
         report.jobs[case_id] = job.job_id
-        if swept.is_open:
-            self._invoke(swept)
-
-    def _invoke(self, job: Job) -> None:
-        case = self.jobs.get_case(job)
-        self.workers.invoke(work_order(job, case, webhook_url=self.webhook_url))
+        if not swept.is_open:
+            report.ended.append(case_id)
+            return
+        report.rescheduled.append(case_id)
+        self.start.start(swept, webhook_url=self.webhook_url)
