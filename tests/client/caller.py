@@ -1,4 +1,4 @@
-"""Both clients, to be called alike, against a scripted server, in time that does not pass."""
+"""Call both clients the same way, against a scripted server, with a clock that only pauses advance."""
 
 import asyncio
 import inspect
@@ -15,7 +15,7 @@ URL = "https://api.example"
 
 @dataclass
 class Caller:
-    """One of the two clients, to be called alike, and how long it slept."""
+    """One of the two clients; `slept` holds its pauses in seconds."""
 
     kind: str
     server: Server = field(default_factory=lambda: Server([]))
@@ -25,8 +25,8 @@ class Caller:
         self.server.replies = replies
 
     @property
-    def asked(self) -> list[httpx.Request]:
-        return self.server.asked
+    def requests(self) -> list[httpx.Request]:
+        return self.server.requests
 
     def call(self, name: str, *arguments: Any, **named: Any) -> Any:
         policy = Policy(jitter=lambda: 1.0)
@@ -39,7 +39,7 @@ class Caller:
                 found = getattr(client, name)(*arguments, **named)
                 return list(found) if inspect.isgenerator(found) else found
 
-        async def ask() -> Any:
+        async def call() -> Any:
             async def sleep(seconds: float) -> None:
                 self.slept.append(seconds)
 
@@ -48,7 +48,7 @@ class Caller:
                 found = getattr(client, name)(*arguments, **named)
                 return [each async for each in found] if inspect.isasyncgen(found) else await found
 
-        return asyncio.run(ask())
+        return asyncio.run(call())
 
     def clock(self) -> float:
         return sum(self.slept)

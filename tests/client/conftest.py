@@ -1,4 +1,4 @@
-"""Both clients for each test, and the command with a scripted server."""
+"""Fixtures: both clients, and the command `darkroom`, with a scripted server."""
 
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from tests.client.server import Reply, Server
 
 
 class Command(Protocol):
-    """Run `darkroom` with these arguments against these replies."""
+    """Runs `darkroom` with arguments against the replies of a scripted server."""
 
     def __call__(self, *arguments: str, replies: tuple[Reply, ...] = ()) -> Result: ...
 
@@ -29,7 +29,7 @@ def server() -> Server:
 
 @pytest.fixture
 def connected(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the command speak to `server`; a picture is there unless its path says `gone`."""
+    """Connect the command to `server`. Pictures exist, unless their path ends with `gone`."""
 
     def serve(request: httpx.Request) -> httpx.Response:
         if request.url.path.startswith("/pictures/") and not request.url.path.endswith("gone"):
@@ -51,7 +51,7 @@ def connected(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 def darkroom(server: Server, connected: None) -> Command:
     def run(*arguments: str, replies: tuple[Reply, ...] = ()) -> Result:
         server.replies = replies
-        server.asked.clear()
+        server.requests.clear()
         result = CliRunner().invoke(cli.app, list(arguments))
         assert "secret-token" not in result.output
         return result

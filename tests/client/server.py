@@ -1,4 +1,4 @@
-"""A server of scripted answers, and answers as the service itself would give them."""
+"""A server with scripted responses, and responses that the service itself would send."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ SHARE = "https://api.example/cases/case-1#eyJ.x.y"
 
 
 def the_job(status: Status = Status.GENERATING, version: int = 2, done: int = 1, **changes: object) -> Job:
-    """The service's own job."""
+    """Return a job of the service."""
     job = a_job(CASE)
     images = {shot.id: f"cases/{shot.id}" for shot in job.shots[:done]}
     return replace(job, status=status, version=version, images=images, **changes)  # type: ignore[arg-type]
 
 
-def answer(job: Job, status: int = 200, retry_after: str = "2") -> httpx.Response:
-    """As the service answers with a job."""
+def job_response(job: Job, status: int = 200, retry_after: str = "2") -> httpx.Response:
+    """Return the service's response with a job."""
     body = dump(JobView.of(job, lambda shot_id: f"https://api.example/pictures/{shot_id}"))
     return httpx.Response(
         status, text=body, headers={"etag": f'"{job.tag}.links"', "retry-after": retry_after}
@@ -37,15 +37,15 @@ def answer(job: Job, status: int = 200, retry_after: str = "2") -> httpx.Respons
 
 
 def accepted(job: Job) -> httpx.Response:
-    """As the service answers to a submission."""
+    """Return the service's response to a submission."""
     view = JobView.of(job, lambda shot_id: shot_id)
     return httpx.Response(202, text=dump(AcceptedView(**view.model_dump(), share_url=SHARE)))
 
 
 def a_timeline() -> httpx.Response:
-    """As the service tells what happened."""
+    """Return the service's response with a timeline."""
     job = with_history(None, a_job(CASE), at=NOW, by="game")
-    tried = Event(
+    made = Event(
         kind=EventKind.ATTEMPT,
         at=NOW + 500,
         milliseconds=4000,
@@ -53,21 +53,21 @@ def a_timeline() -> httpx.Response:
         number=1,
         shot_id="evidence-1",
     )
-    lost = replace(tried, outcome="overloaded", shot_id="location-1", cost_micro_usd=33_600)
+    lost = replace(made, outcome="overloaded", shot_id="location-1", cost_micro_usd=33_600)
     log = RunLog(
-        case_id=job.case_id, job_id=job.job_id, run=1, sequence=2, expires_at=NOW, events=(tried, lost)
+        case_id=job.case_id, job_id=job.job_id, run=1, sequence=2, expires_at=NOW, events=(made, lost)
     )
     return httpx.Response(200, text=dump(TimelineView.of(job, [log])))
 
 
 def a_request() -> httpx.Response:
-    """As the service says what was submitted, and something that this client does not know."""
+    """Return the service's response with a submitted case, and a field that this client does not know."""
     body = json.loads(dump(RequestView.of(CASE))) | {"later": True}
     return httpx.Response(200, json=body)
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    """As the service refuses."""
+    """Return a refusal of the service."""
     errors = [{"field": "caseId", "message": "must match"}]
     body = {"title": "No", "status": status, "detail": f"because of {code}", "code": code, "errors": errors}
     return httpx.Response(status, json=body, headers=headers)
@@ -84,17 +84,17 @@ FAILED = the_job(
 
 @dataclass
 class Server:
-    """Gives its replies in order, the last one for ever; remembers what was asked."""
+    """Sends its replies in order, repeats the last one, and records the requests."""
 
     replies: Sequence[Reply]
-    asked: list[httpx.Request] = field(default_factory=list)
+    requests: list[httpx.Request] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        reply = self.replies[min(len(self.asked), len(self.replies)) - 1]
+        self.requests.append(request)
+        reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
         if isinstance(reply, Exception):
             raise reply
         if callable(reply):
             return reply(request)
-        # Each client reads its own: one that was read by the other kind cannot be read again.
+        # A new response each time, since one that a client has read cannot be read again.
         return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)

@@ -19,7 +19,7 @@ from tests.client.server import (
     a_request,
     a_timeline,
     accepted,
-    answer,
+    job_response,
     problem,
     the_job,
 )
@@ -34,7 +34,7 @@ def test_a_case_is_submitted_followed_and_downloaded(darkroom: Command, tmp_path
         CASE,
         "--out",
         str(tmp_path),
-        replies=(accepted(the_job()), answer(the_job()), answer(DONE)),
+        replies=(accepted(the_job()), job_response(the_job()), job_response(DONE)),
     )
     assert done.exit_code == 0
     link, *_, ended = done.stdout.splitlines()
@@ -44,32 +44,34 @@ def test_a_case_is_submitted_followed_and_downloaded(darkroom: Command, tmp_path
     assert (tmp_path / "evidence-1.jpg").read_bytes() == b"jpeg"
 
 
-def test_machines_get_json_and_nothing_else(darkroom: Command) -> None:
+def test_with_json_a_command_prints_json_and_nothing_else(darkroom: Command) -> None:
     for arguments, reply in (
-        (("get", "case-1"), answer(DONE)),
-        (("watch", "case-1"), answer(DONE)),
-        (("cancel", "case-1"), answer(DONE)),
+        (("get", "case-1"), job_response(DONE)),
+        (("watch", "case-1"), job_response(DONE)),
+        (("cancel", "case-1"), job_response(DONE)),
         (("timeline", "case-1"), a_timeline()),
     ):
         found = json.loads(darkroom(*arguments, "--json", replies=(reply,)).stdout)
         assert found["caseId"] == "case-1"
 
 
-def test_a_reason_is_shown_as_text_only(darkroom: Command) -> None:
-    result = darkroom("get", "case-1", replies=(answer(FAILED),))
+def test_a_reason_is_shown_as_plain_text(darkroom: Command) -> None:
+    result = darkroom("get", "case-1", replies=(job_response(FAILED),))
     assert "location-1 Location no 1: refused: not that �[31m [bold]" in result.output
     assert "\x1b[31m" not in result.output
 
 
 def test_a_retry_takes_descriptions_by_id(darkroom: Command, server: Server) -> None:
-    again = answer(the_job(Status.PENDING), 202)
-    result = darkroom("retry", "case-1", "--description", "location-1=a=b", replies=(answer(FAILED), again))
+    again = job_response(the_job(Status.PENDING), 202)
+    result = darkroom(
+        "retry", "case-1", "--description", "location-1=a=b", replies=(job_response(FAILED), again)
+    )
     assert result.exit_code == 0
-    assert json.loads(server.asked[1].content)["shots"] == {"location-1": {"description": "a=b"}}
+    assert json.loads(server.requests[1].content)["shots"] == {"location-1": {"description": "a=b"}}
     assert darkroom("retry", "case-1", "--description", "location-1").exit_code == 2
 
 
-def test_the_timeline_is_drawn(darkroom: Command) -> None:
+def test_the_timeline_shows_the_attempts_as_bars(darkroom: Command) -> None:
     drawn = darkroom("timeline", "case-1", replies=(a_timeline(),)).output
     assert "submitted by game (run 1)" in drawn
     [made] = [line for line in drawn.splitlines() if line.lstrip().startswith("evidence-1")]
@@ -79,12 +81,12 @@ def test_the_timeline_is_drawn(darkroom: Command) -> None:
     assert "0.034" in lost
 
 
-def test_files_that_were_written_are_listed(darkroom: Command, tmp_path: Path) -> None:
-    result = darkroom("download", "case-1", "--out", str(tmp_path), replies=(answer(DONE),))
+def test_written_files_are_listed(darkroom: Command, tmp_path: Path) -> None:
+    result = darkroom("download", "case-1", "--out", str(tmp_path), replies=(job_response(DONE),))
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 4)
 
 
-def test_what_was_submitted_comes_back_as_a_case_file(darkroom: Command, tmp_path: Path) -> None:
+def test_the_submitted_case_is_printed_as_a_case_file(darkroom: Command, tmp_path: Path) -> None:
     done = darkroom("case", "case-1", replies=(a_request(),))
     assert done.exit_code == 0
     file = tmp_path / "again.json"
@@ -94,10 +96,8 @@ def test_what_was_submitted_comes_back_as_a_case_file(darkroom: Command, tmp_pat
     assert (found.case_id, len(found.locations)) == ("case-1", 1)
 
 
-def test_pictures_that_are_missing_are_named_and_the_others_written(
-    darkroom: Command, tmp_path: Path
-) -> None:
-    body = json.loads(answer(DONE).content)
+def test_missing_pictures_are_named_and_the_others_written(darkroom: Command, tmp_path: Path) -> None:
+    body = json.loads(job_response(DONE).content)
     body["evidenceImages"]["evidence-1"] = "https://api.example/pictures/gone"
     gone = httpx.Response(200, json=body)
     result = darkroom(
@@ -105,7 +105,7 @@ def test_pictures_that_are_missing_are_named_and_the_others_written(
     )
     assert (result.exit_code, len(result.stdout.splitlines())) == (3, 3)
     assert result.stderr == "evidence-1: no picture: because of image_not_found\n"
-    partial = darkroom("download", "case-1", "--out", str(tmp_path), replies=(answer(FAILED),))
+    partial = darkroom("download", "case-1", "--out", str(tmp_path), replies=(job_response(FAILED),))
     assert (partial.exit_code, len(partial.stdout.splitlines())) == (3, 3)
     assert partial.stderr.startswith("location-1: no picture: refused: not that")
     followed = darkroom(
@@ -114,7 +114,7 @@ def test_pictures_that_are_missing_are_named_and_the_others_written(
     assert followed.exit_code == 3
 
 
-def test_the_version_is_said(darkroom: Command) -> None:
+def test_the_version_is_printed(darkroom: Command) -> None:
     result = darkroom("--version")
     assert (result.exit_code, result.stdout) == (0, f"darkroom {version('darkroom-client')}\n")
 
@@ -132,7 +132,7 @@ def test_a_page_is_opened_by_the_id_of_its_case_or_by_its_file(
     assert darkroom("open", "case-1", replies=(a_request(), accepted(DONE))).stdout == f"{SHARE}\n"
     assert darkroom("open", CASE, replies=(accepted(DONE),)).exit_code == 0
     assert opened == [SHARE, SHARE]
-    assert [request.method for request in server.asked] == ["POST"]
+    assert [request.method for request in server.requests] == ["POST"]
 
 
 def test_without_a_browser_the_link_is_printed(darkroom: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,4 +153,4 @@ def test_only_a_link_to_a_page_is_opened(darkroom: Command, monkeypatch: pytest.
     assert darkroom("open", CASE, replies=(evil,)).exit_code == 5
     changed = darkroom("open", "case-1", replies=(a_request(), problem(409, "case_conflict")))
     assert (changed.exit_code, opened) == (5, [])
-    assert "still opens it" in changed.stderr
+    assert "still opens the page" in changed.stderr

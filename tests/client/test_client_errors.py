@@ -1,4 +1,4 @@
-"""What can go wrong is one of the client's own errors, and is tried again only where that can help."""
+"""Every failure is one of the client's errors, and a request is repeated only when that can help."""
 
 import json
 import socket
@@ -9,7 +9,7 @@ import pytest
 from darkroom.domain.job import Status
 from darkroom_client import (
     AsyncClient,
-    BadAnswer,
+    BadResponse,
     Case,
     Client,
     Conflict,
@@ -26,25 +26,25 @@ from darkroom_client import (
 )
 
 from tests.client.caller import URL, Caller
-from tests.client.server import FAILED, Reply, answer, problem, the_job
+from tests.client.server import FAILED, Reply, job_response, problem, the_job
 
 DONE = the_job(Status.COMPLETED, version=4, done=3)
 CASE = Case(case_id="case-1", evidence=[Item(id="evidence-1", name="Key", description="brass")])
 
 
-def test_what_is_busy_is_asked_again_and_in_the_time_it_names(caller: Caller) -> None:
+def test_a_request_to_a_busy_server_is_repeated_when_the_server_says(caller: Caller) -> None:
     caller.script(
         httpx.ConnectError("refused"),
         problem(503, "contention"),
         problem(429, "throttled", **{"retry-after": "7"}),
-        answer(DONE),
+        job_response(DONE),
     )
     assert caller.call("get", "case-1").status == "completed"
     assert caller.slept == [0.5, 1.0, 7.0]
 
 
 @pytest.mark.parametrize(
-    ("reply", "kind", "tries"),
+    ("reply", "kind", "attempts"),
     [
         (problem(400, "invalid_input"), InvalidRequest, 1),
         (httpx.Response(401, json={"message": "Unauthorized"}), Unauthorized, 1),
@@ -56,10 +56,10 @@ def test_what_is_busy_is_asked_again_and_in_the_time_it_names(caller: Caller) ->
         (httpx.Response(502, text="<html>"), ServerError, 5),
         (httpx.ReadTimeout("slow"), Unreachable, 5),
         (httpx.Response(418), DarkroomError, 1),
-        (httpx.Response(200, text="{}"), BadAnswer, 1),
-        (httpx.Response(200, text="<html>"), BadAnswer, 1),
-        (httpx.DecodingError("no gzip"), BadAnswer, 1),
-        (httpx.TooManyRedirects("a loop"), BadAnswer, 1),
+        (httpx.Response(200, text="{}"), BadResponse, 1),
+        (httpx.Response(200, text="<html>"), BadResponse, 1),
+        (httpx.DecodingError("no gzip"), BadResponse, 1),
+        (httpx.TooManyRedirects("a loop"), BadResponse, 1),
         (httpx.InvalidURL("a host that no encoding takes"), WrongSetting, 1),
         (httpx.UnsupportedProtocol("gopher"), WrongSetting, 1),
         (httpx.LocalProtocolError("a header"), WrongSetting, 1),
@@ -71,14 +71,14 @@ def test_what_is_busy_is_asked_again_and_in_the_time_it_names(caller: Caller) ->
         (httpx.Response(301, headers={"location": "https://elsewhere.example"}), WrongSetting, 1),
     ],
 )
-def test_each_refusal_has_its_class(
-    caller: Caller, reply: Reply, kind: type[DarkroomError], tries: int
+def test_each_failure_has_its_class_and_number_of_attempts(
+    caller: Caller, reply: Reply, kind: type[DarkroomError], attempts: int
 ) -> None:
     caller.script(reply)
     with pytest.raises(kind) as caught:
         caller.call("get", "case-1")
     assert type(caught.value) is kind
-    assert len(caller.asked) == tries
+    assert len(caller.requests) == attempts
 
 
 @pytest.mark.parametrize(
@@ -88,30 +88,30 @@ def test_each_refusal_has_its_class(
         ssl.SSLCertVerificationError("certificate verify failed"),
     ],
 )
-def test_a_host_that_is_none_or_is_not_trusted_is_asked_once(caller: Caller, cause: OSError) -> None:
+def test_a_request_to_an_unknown_or_untrusted_host_is_not_repeated(caller: Caller, cause: OSError) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError(str(cause)) from cause
 
     caller.script(refuse)
     with pytest.raises(WrongSetting, match=URL):
         caller.call("get", "case-1")
-    assert len(caller.asked) == 1
+    assert len(caller.requests) == 1
 
 
-def test_a_name_server_that_is_down_is_asked_again(caller: Caller) -> None:
+def test_a_request_is_repeated_when_the_name_server_is_down(caller: Caller) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no network") from socket.gaierror(socket.EAI_AGAIN, "temporary failure")
 
     caller.script(refuse)
     with pytest.raises(Unreachable):
         caller.call("get", "case-1")
-    assert len(caller.asked) == 5
+    assert len(caller.requests) == 5
 
 
 @pytest.mark.parametrize("link", ["http://[::1", "no address", "data:image/jpeg;base64,%%%"])
-def test_a_link_that_is_none_is_the_servers_fault(caller: Caller, link: str) -> None:
+def test_a_link_that_is_not_an_address_is_a_bad_response(caller: Caller, link: str) -> None:
     caller.script(httpx.Response(200, content=b"jpeg"))
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponse):
         caller.call("picture", link)
 
 
@@ -134,7 +134,7 @@ def test_a_link_that_is_none_is_the_servers_fault(caller: Caller, link: str) -> 
         "https://api.example/#here",
     ],
 )
-def test_an_address_that_cannot_work_is_refused_before_anything_is_asked(url: str) -> None:
+def test_a_wrong_address_is_refused_before_any_request(url: str) -> None:
     for kind in (Client, AsyncClient):
         with pytest.raises(WrongSetting) as caught:
             kind(url, "secret")
@@ -165,8 +165,8 @@ def test_a_wrong_field_is_named(caller: Caller) -> None:
     assert (caught.value.status, caught.value.code) == (400, "invalid_input")
 
 
-def test_words_of_a_later_release_are_taken_as_they_are(caller: Caller) -> None:
-    body = json.loads(answer(FAILED).content)
+def test_unknown_values_of_a_later_release_are_accepted(caller: Caller) -> None:
+    body = json.loads(job_response(FAILED).content)
     body["errors"]["location-1"] |= {"code": "model_on_strike", "advice": "wait"}
     later = {**body, "status": "archived", "later": [1]}
     caller.script(httpx.Response(200, json=later))
@@ -176,26 +176,26 @@ def test_words_of_a_later_release_are_taken_as_they_are(caller: Caller) -> None:
     assert caller.call("get", "case-1").is_open
 
 
-def test_a_number_that_is_no_count_is_no_answer(caller: Caller) -> None:
-    body = json.loads(answer(DONE).content)
+def test_a_number_out_of_range_is_a_bad_response(caller: Caller) -> None:
+    body = json.loads(job_response(DONE).content)
     caller.script(httpx.Response(200, json={**body, "createdAt": 10**400}))
-    with pytest.raises(BadAnswer, match="createdAt"):
+    with pytest.raises(BadResponse, match="createdAt"):
         caller.call("get", "case-1")
 
 
-def test_a_price_that_is_no_number_is_not_sent(caller: Caller) -> None:
-    caller.script(answer(FAILED))
+def test_a_maximum_cost_that_is_not_a_number_is_not_sent(caller: Caller) -> None:
+    caller.script(job_response(FAILED))
     with pytest.raises(InvalidRequest, match="maxCostUsd"):
         caller.call("retry", "case-1", max_cost_usd=float("nan"))
-    assert [request.method for request in caller.asked] == ["GET"]
+    assert [request.method for request in caller.requests] == ["GET"]
 
 
-def test_the_token_is_in_no_text_about_the_client() -> None:
+def test_the_token_is_not_in_the_clients_repr() -> None:
     with Client(URL, "secret") as client:
         assert "secret" not in f"{client!r} {client}"
 
 
-def test_no_more_fields_are_kept_than_the_service_names(caller: Caller) -> None:
+def test_at_most_twenty_wrong_fields_are_kept(caller: Caller) -> None:
     errors = [{"field": f"f-{n}", "message": "wrong"} for n in range(1000)]
     caller.script(httpx.Response(400, json={"code": "invalid_input", "detail": "no", "errors": errors}))
     with pytest.raises(InvalidRequest) as refused:
@@ -213,13 +213,13 @@ def test_no_more_fields_are_kept_than_the_service_names(caller: Caller) -> None:
         "\udcff".encode(errors="surrogateescape"),
     ],
 )
-def test_a_refusal_in_any_form_is_a_refusal(caller: Caller, body: str | bytes) -> None:
+def test_a_refusal_with_any_body_is_a_refusal(caller: Caller, body: str | bytes) -> None:
     caller.script(httpx.Response(409, content=body))
     with pytest.raises(Conflict):
         caller.call("get", "case-1")
 
 
-def test_a_refusal_without_end_is_cut_off(caller: Caller) -> None:
+def test_a_very_long_refusal_is_cut_off(caller: Caller) -> None:
     errors = [{"field": "f" * 9_000, "message": "m" * 9_000}] * 1_000
     caller.script(
         httpx.Response(400, json={"detail": "d" * 9_000_000, "code": "c" * 9_000, "errors": errors})

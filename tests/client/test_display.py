@@ -1,4 +1,4 @@
-"""The views of the command, at every width and on every kind of output."""
+"""The command's views at every width and on every kind of output."""
 
 import io
 import json
@@ -11,11 +11,11 @@ from darkroom_client.text import as_json, plain
 from rich.cells import cell_len
 from rich.console import Console
 
-from tests.client.server import FAILED, answer, the_job
+from tests.client.server import FAILED, job_response, the_job
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil"
 NAMES = [f"A name of some length {n}" for n in range(14)]
-OPEN, ENDED = json.loads(answer(the_job()).content), json.loads(answer(FAILED).content)
+OPEN, ENDED = json.loads(job_response(the_job()).content), json.loads(job_response(FAILED).content)
 JOB = Job.model_validate(
     OPEN
     | {"evidence": [{"id": f"evidence-{n}", "name": name} for n, name in enumerate(NAMES)], "locations": []}
@@ -23,7 +23,7 @@ JOB = Job.model_validate(
 
 
 class Screen(io.StringIO):
-    """A terminal that keeps what is sent to it."""
+    """A terminal that keeps its output."""
 
     def isatty(self) -> bool:
         return True
@@ -59,7 +59,7 @@ def test_names_of_any_script_and_length_fit(name: str, width: int) -> None:
     assert "\n".join(rows).count("○") == 5
 
 
-def test_a_terminal_gets_the_view_and_a_dumb_one_lines() -> None:
+def test_a_terminal_gets_the_view_and_a_dumb_terminal_gets_lines() -> None:
     states = [Job.model_validate(OPEN | {"completedImages": done}) for done in (1, 2, 3)]
     screen, dumb = Screen(), Screen()
     display.follow(Console(file=screen, force_terminal=True, width=80), iter(states))
@@ -68,7 +68,7 @@ def test_a_terminal_gets_the_view_and_a_dumb_one_lines() -> None:
     assert [line.split("  ")[1] for line in dumb.getvalue().splitlines()] == ["1 of 3", "2 of 3", "3 of 3"]
 
 
-def test_a_pipe_gets_each_state_when_it_comes() -> None:
+def test_a_pipe_gets_each_state_when_it_arrives() -> None:
     out = io.StringIO()
     seen = []
 
@@ -82,20 +82,22 @@ def test_a_pipe_gets_each_state_when_it_comes() -> None:
     assert len(out.getvalue().splitlines()) == 3
 
 
-def a_try(at: int, milliseconds: int, outcome: str, item: str = "e") -> dict[str, object]:
+def an_attempt(at: int, milliseconds: int, outcome: str, item: str = "e") -> dict[str, object]:
     return {"kind": "attempt", "at": at, "milliseconds": milliseconds, "outcome": outcome, "shotId": item}
 
 
-def told(*events: dict[str, object]) -> Timeline:
+def a_timeline(*events: dict[str, object]) -> Timeline:
     run = {"run": 1, "claimedAt": 0, "events": list(events)}
     job = {"caseId": "c", "jobId": "j", "status": "completed", "version": 1, "createdAt": 0}
     return Timeline.model_validate({**job, "history": [], "runs": [run]})
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
-def test_tries_at_the_same_time_are_drawn_below_each_other(width: int) -> None:
-    found = told(
-        a_try(0, 10_000, "made"), a_try(5_000, 5_000, "cancelled"), a_try(12_000, 8_000, "made", "f")
+def test_attempts_at_the_same_time_are_drawn_below_each_other(width: int) -> None:
+    found = a_timeline(
+        an_attempt(0, 10_000, "made"),
+        an_attempt(5_000, 5_000, "cancelled"),
+        an_attempt(12_000, 8_000, "made", "f"),
     )
     _, first, second, other, _ = drawn(lambda console: display.timeline(console, found), width)
     assert first.count("█") == 2 * second.count("▒") > 0
@@ -104,28 +106,34 @@ def test_tries_at_the_same_time_are_drawn_below_each_other(width: int) -> None:
     assert all(cell_len(line) <= width for line in (first, second, other))
 
 
-def test_a_short_try_hides_no_picture() -> None:
-    found = told(a_try(0, 10, "made"), a_try(10, 10, "overloaded"), a_try(0, 100_000, "made", "f"))
+def test_a_short_failed_attempt_does_not_hide_the_one_that_made_the_picture() -> None:
+    found = a_timeline(
+        an_attempt(0, 10, "made"), an_attempt(10, 10, "overloaded"), an_attempt(0, 100_000, "made", "f")
+    )
     _, row, *_ = drawn(lambda console: display.timeline(console, found), 80)
     assert ("█" in row, "▓" in row) == (True, False)
 
 
-def test_times_that_are_none_break_no_timeline() -> None:
-    found = told(a_try(-5, -10, "made"), a_try(2**52, 2**52, "made"), a_try(3, 0, "made"))
+def test_a_timeline_with_senseless_times_is_drawn() -> None:
+    found = a_timeline(
+        an_attempt(-5, -10, "made"), an_attempt(2**52, 2**52, "made"), an_attempt(3, 0, "made")
+    )
     assert drawn(lambda console: display.timeline(console, found), 80)
 
 
 def test_names_of_any_length_leave_room_for_the_bars() -> None:
-    [row] = drawn(lambda console: display.timeline(console, told(a_try(0, 9, "made", "i" * 128))), 60)[1:-1]
+    [row] = drawn(
+        lambda console: display.timeline(console, a_timeline(an_attempt(0, 9, "made", "i" * 128))), 60
+    )[1:-1]
     assert row.count("█") > 10
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp437"])
-def test_a_code_page_gets_signs_that_it_has(encoding: str) -> None:
+def test_a_code_page_gets_characters_that_it_has(encoding: str) -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict", write_through=True)
     console = Console(file=out, width=80)
     console.print(display._view(JOB))
-    display.timeline(console, told(a_try(0, 9, "made"), a_try(3, 9, "cancelled")))
+    display.timeline(console, a_timeline(an_attempt(0, 9, "made"), an_attempt(3, 9, "cancelled")))
     display.summary(console, JOB)
     assert b"o A name of some length" in out.buffer.getvalue()
 
@@ -144,19 +152,19 @@ def test_names_keep_their_joiners(name: str) -> None:
     assert name in as_json(JOB.model_copy(update={"case_id": name}), ascii_only=False)
 
 
-def test_marks_that_show_nothing_are_left_out() -> None:
+def test_invisible_characters_are_removed() -> None:
     assert plain("Caf\u00ade \u200eof\u200f \ufeffhers\u2060") == "Cafe of hers"
 
 
 @pytest.mark.parametrize(
     "character", ["\x00", "\x1b", "\x7f", "\x80", "\x9b", "\u2028", "\u202e", "\u2066", "\ud800", "\r"]
 )
-def test_what_steers_a_terminal_is_replaced(character: str) -> None:
+def test_characters_that_control_a_terminal_are_replaced(character: str) -> None:
     assert plain(f"a{character}b") == "a�b"
 
 
 def hostile(kind: type[Job | Timeline | Metrics | Deliveries]) -> Job | Timeline | Metrics | Deliveries:
-    """An answer with evil in every text it has."""
+    """Return a response with control characters in every text."""
     job = {**ENDED, "caseId": EVIL, "status": EVIL, "shareUrl": f"https://x/{EVIL}", "lastError": EVIL}
     job["evidence"] = [{"id": EVIL, "name": EVIL}]
     job["errors"] = {EVIL: {"code": EVIL, "message": EVIL, "retryable": False}}
@@ -171,10 +179,10 @@ def hostile(kind: type[Job | Timeline | Metrics | Deliveries]) -> Job | Timeline
         "lastError": EVIL,
     }
     history = [{"at": 1, "action": EVIL, "run": 1, "by": EVIL}]
-    runs = [{"run": 1, "claimedAt": 1, "events": [a_try(0, 9, EVIL, EVIL) | {"kind": EVIL}]}]
+    runs = [{"run": 1, "claimedAt": 1, "events": [an_attempt(0, 9, EVIL, EVIL) | {"kind": EVIL}]}]
     bodies = {
         Job: job,
-        Timeline: {**told().model_dump(), "history": history, "runs": runs},
+        Timeline: {**a_timeline().model_dump(), "history": history, "runs": runs},
         Metrics: counts | {"window": EVIL},
         Deliveries: {"caseId": EVIL, "jobId": EVIL, "deliveries": [each]},
     }
@@ -195,7 +203,7 @@ def hostile(kind: type[Job | Timeline | Metrics | Deliveries]) -> Job | Timeline
         (display.callbacks, Deliveries),
     ],
 )
-def test_nothing_that_a_server_sends_reaches_the_terminal_raw(
+def test_no_control_character_from_the_server_reaches_the_terminal(
     show: Callable[[Console, object], None], kind: type[Job | Timeline | Metrics | Deliveries]
 ) -> None:
     for out in (io.StringIO(), Screen()):
@@ -204,15 +212,15 @@ def test_nothing_that_a_server_sends_reaches_the_terminal_raw(
         assert "evil" in out.getvalue()
 
 
-def test_json_for_machines_says_the_same_as_before() -> None:
+def test_json_for_programs_keeps_every_value() -> None:
     evil = hostile(Job)
     for ascii_only in (False, True):
-        said = as_json(evil, ascii_only=ascii_only)
-        assert Job.model_validate_json(said) == evil
-        assert said.isascii() or not ascii_only
+        text = as_json(evil, ascii_only=ascii_only)
+        assert Job.model_validate_json(text) == evil
+        assert text.isascii() or not ascii_only
 
 
-def test_a_link_has_only_what_may_be_in_an_address() -> None:
+def test_characters_that_an_address_may_not_contain_are_escaped_in_a_link() -> None:
     assert (
         Job.model_validate({**ENDED, "shareUrl": "https://x/\x1b[2J é"}).share_url
         == "https://x/%1B[2J%20%C3%A9"

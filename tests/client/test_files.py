@@ -1,4 +1,4 @@
-"""Files that are cases, and files that are none."""
+"""Reading cases and tokens from files, and writing pictures."""
 
 import json
 import os
@@ -11,11 +11,11 @@ from darkroom_client import BadFile, Job, read_case
 from darkroom_client.files import read_token, write
 
 from local import package
-from tests.client.server import answer, the_job
+from tests.client.server import job_response, the_job
 
 SAMPLE = package.ROOT / "events" / "case.json"
 GOOD = {"caseId": "c", "evidence": [{"id": "e", "name": "Key – “brass”", "description": "old"}]}
-JOB = Job.model_validate_json(answer(the_job()).content)
+JOB = Job.model_validate_json(job_response(the_job()).content)
 YAML = """
 caseId: c
 evidence:
@@ -39,7 +39,7 @@ def test_json_with_a_mark_and_yaml_are_the_same_case(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("case.json", b'{"caseId": "c",}', "line 1 column 15"),
         ("case.json", b"[1]", "must be an object"),
@@ -71,7 +71,7 @@ def test_json_with_a_mark_and_yaml_are_the_same_case(tmp_path: Path) -> None:
         ("case.yaml", b"[" * 3_000, "nested too deeply"),
         ("case.json", b'{"maxCostUsd": ' + b"9" * 5000 + b"}", "the number 9999999999"),
         ("case.json", b'{"caseId": "c", "maxCostUsd": 1e999}', "maxCostUsd: Input should be a finite number"),
-        ("case.json", b'{"caseId": "c", "maxCostUsd": NaN}', "NaN is no number of JSON"),
+        ("case.json", b'{"caseId": "c", "maxCostUsd": NaN}', "NaN is not a number in JSON"),
         ("case.json", b'{"caseId": "\\ud800"}', "caseId: Input should be a valid string"),
         ("case.json", b" " * 1_100_000, "larger than 1048576 bytes"),
         ("case.json", '{"caseId": "c"}'.encode("utf-16"), "it is UTF-16, not UTF-8"),
@@ -79,23 +79,23 @@ def test_json_with_a_mark_and_yaml_are_the_same_case(tmp_path: Path) -> None:
         ("case.yml", b"just words", "must be an object"),
     ],
 )
-def test_a_file_that_is_no_case_is_refused_with_the_place(
-    tmp_path: Path, name: str, content: bytes, said: str
+def test_a_file_that_is_not_a_case_is_refused_with_the_place_of_the_error(
+    tmp_path: Path, name: str, content: bytes, expected: str
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(BadFile) as caught:
         read_case(path)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert str(path) in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"none\.json: No such file"):
         read_case(tmp_path / "none.json")
 
 
-def test_a_file_with_a_thousand_faults_names_twenty(tmp_path: Path) -> None:
+def test_of_a_thousand_errors_in_a_file_twenty_are_named(tmp_path: Path) -> None:
     path = tmp_path / "case.json"
     path.write_text("{" + ",".join(f'"{"k" * 200}{n}":0' for n in range(1000)) + "}")
     with pytest.raises(BadFile, match="and 981 more") as caught:
@@ -104,13 +104,13 @@ def test_a_file_with_a_thousand_faults_names_twenty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_tokens_file_is_read_as_windows_writes_it(tmp_path: Path, encoding: str) -> None:
+def test_a_token_file_may_have_any_encoding_that_windows_writes(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "token"
     path.write_bytes("the-token\r\n".encode(encoding))
     assert read_token(path) == "the-token"
 
 
-def test_a_tokens_file_that_is_no_text_is_refused_and_not_shown(tmp_path: Path) -> None:
+def test_a_token_file_that_is_not_text_is_refused_and_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"secret\xff")
     with pytest.raises(BadFile) as caught:
@@ -119,7 +119,7 @@ def test_a_tokens_file_that_is_no_text_is_refused_and_not_shown(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o027, 0o640)])
-def test_files_are_for_those_whom_the_umask_allows(tmp_path: Path, mask: int, mode: int) -> None:
+def test_files_have_the_permissions_of_the_umask(tmp_path: Path, mask: int, mode: int) -> None:
     before = os.umask(mask)
     try:
         written = write(tmp_path / "out", JOB, {"evidence-1": b"jpeg"})

@@ -1,8 +1,8 @@
-"""The client of Darkroom: submit a case, watch it, fetch its pictures."""
+"""The Python client of Darkroom: submit a case, watch its job, download its pictures."""
 
 from darkroom_client.client import AsyncClient, Client
 from darkroom_client.errors import (
-    BadAnswer,
+    BadResponse,
     Conflict,
     DarkroomError,
     Forbidden,
@@ -22,8 +22,8 @@ from darkroom_client.protocol import Policy
 
 __all__ = [
     "AsyncClient",
-    "BadAnswer",
     "BadFile",
+    "BadResponse",
     "Case",
     "Client",
     "Conflict",

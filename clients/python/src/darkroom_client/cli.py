@@ -1,7 +1,6 @@
-"""The command `darkroom`."""
+"""The command `darkroom`: its subcommands."""
 
 import shlex
-import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console
 
 from darkroom_client import display, exits
 from darkroom_client.client import Client
-from darkroom_client.errors import Conflict, MissingPictures
+from darkroom_client.errors import Conflict
 from darkroom_client.exits import MEANING, Exit
 from darkroom_client.files import read_case, read_token
-from darkroom_client.models import Job, Status
+from darkroom_client.job_result import download as download_pictures
+from darkroom_client.job_result import finish, interrupted, print_json, print_line
 from darkroom_client.options import (
     CaseId,
     Cost,
@@ -32,11 +31,10 @@ from darkroom_client.options import (
     Url,
     Watch,
 )
-from darkroom_client.text import as_json as json_of
 
 HELP = """Make the pictures of a mystery-game case.
 
-DARKROOM_URL and DARKROOM_TOKEN say where and who; a token may also lie in a file (DARKROOM_TOKEN_FILE).
+Set DARKROOM_URL to the API's address, and DARKROOM_TOKEN to your token, or DARKROOM_TOKEN_FILE to its file.
 
 \b
 Exit codes:
@@ -44,16 +42,10 @@ Exit codes:
 
 app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 
-_ENDS: dict[str, Exit] = {
-    Status.FAILED: Exit.FAILED,
-    Status.PARTIAL: Exit.PARTIAL,
-    Status.CANCELLED: Exit.CANCELLED,
-}
-
 
 @contextmanager
 def _client(url: str, token: str, token_file: Path | None) -> Iterator[Client]:
-    """The client; what goes wrong with it ends the command with one line and a code."""
+    """Open a client; an error in the block ends the command with a message and an exit code."""
     with exits.errors_end_the_command():
         token = token or (read_token(token_file) if token_file else "")
         if not url or not token:
@@ -62,86 +54,16 @@ def _client(url: str, token: str, token_file: Path | None) -> Iterator[Client]:
             yield client
 
 
-@contextmanager
-def _interrupted(message: str) -> Iterator[None]:
-    """Say `message` when somebody presses Ctrl-C."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        exits.end(message, Exit.INTERRUPTED)
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _show(found: BaseModel) -> None:
-    _print(json_of(found, ascii_only=Console().options.ascii_only))
-
-
-def _finish(
-    client: Client,
-    job: Job,
-    *,
-    as_json: bool,
-    watch: bool = False,
-    out: Path | None = None,
-    timeout: float | None = None,
-) -> None:
-    """Follow `job` if asked to, write its pictures, say how it stands, end with its code."""
-    console = Console()
-    if job.share_url and not as_json:
-        display.line(console, f"Watch it: {job.share_url}")
-    followed = watch and job.is_open
-    if followed:
-        job = _follow(client, job, None if as_json else console, timeout)
-    code = _ENDS.get(job.status, Exit.OK)
-    if out is not None and not job.is_open:
-        _, whole = _download(client, job, out)
-        code = code if whole or code else Exit.PARTIAL
-    if as_json:
-        _show(job)
-    elif followed:
-        display.failures(console, job)
-    else:
-        display.summary(console, job)
-    raise typer.Exit(code)
-
-
-def _follow(client: Client, job: Job, console: Console | None, timeout: float | None) -> Job:
-    """The job when it has ended, shown on `console` meanwhile, with the links that a submission gets."""
-    name = shlex.quote(job.case_id)
-    with _interrupted(
-        f"The job goes on. Follow it again: darkroom watch {name}\nStop it: darkroom cancel {name}"
-    ):
-        states = client.watch(job.case_id, timeout)
-        last = [*states][-1] if console is None else display.follow(console, states)
-    return last.model_copy(update={"share_url": job.share_url, "status_url": job.status_url})
-
-
-def _download(client: Client, job: Job, out: Path) -> tuple[list[Path], bool]:
-    """Write the pictures of `job`; the files, and whether each picture that the job has is among them."""
-    again = f"darkroom download {shlex.quote(job.case_id)} --out {shlex.quote(str(out))}"
-    with _interrupted(f"Not all pictures were fetched. Fetch them: {again}"):
-        try:
-            return client.download(job, out), True
-        except MissingPictures as error:
-            for item_id, why in error.missing.items():
-                exits.say(f"{item_id}: no picture: {why}")
-            return error.written, False
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        _print(f"darkroom {version('darkroom-client')}")
+def _version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"darkroom {version('darkroom-client')}")
         raise typer.Exit
 
 
 @app.callback(help=HELP)
 def _options(
     _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None: ...
 
@@ -151,35 +73,35 @@ def submit(
     file: Annotated[Path, typer.Argument(help="The case, as JSON or YAML.")],
     watch: Watch = False,
     out: Out = None,
-    replace: Annotated[bool, typer.Option(help="Replace a job of this case that has ended.")] = False,
+    replace: Annotated[bool, typer.Option(help="Replace this case's job if it has ended.")] = False,
     share: Share = "read",
     as_json: Json = False,
     url: Url = "",
     token: Token = "",
     token_file: TokenFile = None,
 ) -> None:
-    """Submit a case. The same case again is the job there is."""
+    """Submit a case. The same case again returns the existing job."""
     with _client(url, token, token_file) as client:
-        wanted = read_case(file)
-        with _interrupted("No answer came. The case may be submitted: the same command again finds its job."):
-            job = client.submit(wanted, replace=replace, share=share)
-        _finish(client, job, as_json=as_json, watch=watch or out is not None, out=out)
+        submitted = read_case(file)
+        with interrupted("No response yet. Perhaps the case was submitted: run this command again to see."):
+            job = client.submit(submitted, replace=replace, share=share)
+        finish(client, job, as_json=as_json, watch=watch or out is not None, out=out)
 
 
 @app.command()
 def get(
     case_id: CaseId, as_json: Json = False, url: Url = "", token: Token = "", token_file: TokenFile = None
 ) -> None:
-    """Say how a job stands."""
+    """Show the state of a job."""
     with _client(url, token, token_file) as client:
-        _finish(client, client.get(case_id), as_json=as_json)
+        finish(client, client.get(case_id), as_json=as_json)
 
 
 @app.command()
 def case(case_id: CaseId, url: Url = "", token: Token = "", token_file: TokenFile = None) -> None:
-    """Print what was submitted, as retries have changed it: a case file."""
+    """Print the submitted case, with the changes of retries, as a case file."""
     with _client(url, token, token_file) as client:
-        _show(client.case(case_id))
+        print_json(client.case(case_id))
 
 
 @app.command()
@@ -194,14 +116,14 @@ def watch(
 ) -> None:
     """Follow a job until it has ended."""
     with _client(url, token, token_file) as client:
-        _finish(client, client.get(case_id), as_json=as_json, watch=True, out=out, timeout=timeout)
+        finish(client, client.get(case_id), as_json=as_json, watch=True, out=out, timeout=timeout)
 
 
 @app.command()
 def retry(
     case_id: CaseId,
     description: Annotated[
-        list[str] | None, typer.Option(help="Another description for an item: ID=TEXT. May be repeated.")
+        list[str] | None, typer.Option(help="New description of an item: ID=TEXT. May be repeated.")
     ] = None,
     max_cost_usd: Cost = None,
     watch: Watch = False,
@@ -211,25 +133,25 @@ def retry(
     token: Token = "",
     token_file: TokenFile = None,
 ) -> None:
-    """Try again what has no picture."""
+    """Make the missing pictures of a job that has ended."""
     changes = dict(text.partition("=")[::2] for text in description or [])
     if not all(changes.values()):
         raise typer.BadParameter("must be ID=TEXT", param_hint="--description")
     with _client(url, token, token_file) as client:
         name = shlex.quote(case_id)
-        with _interrupted(f"No answer came. The job may be on its way again: darkroom get {name} says so."):
+        with interrupted(f"No response yet. Perhaps the job runs again: see darkroom get {name}"):
             job = client.retry(case_id, changes, max_cost_usd=max_cost_usd)
-        _finish(client, job, as_json=as_json, watch=watch or out is not None, out=out)
+        finish(client, job, as_json=as_json, watch=watch or out is not None, out=out)
 
 
 @app.command()
 def cancel(
     case_id: CaseId, as_json: Json = False, url: Url = "", token: Token = "", token_file: TokenFile = None
 ) -> None:
-    """Stop a job; pictures made so far stay."""
+    """Cancel a job; pictures made so far stay."""
     with _client(url, token, token_file) as client:
         job = client.cancel(case_id)
-        _show(job) if as_json else display.summary(Console(), job)
+        print_json(job) if as_json else display.summary(Console(), job)
 
 
 @app.command()
@@ -240,73 +162,72 @@ def download(
     token: Token = "",
     token_file: TokenFile = None,
 ) -> None:
-    """Write the pictures that there are, and job.json; says which files."""
+    """Write the pictures of a job and job.json, and list the files."""
     with _client(url, token, token_file) as client:
         job = client.get(case_id)
-        written, whole = _download(client, job, out)
+        written, complete = download_pictures(client, job, out)
         for path in written:
-            _print(str(path))
+            print_line(str(path))
         for item in job.items:
             if item.id not in job.images:
-                why = job.errors.get(item.id)
-                exits.say(f"{item.id}: no picture: " + (f"{why.code}: {why.message}" if why else job.status))
-        raise typer.Exit(Exit.OK if whole and len(job.images) >= job.total_images else Exit.PARTIAL)
+                failure = job.errors.get(item.id)
+                reason = f"{failure.code}: {failure.message}" if failure else job.status
+                exits.print_error(f"{item.id}: no picture: {reason}")
+        raise typer.Exit(Exit.OK if complete and len(job.images) >= job.total_images else Exit.PARTIAL)
 
 
 @app.command()
 def timeline(
     case_id: CaseId, as_json: Json = False, url: Url = "", token: Token = "", token_file: TokenFile = None
 ) -> None:
-    """Say what happened to a case, and when."""
+    """Show what happened to a case, and when."""
     with _client(url, token, token_file) as client:
-        told = client.timeline(case_id)
-        _show(told) if as_json else display.timeline(Console(), told)
+        found = client.timeline(case_id)
+        print_json(found) if as_json else display.timeline(Console(), found)
 
 
 @app.command()
 def callbacks(
     case_id: CaseId, as_json: Json = False, url: Url = "", token: Token = "", token_file: TokenFile = None
 ) -> None:
-    """Say what was sent to the receiver of a case, and what it answered."""
+    """List the callbacks of a case, and the receiver's responses."""
     with _client(url, token, token_file) as client:
         found = client.callbacks(case_id)
-        _show(found) if as_json else display.callbacks(Console(), found)
+        print_json(found) if as_json else display.callbacks(Console(), found)
 
 
 @app.command()
 def replay(
     case_id: CaseId,
-    version: Annotated[int, typer.Argument(help="Of the job, as `callbacks` lists it.")],
+    version: Annotated[int, typer.Argument(help="Version of the job, from the list of `callbacks`.")],
     url: Url = "",
     token: Token = "",
     token_file: TokenFile = None,
 ) -> None:
     """Send a callback again."""
     with _client(url, token, token_file) as client:
-        _show(client.replay(case_id, version))
+        print_json(client.replay(case_id, version))
 
 
 @app.command()
 def metrics(
-    window: Annotated[str, typer.Option(help="1h, 24h or 7d.")] = "24h",
+    window: Annotated[str, typer.Option(help="Length of time: 1h, 24h or 7d.")] = "24h",
     as_json: Json = False,
     url: Url = "",
     token: Token = "",
     token_file: TokenFile = None,
 ) -> None:
-    """Say how the deployment did."""
+    """Show figures of the deployment."""
     with _client(url, token, token_file) as client:
         found = client.metrics(window)
-        _show(found) if as_json else display.metrics(Console(), found)
+        print_json(found) if as_json else display.metrics(Console(), found)
 
 
 @app.command("open")
 def open_page(
     case: Annotated[
         str,
-        typer.Argument(
-            metavar="CASE", help="The id of a case, or its file, which is submitted if it is new."
-        ),
+        typer.Argument(metavar="CASE", help="Id of a case, or its file, which is submitted if it is new."),
     ],
     share: Share = "read",
     url: Url = "",
@@ -319,13 +240,13 @@ def open_page(
         try:
             job = client.submit(read_case(file) if file.is_file() else client.case(case), share=share)
         except Conflict as error:
-            exits.end(f"{error}\nThe link that its submission answered still opens it.", Exit.REFUSED)
+            exits.end(f"{error}\nThe link from its submission still opens the page.", Exit.REFUSED)
         link = job.share_url or ""
         if not link.startswith(("https://", "http://")):
-            exits.end("the API gave no link to the page", Exit.REFUSED)
-        _print(link)
+            exits.end("the API returned no link to the page", Exit.REFUSED)
+        print_line(link)
         if not _browse(link):
-            exits.say("No browser was found: open the link yourself.")
+            exits.print_error("No browser was found: open the link yourself.")
 
 
 def _browse(link: str) -> bool:

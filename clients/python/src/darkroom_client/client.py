@@ -1,4 +1,4 @@
-"""The clients: the same operations, blocking and asynchronous."""
+"""The blocking and the asynchronous client, which have the same operations."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ import httpx
 from darkroom_client.errors import DarkroomError, MissingPictures, Unreachable
 from darkroom_client.files import write
 from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Timeline
-from darkroom_client.protocol import Call, Pause, Policy, Protocol, Talk
+from darkroom_client.protocol import Call, Operation, Pause, Policy, Protocol
 from darkroom_client.transport import FAILURES, checked_token, checked_url, connected, failure
 
 type Found = Mapping[str, bytes | DarkroomError]
-"""Id → picture, or why there is none."""
+"""Id → picture, or the error."""
 
 
 class _Base:
@@ -29,7 +29,7 @@ class _Base:
         return f"{type(self).__name__}({self._url!r})"
 
     def _request(self, call: Call) -> dict[str, Any]:
-        """The arguments of httpx for `call`. A link, which may lead elsewhere, gets no token."""
+        """Return httpx's arguments for `call`. A picture's link may name another host and gets no token."""
         token = {"Authorization": f"Bearer {self._token}"} if call.authorized else {}
         return {
             "method": call.method,
@@ -41,12 +41,12 @@ class _Base:
         }
 
     def _failure(self, error: Exception, call: Call) -> DarkroomError:
-        """The client's own error for what httpx raised."""
+        """Return the client's error for an error of httpx."""
         return failure(error, self._url if call.authorized else call.path, link=not call.authorized)
 
 
 def _write(folder: Path, job: Job, found: Found) -> list[Path]:
-    """Write what was found; raise MissingPictures for the rest."""
+    """Write the pictures that were found; raise MissingPictures for the others."""
     written = write(folder, job, {i: each for i, each in found.items() if isinstance(each, bytes)})
     missing = {i: each for i, each in found.items() if isinstance(each, DarkroomError)}
     if missing:
@@ -55,7 +55,10 @@ def _write(folder: Path, job: Job, found: Found) -> list[Path]:
 
 
 class Client(_Base):
-    """Blocking. A context manager; `http` may bring proxies or certificates and is then not closed here."""
+    """The blocking client, a context manager.
+
+    Pass `http` to use your own proxies or certificates; the client does not close it.
+    """
 
     def __init__(
         self,
@@ -86,24 +89,24 @@ class Client(_Base):
             self._http.close()
 
     def submit(self, case: Case, *, replace: bool = False, share: str = "read") -> Job:
-        """The job of `case`, new or the one there is; `share` says what its link allows: read or retry."""
+        """Submit `case`; return its job, new or existing. `share` is what its link allows: read or retry."""
         return self._run(self._protocol.submit(case, replace=replace, share=share))
 
     def get(self, case_id: str, *, inline: bool = False) -> Job:
-        """The job as it is; `inline` with the pictures themselves, as `data:` URLs."""
+        """Return the job in its present state; with `inline`, pictures are `data:` URLs."""
         return self._run(self._protocol.get(case_id, inline=inline))
 
     def watch(self, case_id: str, timeout: float | None = None) -> Iterator[Job]:
-        """Each changed state of the job, until it has ended, at the pace that the server wants.
+        """Yield the job each time it has changed, until it has ended; poll as often as the server says.
 
-        Raises TimedOut after `timeout` seconds; the job goes on.
+        Raises TimedOut after `timeout` seconds; the job continues.
         """
-        watching = self._protocol.watching(case_id, timeout)
-        while (job := self._run(self._protocol.next_state(watching))) is not None:
+        watch = self._protocol.watch(case_id, timeout)
+        while (job := self._run(self._protocol.next_state(watch))) is not None:
             yield job
 
     def wait(self, case_id: str, timeout: float | None = None) -> Job:
-        """The job when it has ended; raises TimedOut after `timeout` seconds."""
+        """Return the job when it has ended; raise TimedOut after `timeout` seconds."""
         return self._run(self._protocol.wait(case_id, timeout))
 
     def retry(
@@ -114,44 +117,44 @@ class Client(_Base):
         max_cost_usd: float | None = None,
         seen: Job | None = None,
     ) -> Job:
-        """Another run for what has no picture; `descriptions` by id replace those that were submitted."""
+        """Start another run for the missing pictures; return the job. `descriptions` map ids to new ones."""
         return self._run(
             self._protocol.retry(case_id, descriptions or {}, max_cost_usd=max_cost_usd, seen=seen)
         )
 
     def cancel(self, case_id: str) -> Job:
-        """Stop the job; pictures made so far stay."""
+        """Cancel the job and return it; pictures made so far stay."""
         return self._run(self._protocol.cancel(case_id))
 
     def case(self, case_id: str) -> Case:
-        """What was submitted, as retries have changed it."""
+        """Return the submitted case, with the changes of retries."""
         return self._run(self._protocol.case(case_id))
 
     def picture(self, link: str) -> bytes:
-        """The JPEG behind a link of a job, or in one of its `data:` URLs."""
+        """Return the JPEG at a link of a job, or in one of its `data:` URLs."""
         return self._run(self._protocol.picture(link))
 
     def download(self, job: Job, folder: Path) -> list[Path]:
-        """Write the pictures of `job` as `<id>.jpg`, and `job.json`; what is written is whole.
+        """Write the pictures of `job` as `<id>.jpg`, and `job.json`; return the files.
 
         Raises MissingPictures when some cannot be fetched, after the others were written.
         """
         found: dict[str, bytes | DarkroomError] = {}
-        patient = True
+        repeat = True
         for shot_id, link in job.images.items():
             try:
-                found[shot_id] = self._run(self._protocol.picture(link, patient=patient))
+                found[shot_id] = self._run(self._protocol.picture(link, repeat=repeat))
             except DarkroomError as error:
                 found[shot_id] = error
-                patient = patient and not isinstance(error, Unreachable)
+                repeat = repeat and not isinstance(error, Unreachable)
         return _write(folder, job, found)
 
     def timeline(self, case_id: str) -> Timeline:
-        """What happened to a case, and when."""
+        """Return what happened to a case, and when."""
         return self._run(self._protocol.timeline(case_id))
 
     def callbacks(self, case_id: str) -> Deliveries:
-        """What was sent to the receiver of a case, and what it answered."""
+        """Return the callbacks of a case, with the receiver's responses."""
         return self._run(self._protocol.callbacks(case_id))
 
     def replay(self, case_id: str, version: int) -> Delivery:
@@ -159,14 +162,14 @@ class Client(_Base):
         return self._run(self._protocol.replay(case_id, version))
 
     def metrics(self, window: str = "24h") -> Metrics:
-        """How the deployment did in the last `1h`, `24h` or `7d`."""
+        """Return the figures of the deployment for the last `1h`, `24h` or `7d`."""
         return self._run(self._protocol.metrics(window))
 
-    def _run[T](self, talk: Talk[T]) -> T:
+    def _run[T](self, operation: Operation[T]) -> T:
         reply: httpx.Response | DarkroomError | None = None
         while True:
             try:
-                step = talk.send(reply)
+                step = operation.send(reply)
             except StopIteration as done:
                 result: T = done.value
                 return result
@@ -181,7 +184,7 @@ class Client(_Base):
 
 
 class AsyncClient(_Base):
-    """Asynchronous; see Client for what each method does."""
+    """The asynchronous client, with the methods of Client as coroutines."""
 
     def __init__(
         self,
@@ -221,11 +224,11 @@ class AsyncClient(_Base):
 
     async def watch(self, case_id: str, timeout: float | None = None) -> AsyncIterator[Job]:  # noqa: ASYNC109
         """See Client."""
-        watching = self._protocol.watching(case_id, timeout)
-        while (job := await self._run(self._protocol.next_state(watching))) is not None:
+        watch = self._protocol.watch(case_id, timeout)
+        while (job := await self._run(self._protocol.next_state(watch))) is not None:
             yield job
 
-    async def wait(self, case_id: str, timeout: float | None = None) -> Job:  # noqa: ASYNC109 - not of one await
+    async def wait(self, case_id: str, timeout: float | None = None) -> Job:  # noqa: ASYNC109 - it limits many awaits
         """See Client."""
         return await self._run(self._protocol.wait(case_id, timeout))
 
@@ -255,7 +258,7 @@ class AsyncClient(_Base):
         return await self._run(self._protocol.picture(link))
 
     async def download(self, job: Job, folder: Path) -> list[Path]:
-        """See Client; the pictures are fetched together."""
+        """See Client; all pictures are fetched at the same time."""
 
         async def fetch(link: str) -> bytes | DarkroomError:
             try:
@@ -282,11 +285,11 @@ class AsyncClient(_Base):
         """See Client."""
         return await self._run(self._protocol.metrics(window))
 
-    async def _run[T](self, talk: Talk[T]) -> T:
+    async def _run[T](self, operation: Operation[T]) -> T:
         reply: httpx.Response | DarkroomError | None = None
         while True:
             try:
-                step = talk.send(reply)
+                step = operation.send(reply)
             except StopIteration as done:
                 result: T = done.value
                 return result

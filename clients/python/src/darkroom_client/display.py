@@ -1,4 +1,4 @@
-"""Jobs, timelines and figures for a terminal. Whatever a server sends is only ever shown as text."""
+"""Show jobs, timelines and figures in a terminal. A server's text is always made plain first."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from darkroom_client.models import Deliveries, Event, Job, Metrics, Named, Statu
 from darkroom_client.text import plain, plain_model
 
 _COLOURS: dict[str, str] = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "red"}
-_LONGEST_BAR = 64
-_LONGEST_TIMELINE = 120
+_MAX_BAR_WIDTH = 64
+_MAX_TIMELINE_WIDTH = 120
 
 
 @dataclass(frozen=True)
 class _Marks:
-    """The signs of the views."""
+    """The characters of the views."""
 
     done: str
     failed: str
@@ -28,7 +28,7 @@ class _Marks:
     rest: str
     made: str
     lost: str
-    given_up: str
+    cancelled: str
     waited: str
 
 
@@ -37,7 +37,7 @@ _ASCII = _Marks("*", "x", "o", "#", "-", "#", "x", "~", ".")
 
 
 def follow(console: Console, states: Iterable[Job]) -> Job:
-    """Show each state as it comes, in place on a terminal, else a line each; the last one."""
+    """Show each state as it arrives, in place on a terminal, else in a line each; return the last one."""
     job = None
     if console.is_interactive and console.file.isatty():
         with Live(console=console, refresh_per_second=8) as live:
@@ -51,13 +51,13 @@ def follow(console: Console, states: Iterable[Job]) -> Job:
 
 
 def line(console: Console, text: Text | str) -> None:
-    """Print one line, however long; a string is made plain."""
+    """Print one line without wrapping it; a string is made plain."""
     text = Text(plain(text)) if isinstance(text, str) else text
     console.print(text, highlight=False, soft_wrap=True)
 
 
 def headline(job: Job) -> Text:
-    """One line."""
+    """Return the state of a job in one line."""
     job = plain_model(job)
     until = job.completed_at or job.created_at
     seconds = f"  {(until - job.created_at) / 1000:.1f} s" if job.completed_at else ""
@@ -69,47 +69,49 @@ def headline(job: Job) -> Text:
 
 
 def summary(console: Console, job: Job) -> None:
-    """How a job ended, and why what is missing is missing."""
+    """Print the state of a job, and why pictures are missing."""
     line(console, headline(job))
     failures(console, job)
 
 
 def failures(console: Console, job: Job) -> None:
-    """Why what is missing is missing, a line each."""
+    """Print why pictures are missing, in a line each."""
     job = plain_model(job)
     for item in job.items:
         if failure := job.errors.get(item.id):
             line(console, Text(f"  {item.id} {item.name}: {failure.code}: {failure.message}", "red"))
 
 
-def timeline(console: Console, told: Timeline) -> None:
-    """A bar for each try of each item, and what happened to the job."""
-    told = plain_model(told)
-    for move in told.history:
-        seconds = (move.at - told.created_at) / 1000
-        line(console, f"{seconds:8.1f} s  {move.action} by {move.by} (run {move.run})")
-    events = [event for run in told.runs for event in run.events]
+def timeline(console: Console, found: Timeline) -> None:
+    """Print what happened to the job, and a bar for each attempt of each item."""
+    found = plain_model(found)
+    for entry in found.history:
+        seconds = (entry.at - found.created_at) / 1000
+        line(console, f"{seconds:8.1f} s  {entry.action} by {entry.by} (run {entry.run})")
+    events = [event for run in found.runs for event in run.events]
     if not events:
         return
     marks = _marks(console.options)
-    console.print(_Bars(events, min(told.created_at, *(event.at for event in events))))
+    console.print(_Bars(events, min(found.created_at, *(event.at for event in events))))
     line(
         console,
         Text(
-            f"{marks.made} made  {marks.lost} failed  {marks.given_up} given up  {marks.waited} waited", "dim"
+            f"{marks.made} made  {marks.lost} failed  {marks.cancelled} cancelled  {marks.waited} waited",
+            "dim",
         ),
     )
 
 
 def callbacks(console: Console, found: Deliveries) -> None:
-    """A line each."""
+    """Print the callbacks, in a line each."""
     for each in found.deliveries:
-        said = each.last_status or each.last_error or "-"
-        line(console, f"{each.version:5} {each.event:22} {each.state:10} {each.attempts:3} tries  {said}")
+        result = each.last_status or each.last_error or "-"
+        attempts = f"{each.attempts:3} attempt{'' if each.attempts == 1 else 's'}"
+        line(console, f"{each.version:5} {each.event:22} {each.state:10} {attempts:12} {result}")
 
 
 def metrics(console: Console, found: Metrics) -> None:
-    """Name and value, a line each."""
+    """Print the figures, in a line each."""
     for name, value in found.model_dump().items():
         shown = "-" if value is None else f"{value:g}" if isinstance(value, float) else value
         line(console, f"{name.replace('_', ' '):24} {shown}")
@@ -120,7 +122,7 @@ def _marks(options: ConsoleOptions) -> _Marks:
 
 
 def _view(job: Job) -> RenderableType:
-    """The view of a job that is followed, to be drawn again with each state."""
+    """Return the view of a job, which is drawn again for each state."""
     return _View(plain_model(job))
 
 
@@ -131,7 +133,7 @@ class _View:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         job, marks = self.job, _marks(options)
         cells = [_cell(job, item, marks) for item in job.items]
-        width = min(_LONGEST_BAR, options.max_width)
+        width = min(_MAX_BAR_WIDTH, options.max_width)
         done = width * max(0, min(job.completed_images, job.total_images)) // max(1, job.total_images)
         for row in (
             headline(job),
@@ -155,7 +157,7 @@ def _cell(job: Job, item: Named, marks: _Marks) -> Text:
 
 @dataclass(frozen=True)
 class _Bars:
-    """The tries of each item, from `start` on; tries that overlap have a row each."""
+    """The attempts of each item, on a time axis that begins at `start`. Attempts that overlap get rows."""
 
     events: Sequence[Event]
     start: int
@@ -167,7 +169,7 @@ class _Bars:
         names = min(max([4, *(Text(item).cell_len for item in items)]), options.max_width // 3)
         costs = [sum(event.cost_usd for event in self.events if event.shot_id == item) for item in items]
         cost_width = max(3, *(len(f"{cost:.3f}") for cost in costs)) if costs else 3
-        bars = max(len(title), min(_LONGEST_TIMELINE, options.max_width - names - cost_width - 6))
+        bars = max(len(title), min(_MAX_TIMELINE_WIDTH, options.max_width - names - cost_width - 6))
         table = Table(box=None, padding=(0, 1))
         table.add_column("item", width=names, no_wrap=True, overflow="ellipsis")
         table.add_column(title, width=bars, no_wrap=True)
@@ -182,7 +184,7 @@ class _Bars:
 
     def _row(self, events: Sequence[Event], length: int, width: int, marks: _Marks) -> Text:
         cells = [" "] * width
-        # The tries of a row follow one another. Where two share a cell, the one that made the picture wins.
+        # The attempts of a row do not overlap. Of two that share a cell, the one that made the picture shows.
         for event in sorted(events, key=lambda event: event.outcome == "made"):
             first = max(0, min(width - 1, (event.at - self.start) * width // length))
             last = (event.at + event.milliseconds - self.start) * width // length
@@ -192,7 +194,7 @@ class _Bars:
 
 
 def _rows(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """The events in as few rows as hold them without two at the same time."""
+    """Yield the events in as few rows as possible, so that no two events of a row overlap."""
     rows: list[list[Event]] = []
     for event in sorted(events, key=lambda event: event.at):
         for row in rows:
@@ -207,4 +209,4 @@ def _rows(events: Iterable[Event]) -> Iterator[list[Event]]:
 def _mark(event: Event, marks: _Marks) -> str:
     if event.kind == "wait":
         return marks.waited
-    return {"made": marks.made, "cancelled": marks.given_up}.get(event.outcome, marks.lost)
+    return {"made": marks.made, "cancelled": marks.cancelled}.get(event.outcome, marks.lost)

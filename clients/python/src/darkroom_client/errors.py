@@ -1,4 +1,4 @@
-"""What can go wrong, by class; the message is for people."""
+"""The client's errors. The class says what went wrong; the message is for people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,17 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class WrongField:
-    """A field of a request, and what is allowed there."""
+    """A wrong field of a request; the message says what is allowed."""
 
     field: str
     message: str
 
 
 class DarkroomError(Exception):
-    """`status` is the HTTP status, 0 when there was no answer; `code` is the API's, stable over releases."""
+    """The base of all errors of the client.
+
+    `status` is the HTTP status, 0 without a response. `code` is the API's error code, stable over releases.
+    """
 
     retryable: ClassVar[bool] = False
 
@@ -33,25 +36,25 @@ class DarkroomError(Exception):
         self.code = code
         self.fields = fields
         self.retry_after = retry_after
-        """When the server wants to be asked again, in seconds."""
+        """Seconds after which the request may be sent again, by the server; None if it does not say."""
 
 
 class WrongSetting(DarkroomError):
-    """The address, the token or the proxy cannot work, however often it is tried."""
+    """The address, the token or the proxy cannot work."""
 
 
 class Unreachable(DarkroomError):
-    """No answer came."""
+    """There was no response."""
 
     retryable = True
 
 
 class TimedOut(DarkroomError):
-    """The job did not end in the time it was given; it goes on."""
+    """The job did not end in the given time; it continues."""
 
 
 class InvalidRequest(DarkroomError):
-    """400, 413, 422: `fields` says where and what is allowed."""
+    """400, 413, 422: the request is wrong; `fields` says where."""
 
 
 class Unauthorized(DarkroomError):
@@ -59,31 +62,31 @@ class Unauthorized(DarkroomError):
 
 
 class Forbidden(DarkroomError):
-    """403: nobody has this token, or it does not allow this."""
+    """403: the token is not valid, or does not allow this."""
 
 
 class NotFound(DarkroomError):
-    """404: no such case, or picture."""
+    """404: no such case or picture."""
 
 
 class Conflict(DarkroomError):
-    """409, 412: the case or its job is not in a state for this; `code` says why."""
+    """409, 412: the state of the case or its job does not allow this; `code` says why."""
 
 
 class RateLimited(DarkroomError):
-    """429: too much at once, or today."""
+    """429: too many requests at once, or too many cases today."""
 
     retryable = True
 
 
 class ServerError(DarkroomError):
-    """5xx."""
+    """5xx: the server failed."""
 
     retryable = True
 
 
-class BadAnswer(ServerError):
-    """An answer came that is none of this API's, or that cannot be read."""
+class BadResponse(ServerError):
+    """The response cannot be read, or is not from this API."""
 
     retryable = False
 
@@ -97,7 +100,7 @@ class MissingPictures(DarkroomError):
         self.written = list(written)
         """The files that were written."""
         self.missing = dict(missing)
-        """Id → why its picture could not be fetched."""
+        """Id → the error for its picture."""
 
 
 BY_STATUS: Mapping[int, type[DarkroomError]] = {

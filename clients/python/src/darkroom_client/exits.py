@@ -1,4 +1,4 @@
-"""How the command ends: with a code that means one thing, and at most a few lines on stderr."""
+"""End the command with an exit code that has one meaning, and an error message on stderr."""
 
 import sys
 import traceback
@@ -26,7 +26,7 @@ class Exit(IntEnum):
     CANCELLED = 4
     REFUSED = 5
     UNREACHABLE = 6
-    FAULT = 70
+    BUG = 70
     INTERRUPTED = 130
     PIPE = 141
 
@@ -34,26 +34,26 @@ class Exit(IntEnum):
 MEANING = {
     Exit.OK: "done",
     Exit.FAILED: "the job failed: no picture",
-    Exit.USAGE: "an option, a file, an address, a token or a proxy cannot work",
+    Exit.USAGE: "an option, file, address, token or proxy is wrong",
     Exit.PARTIAL: "some pictures are missing",
     Exit.CANCELLED: "the job was cancelled",
-    Exit.REFUSED: "the API refused and said why, or its answer makes no sense",
-    Exit.UNREACHABLE: "no answer, or none in time",
-    Exit.FAULT: "a fault of this command itself, please report it",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C); a job goes on",
-    Exit.PIPE: "nobody reads the output any more",
+    Exit.REFUSED: "the API refused, or its response is unreadable",
+    Exit.UNREACHABLE: "no response, or none in time",
+    Exit.BUG: "a bug in this command, please report it",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C); the job continues",
+    Exit.PIPE: "the output was closed (a broken pipe)",
 }
-"""What each code says, for --help and the README."""
+"""Exit code → its meaning, for --help and the README."""
 
 
 def end(message: str, code: Exit) -> NoReturn:
-    """End the command with `message` on stderr; nothing in it reaches the terminal raw."""
-    say(message)
+    """Print `message` on stderr and end the command with `code`."""
+    print_error(message)
     raise typer.Exit(code)
 
 
-def say(message: str) -> None:
-    """Print `message` on stderr, if anything can be written there."""
+def print_error(message: str) -> None:
+    """Print `message` on stderr, as plain text, if stderr can be written."""
     lines = "\n".join(plain(line) for line in message.splitlines())
     with suppress(OSError):
         Console(stderr=True).print(lines, style="red", highlight=False, markup=False, soft_wrap=True)
@@ -61,11 +61,11 @@ def say(message: str) -> None:
 
 @contextmanager
 def errors_end_the_command() -> Iterator[None]:
-    """End the command with one line and a code for whatever goes wrong on purpose."""
+    """End the command with a message and an exit code when the block raises an expected error."""
     try:
         yield
     except BrokenPipeError:
-        raise  # for `run`
+        raise  # `run` handles it
     except UnicodeError as error:
         end(f"an argument is not UTF-8: {error}", Exit.USAGE)
     except (BadFile, OSError, WrongSetting) as error:
@@ -75,33 +75,33 @@ def errors_end_the_command() -> Iterator[None]:
     except DarkroomError as error:
         fields = "".join(f"\n  {wrong.field}: {wrong.message}" for wrong in error.fields)
         refused = f"{error.status} {error.code} {error}" if error.status else str(error)
-        end(refused + fields, Exit.USAGE if _is_ours(error) else Exit.REFUSED)
+        end(refused + fields, Exit.USAGE if _is_from_client(error) else Exit.REFUSED)
     except KeyboardInterrupt:
         end("interrupted", Exit.INTERRUPTED)
 
 
-def _is_ours(error: DarkroomError) -> bool:
-    """Whether the client itself refused, before it asked."""
+def _is_from_client(error: DarkroomError) -> bool:
+    """Return whether the client itself refused, before it sent a request."""
     return isinstance(error, InvalidRequest) and not error.status
 
 
 def run(app: Callable[[], object]) -> NoReturn:
-    """Run the command and leave with its code; a crash has one of its own: 1 says that a job failed."""
+    """Run the command and exit with its code. A crash has a code of its own, because 1 is a failed job."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a code page has not every character
+            stream.reconfigure(errors="replace")  # a code page lacks many characters
     try:
         app()
         code: object = Exit.OK
     except SystemExit as ending:
-        # Typer and rich end with 1 when the output is a pipe that nobody reads.
+        # Typer and rich exit with 1 when the output is a closed pipe.
         code = Exit.PIPE if isinstance(ending.__context__, BrokenPipeError) else ending.code
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
     except OSError as error:
-        say(str(error))
+        print_error(str(error))
         code = Exit.USAGE
-    except Exception:  # noqa: BLE001 - the last one to see it
-        say(traceback.format_exc())
-        code = Exit.FAULT
+    except Exception:  # noqa: BLE001 - nothing above handles it
+        print_error(traceback.format_exc())
+        code = Exit.BUG
     raise SystemExit(code)

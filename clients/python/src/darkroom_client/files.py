@@ -1,4 +1,4 @@
-"""Cases and tokens read from files, pictures written to files."""
+"""Read cases and tokens from files, write pictures to files."""
 
 import hashlib
 import json
@@ -14,22 +14,25 @@ from pydantic import ValidationError
 
 from darkroom_client.models import Case, Job
 
-LARGEST = 1_048_576
-"""Bytes of a file, four times what the API takes: it may have comments and escapes."""
+MAX_FILE_BYTES = 1_048_576
+"""Maximum size of a file: four times that of a request, because a file may have comments and escapes."""
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_MOST_ERRORS = 20
-_LONGEST_NUMBER = 32
+_MAX_ERRORS = 20
+_MAX_DIGITS = 32
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _TEXT = "tag:yaml.org,2002:str"
 
 
 class BadFile(Exception):
-    """The file is no case; the message says where."""
+    """The file cannot be read, or is not a case; the message says what is wrong and where."""
 
 
 def read_case(path: Path) -> Case:
-    """The case in a JSON or YAML file (`.yaml`, `.yml`), in UTF-8 with or without a mark; raises BadFile."""
+    """Return the case in a JSON or YAML file (`.yaml`, `.yml`); raise BadFile.
+
+    The file must be UTF-8, with or without a byte-order mark.
+    """
     data = _read(path)
     try:
         text = data.decode("utf-8-sig")
@@ -48,49 +51,49 @@ def read_case(path: Path) -> Case:
         return Case.model_validate(content)
     except ValidationError as error:
         wrong = [f"{_where(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
-    if len(wrong) > _MOST_ERRORS:
-        wrong[_MOST_ERRORS:] = [f"and {len(wrong) - _MOST_ERRORS} more"]
+    if len(wrong) > _MAX_ERRORS:
+        wrong[_MAX_ERRORS:] = [f"and {len(wrong) - _MAX_ERRORS} more"]
     raise BadFile(f"{path}:\n  " + "\n  ".join(wrong))
 
 
 def read_token(path: Path) -> str:
-    """The text of a token's file, which may be UTF-8 or, with a byte-order mark, UTF-16; raises BadFile."""
+    """Return the token in a file in UTF-8, or in UTF-16 with a byte-order mark; raise BadFile."""
     data = _read(path)
     try:
         return data.decode("utf-16" if data[:2] in _UTF16 else "utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: is no text") from error
+        raise BadFile(f"{path}: is not text") from error
 
 
 def write(folder: Path, job: Job, pictures: Mapping[str, bytes]) -> list[Path]:
-    """Each picture as `<id>.jpg`, and `job.json`; a file is replaced as a whole or not at all."""
+    """Write each picture as `<id>.jpg`, and `job.json`; a file is replaced completely or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     contents = {f"{_name(i)}.jpg": jpeg for i, jpeg in pictures.items()}
-    told = job.model_dump_json(by_alias=True, exclude_none=True, indent=2)
-    contents["job.json"] = told.encode() + b"\n"
+    text = job.model_dump_json(by_alias=True, exclude_none=True, indent=2)
+    contents["job.json"] = text.encode() + b"\n"
     for name, content in contents.items():
         _replace(folder / name, content)
     return [folder / name for name in contents]
 
 
 def _read(path: Path) -> bytes:
-    """The content of a file that is not too large."""
+    """Return the content of a file; raise BadFile if it is too large."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise BadFile(f"{str(path)!r}: {error}") from error
-    if len(data) > LARGEST:
-        raise BadFile(f"{path}: is larger than {LARGEST} bytes")
+    if len(data) > MAX_FILE_BYTES:
+        raise BadFile(f"{path}: is larger than {MAX_FILE_BYTES} bytes")
     return data
 
 
 def _replace(path: Path, content: bytes) -> None:
     temporary = path.parent / f".darkroom-{secrets.token_hex(8)}"
     try:
-        # Made by open(), not by tempfile: so it gets the mode that the umask allows.
+        # open() and not tempfile creates it, so that it gets the permissions of the umask.
         with temporary.open("xb") as file:
             file.write(content)
         temporary.replace(path)
@@ -100,7 +103,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _name(item_id: str) -> str:
-    """`item_id`, which no server may make another folder's file of."""
+    """Return a file name for `item_id`. A server must not be able to name a file in another folder."""
     return (
         item_id
         if _SAFE.fullmatch(item_id)
@@ -125,31 +128,31 @@ def _json(text: str) -> Any:
         return dict(pairs)
 
     def whole(digits: str) -> int:
-        if len(digits) > _LONGEST_NUMBER:
+        if len(digits) > _MAX_DIGITS:
             raise ValueError(f"the number {digits[:10]}… is too long")
         return int(digits)
 
     def constant(name: str) -> Any:
-        raise ValueError(f"{name} is no number of JSON")
+        raise ValueError(f"{name} is not a number in JSON")
 
     return json.loads(text, object_pairs_hook=once, parse_int=whole, parse_constant=constant)
 
 
 class _Loader(yaml.SafeLoader):
-    """The part of YAML that says what JSON says: no aliases, no tags, keys that are text and given once."""
+    """Loads the part of YAML that JSON can express: no aliases, no tags, and keys that are unique text."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         wrong = None
         if isinstance(event, yaml.AliasEvent):
-            wrong = f"an alias (*{_brief(str(event.anchor))}) is not taken"
+            wrong = f"an alias (*{_brief(str(event.anchor))}) is not allowed"
         elif tag := getattr(event, "tag", None):
-            wrong = f"a tag ({_brief(tag)}) is not taken"
+            wrong = f"a tag ({_brief(tag)}) is not allowed"
         if wrong:
             raise ValueError(f"line {line}: {wrong}")
         node = super().compose_node(parent, index)
-        if isinstance(node, yaml.ScalarNode) and node.tag != _TEXT and len(node.value) > _LONGEST_NUMBER:
+        if isinstance(node, yaml.ScalarNode) and node.tag != _TEXT and len(node.value) > _MAX_DIGITS:
             raise ValueError(f"line {line}: the number {node.value[:10]}… is too long")
         return node
 

@@ -1,6 +1,6 @@
-"""What is sent and what comes back. Times are epoch milliseconds, money is US dollars.
+"""The models of requests and responses. Times are epoch milliseconds, money is US dollars.
 
-What the server adds in later releases is ignored.
+Fields that a later release of the server adds are ignored.
 """
 
 import re
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 Whole = Annotated[int, Field(gt=-(2**53), lt=2**53)]
-"""A number that every reader of JSON keeps exactly; a longer one is no count and no time."""
+"""An integer that every JSON parser keeps exactly."""
 
 
 class _Sent(BaseModel):
@@ -34,7 +34,7 @@ class Item(_Sent):
 
 
 class Case(_Sent):
-    """What pictures are wanted of."""
+    """The items to make pictures of."""
 
     case_id: Annotated[str, Field(min_length=1)]
     evidence: list[Item] = []
@@ -45,7 +45,7 @@ class Case(_Sent):
 
 
 class Status(StrEnum):
-    """Where a job stands, as far as this release knows; all but the first two are its end."""
+    """The statuses of a job that this release knows. All but the first two are final."""
 
     PENDING = "pending"
     GENERATING = "generating"
@@ -56,10 +56,10 @@ class Status(StrEnum):
 
 
 Link = Annotated[str, AfterValidator(lambda link: re.sub(r"[^!-~]", lambda found: quote(found[0]), link))]
-"""An address; what may not be in one is escaped, so that it steers no terminal either."""
+"""An address. Characters that an address may not contain are escaped, so it cannot control a terminal."""
 
 type Word = Annotated[Status | str, Field(union_mode="left_to_right")]
-"""A status, or the word of a later release."""
+"""A status, or an unknown one of a later release."""
 
 
 class Named(_Received):
@@ -70,7 +70,7 @@ class Named(_Received):
 
 
 class Failure(_Received):
-    """Why an item has no picture."""
+    """The reason why an item has no picture."""
 
     code: str
     message: str
@@ -78,7 +78,7 @@ class Failure(_Received):
 
 
 class Job(_Received):
-    """The job of a case. `*_images` map ids to links, or to `data:` URLs where asked for and fitting."""
+    """The job of a case. `*_images` map ids to links, or to `data:` URLs if requested and not too large."""
 
     case_id: str
     job_id: str
@@ -105,13 +105,13 @@ class Job(_Received):
     max_cost_usd: float | None = None
     waiting_until: Whole | None = None
     share_url: Link | None = None
-    """Where people watch the case; only in the answer to a submission."""
+    """Link to the case's page; only in the response to a submission."""
     status_url: Link | None = None
-    """Where it can be polled without a token; as `share_url`, if the deployment has such documents."""
+    """Address for polling without a token; only in the response to a submission, if the deployment has it."""
 
     @property
     def is_open(self) -> bool:
-        """Whether anything still happens to it. A status of a later release is an end if the job has one."""
+        """Whether the job has not ended. With an unknown status it has ended if it has an end time."""
         if isinstance(self.status, Status):
             return self.status in (Status.PENDING, Status.GENERATING)
         return self.completed_at is None
@@ -128,12 +128,12 @@ class Job(_Received):
 
     @property
     def tag(self) -> str:
-        """Names this state of the job, for If-Match."""
+        """Identifier of this state of the job, for If-Match."""
         return f'"{self.job_id}.{self.version}"'
 
 
 class Event(_Received):
-    """Something a worker did. `outcome` of a try is `made`, or the code of its error: an open word."""
+    """Something that a worker did. `outcome` of an attempt is `made` or an error code, perhaps unknown."""
 
     kind: str
     at: Whole
@@ -148,7 +148,7 @@ class Event(_Received):
 
 
 class HistoryEntry(_Received):
-    """Something that happened to the job, and who did it."""
+    """A change of the job, and who made it."""
 
     at: Whole
     action: str
@@ -157,7 +157,7 @@ class HistoryEntry(_Received):
 
 
 class Run(_Received):
-    """What one run did."""
+    """The events of one run."""
 
     run: Whole
     claimed_at: Whole
@@ -166,7 +166,7 @@ class Run(_Received):
 
 
 class Timeline(_Received):
-    """What happened to a case, and when."""
+    """The history of a case's job, and the events of its runs."""
 
     case_id: str
     job_id: str
@@ -180,7 +180,7 @@ class Timeline(_Received):
 
 
 class Delivery(_Received):
-    """A callback that was sent, or is to be: of which version of the job, and what the receiver answered."""
+    """A callback for one version of the job: what was sent, and the receiver's response."""
 
     version: Whole
     event: str
@@ -203,7 +203,7 @@ class Deliveries(_Received):
 
 
 class Metrics(_Received):
-    """How the deployment did in a window; times are seconds, None where nothing was counted."""
+    """The figures of a deployment for a time window. Times are seconds, None without data."""
 
     window: str
     cases_submitted: Whole

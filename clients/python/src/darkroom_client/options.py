@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""Options and arguments that several commands share."""
 
 import math
 from pathlib import Path
@@ -13,26 +13,26 @@ def _finite(number: float | None) -> float | None:
     return number
 
 
-CaseId = Annotated[str, typer.Argument(metavar="CASE-ID", help="The case.")]
-Url = Annotated[str, typer.Option("--url", envvar="DARKROOM_URL", help="Where the API is.")]
+CaseId = Annotated[str, typer.Argument(metavar="CASE-ID", help="Id of the case.")]
+Url = Annotated[str, typer.Option("--url", envvar="DARKROOM_URL", help="Address of the API.")]
 TokenFile = Annotated[
-    Path | None, typer.Option("--token-file", envvar="DARKROOM_TOKEN_FILE", help="A file with the token.")
+    Path | None, typer.Option("--token-file", envvar="DARKROOM_TOKEN_FILE", help="File with the token.")
 ]
-# Not shown and no option of its own to type: a token on a command line is in the shell's history.
+# Hidden, because a token that is typed on a command line stays in the shell's history.
 Token = Annotated[str, typer.Option("--token", envvar="DARKROOM_TOKEN", hidden=True, show_envvar=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Write the pictures into this folder.", file_okay=False, writable=True),
+    typer.Option("--out", help="Write the pictures to this folder.", file_okay=False, writable=True),
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Follow the job until it has ended.")]
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", help="Give up watching after so many seconds.", callback=_finite)
+    float | None, typer.Option("--timeout", help="Stop watching after this many seconds.", callback=_finite)
 ]
 Cost = Annotated[
-    float | None, typer.Option(help="What the job may cost from its beginning.", callback=_finite)
+    float | None, typer.Option(help="Maximum cost of the job, including earlier runs.", callback=_finite)
 ]
 OutFolder = Annotated[
-    Path, typer.Option("--out", help="Write into this folder.", file_okay=False, writable=True)
+    Path, typer.Option("--out", help="Write the pictures to this folder.", file_okay=False, writable=True)
 ]
-Share = Annotated[str, typer.Option(help="What the page's link allows: read or retry.")]
+Share = Annotated[str, typer.Option(help="What the link to the page allows: read or retry.")]

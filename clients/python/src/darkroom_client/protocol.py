@@ -1,7 +1,7 @@
-"""The API without any input or output: what to send, what an answer means, when to try again.
+"""The operations of the API without any input or output: what to send, and when to send it again.
 
-Each operation is a generator. It yields calls and pauses, is sent the answer to each call (or the
-error in its place), and returns its result. So one description serves both clients.
+Each operation is a generator. It yields calls and pauses, receives the response to each call (or the
+error in its place), and returns its result. So the blocking and the asynchronous client share it.
 """
 
 import base64
@@ -13,32 +13,22 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import ValidationError
 
-from darkroom_client.errors import (
-    BY_STATUS,
-    BadAnswer,
-    Conflict,
-    DarkroomError,
-    InvalidRequest,
-    ServerError,
-    TimedOut,
-    WrongField,
-    WrongSetting,
-)
+from darkroom_client.errors import BadResponse, Conflict, DarkroomError, InvalidRequest, TimedOut
 from darkroom_client.models import Case, Deliveries, Delivery, Job, Metrics, Timeline
+from darkroom_client.responses import error_in, parse, retry_after
 
-_SLOWEST_S = 15.0
-_CALM_AFTER = 5
-_LONGEST = 2000
-"""Characters of one text of an error that are kept."""
-_MAX_FIELDS = 20
-"""Wrong fields of one error that are kept, as many as the service names."""
+_POLL_S = 2.0
+"""Poll interval in seconds when a response has no Retry-After."""
+_MAX_POLL_S = 15.0
+"""Longest poll interval in seconds of a job that does not change."""
+_POLLS_BEFORE_SLOWER = 5
+"""Number of polls without a change after which the interval grows."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request, its path below the API's address; a picture's link is whole and takes no token."""
+    """A request. `path` is below the API's address; of a picture it is a whole link, which gets no token."""
 
     method: str
     path: str
@@ -50,41 +40,44 @@ class Call:
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing is to be done for so many seconds."""
+    """A pause before the next call."""
 
     seconds: float
 
 
-type Talk[T] = Generator[Call | Pause, httpx.Response | DarkroomError | None, T]
+type Operation[T] = Generator[Call | Pause, httpx.Response | DarkroomError | None, T]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Seconds. The wait before another try has full jitter, unless the server says how long."""
+    """When to repeat a failed request. All times are seconds.
+
+    The wait before a repeated request is random (full jitter), unless the server says how long it must be.
+    """
 
     retries: int = 4
     base: float = 0.5
     cap: float = 10.0
     longest: float = 60.0
-    """A server that wants a longer wait is not waited for."""
+    """A request is not repeated when the server asks for a longer wait."""
     jitter: Callable[[], float] = random.random
 
-    def wait(self, tries: int, error: DarkroomError) -> float:
-        """How long to wait after `tries` failed ones."""
+    def wait(self, attempts: int, error: DarkroomError) -> float:
+        """Return the seconds to wait after so many failed attempts."""
         if error.retry_after is not None:
             return error.retry_after
-        return self.jitter() * min(self.cap, self.base * 2.0 ** (tries - 1))
+        return self.jitter() * min(self.cap, self.base * 2.0 ** (attempts - 1))
 
 
 @dataclass
-class Watching:
-    """How far somebody has followed a job."""
+class Watch:
+    """The state of watching one job."""
 
     case_id: str
     began: float = 0.0
-    """When the watch began, by the clock of the protocol, in seconds."""
+    """Time at which the watch began, by the clock of the protocol, in seconds."""
     timeout: float | None = None
-    """Seconds after which the watch is given up; None for never."""
+    """Seconds after which the watch ends; None for never."""
     status: str = "not known"
     tag: str = ""
     pause: float = 0.0
@@ -94,67 +87,71 @@ class Watching:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """Every operation; raises what `errors` has."""
+    """Every operation of the API. They raise the errors of `errors`."""
 
     policy: Policy
     clock: Callable[[], float]
-    """Seconds, of any beginning."""
+    """The time in seconds since any fixed moment."""
 
-    def submit(self, case: Case, *, replace: bool, share: str) -> Talk[Job]:
-        """The job of `case`, new or the one there is. Safe to repeat: the same body is the same job."""
+    def submit(self, case: Case, *, replace: bool, share: str) -> Operation[Job]:
+        """Submit `case`; return its job, new or existing. Safe to repeat: the same case is the same job."""
         params = {"share": share, **({"replace": "true"} if replace else {})}
         body = case.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
-        answer = yield from self._ask(Call("POST", "/api/generate-case-images", params, json=body))
-        return _read(Job, answer)
+        response = yield from self._send(Call("POST", "/api/generate-case-images", params, json=body))
+        return parse(Job, response)
 
-    def get(self, case_id: str, *, inline: bool = False) -> Talk[Job]:
-        """The job as it is."""
+    def get(self, case_id: str, *, inline: bool = False) -> Operation[Job]:
+        """Return the job in its present state."""
         params = {"images": "inline"} if inline else {}
-        answer = yield from self._ask(Call("GET", _path(case_id), params))
-        return _read(Job, answer)
+        response = yield from self._send(Call("GET", _path(case_id), params))
+        return parse(Job, response)
 
-    def watching(self, case_id: str, timeout: float | None) -> Watching:
-        """The beginning of a watch, which is given up after `timeout` seconds."""
-        return Watching(case_id, began=self.clock(), timeout=timeout)
+    def watch(self, case_id: str, timeout: float | None) -> Watch:
+        """Begin to watch a job, for `timeout` seconds at most."""
+        return Watch(case_id, began=self.clock(), timeout=timeout)
 
-    def next_state(self, watching: Watching) -> Talk[Job | None]:
-        """The next state that differs from the one before; None when the job has ended. Raises TimedOut."""
-        while not watching.ended:
-            self._check_time(watching)
-            if watching.pause:
-                yield Pause(watching.pause)
-            headers = {"If-None-Match": watching.tag} if watching.tag else {}
-            answer = yield from self._ask(Call("GET", _path(watching.case_id), headers=headers))
-            asked = min(_seconds(answer.headers.get("retry-after")) or 2.0, self.policy.longest)
-            if answer.status_code == httpx.codes.NOT_MODIFIED:
-                watching.unchanged += 1
-                calm = 1.25 ** max(0, watching.unchanged - _CALM_AFTER)
-                watching.pause = max(asked, min(_SLOWEST_S, asked * calm))
+    def next_state(self, watch: Watch) -> Operation[Job | None]:
+        """Return the job when it has changed, None when it has ended before; raise TimedOut."""
+        while not watch.ended:
+            self._check_time(watch)
+            if watch.pause:
+                yield Pause(watch.pause)
+            headers = {"If-None-Match": watch.tag} if watch.tag else {}
+            response = yield from self._send(Call("GET", _path(watch.case_id), headers=headers))
+            interval = min(retry_after(response) or _POLL_S, self.policy.longest)
+            if response.status_code == httpx.codes.NOT_MODIFIED:
+                watch.unchanged += 1
+                factor = 1.25 ** max(0, watch.unchanged - _POLLS_BEFORE_SLOWER)
+                watch.pause = max(interval, min(_MAX_POLL_S, interval * factor))
                 continue
-            job = _read(Job, answer)
-            watching.tag, watching.pause, watching.unchanged = answer.headers.get("etag", ""), asked, 0
-            watching.ended, watching.status = not job.is_open, job.status
+            job = parse(Job, response)
+            watch.tag, watch.pause, watch.unchanged = response.headers.get("etag", ""), interval, 0
+            watch.ended, watch.status = not job.is_open, job.status
             return job
         return None
 
-    def _check_time(self, watching: Watching) -> None:
-        timeout = watching.timeout
-        if timeout is not None and self.clock() - watching.began + watching.pause > timeout:
-            raise TimedOut(f"{watching.case_id} is {watching.status} after {timeout:.0f} s; it goes on")
+    def _check_time(self, watch: Watch) -> None:
+        timeout = watch.timeout
+        if timeout is not None and self.clock() - watch.began + watch.pause > timeout:
+            raise TimedOut(f"{watch.case_id} is {watch.status} after {timeout:.0f} s; the job continues")
 
-    def wait(self, case_id: str, timeout: float | None) -> Talk[Job]:
-        """The job when it has ended; raises TimedOut after `timeout` seconds."""
-        watching = self.watching(case_id, timeout)
+    def wait(self, case_id: str, timeout: float | None) -> Operation[Job]:
+        """Return the job when it has ended; raise TimedOut after `timeout` seconds."""
+        watch = self.watch(case_id, timeout)
         while True:
-            job = yield from self.next_state(watching)
-            assert job is not None  # the first one comes in any case, the last one returns
-            if watching.ended:
+            job = yield from self.next_state(watch)
+            assert job is not None  # a watch has at least one state, and the last one ends this loop
+            if watch.ended:
                 return job
 
     def retry(
         self, case_id: str, descriptions: Mapping[str, str], *, max_cost_usd: float | None, seen: Job | None
-    ) -> Talk[Job]:
-        """Another run for what has no picture; of `seen`, else of the job as it is: nothing is paid twice."""
+    ) -> Operation[Job]:
+        """Start another run for the missing pictures; return the job.
+
+        The request names the state of the job that it retries: `seen`, or the present one. So a repeated
+        request cannot start, and pay for, a second run.
+        """
         seen = seen or (yield from self.get(case_id))
         body: dict[str, Any] = {"shots": {i: {"description": d} for i, d in descriptions.items()}}
         if max_cost_usd is not None:
@@ -163,67 +160,69 @@ class Protocol:
                 raise InvalidRequest("maxCostUsd must be a finite number")
         call = Call("POST", f"{_path(case_id)}/retry", headers={"If-Match": seen.tag}, json=body)
         try:
-            answer = yield from self._ask(call)
+            response = yield from self._send(call)
         except Conflict as error:
             if error.code != "stale_version":
                 raise
-            # Perhaps it was our own request that changed the job, and its answer was lost.
+            # Perhaps our own request changed the job, and its response was lost.
             job = yield from self.get(case_id)
             if job.job_id == seen.job_id and job.run == seen.run + 1:
                 return job
             raise
-        return _read(Job, answer)
+        return parse(Job, response)
 
-    def cancel(self, case_id: str) -> Talk[Job]:
-        """The cancelled job; one that has ended stays as it is."""
-        answer = yield from self._ask(Call("DELETE", _path(case_id)))
-        return _read(Job, answer)
+    def cancel(self, case_id: str) -> Operation[Job]:
+        """Cancel the job and return it; a job that has ended stays unchanged."""
+        response = yield from self._send(Call("DELETE", _path(case_id)))
+        return parse(Job, response)
 
-    def case(self, case_id: str) -> Talk[Case]:
-        """What was submitted, as retries have changed it."""
-        answer = yield from self._ask(Call("GET", f"{_path(case_id)}/request"))
-        return _read(Case, answer)
+    def case(self, case_id: str) -> Operation[Case]:
+        """Return the submitted case, with the changes of retries."""
+        response = yield from self._send(Call("GET", f"{_path(case_id)}/request"))
+        return parse(Case, response)
 
-    def picture(self, link: str, *, patient: bool = True) -> Talk[bytes]:
-        """The JPEG behind a link of a job, or in a `data:` URL; asked for once only if not `patient`."""
+    def picture(self, link: str, *, repeat: bool = True) -> Operation[bytes]:
+        """Return the JPEG at a link of a job or in a `data:` URL; without `repeat` request it once only."""
         if link.startswith("data:"):
             return _inline(link)
-        answer = yield from self._ask(Call("GET", link, authorized=False), patient=patient)
-        return answer.content
+        response = yield from self._send(Call("GET", link, authorized=False), repeat=repeat)
+        return response.content
 
-    def timeline(self, case_id: str) -> Talk[Timeline]:
-        """What happened to a case."""
-        answer = yield from self._ask(Call("GET", f"{_path(case_id)}/timeline"))
-        return _read(Timeline, answer)
+    def timeline(self, case_id: str) -> Operation[Timeline]:
+        """Return what happened to a case."""
+        response = yield from self._send(Call("GET", f"{_path(case_id)}/timeline"))
+        return parse(Timeline, response)
 
-    def callbacks(self, case_id: str) -> Talk[Deliveries]:
-        """What was sent to the receiver of a case."""
-        answer = yield from self._ask(Call("GET", f"{_path(case_id)}/callbacks"))
-        return _read(Deliveries, answer)
+    def callbacks(self, case_id: str) -> Operation[Deliveries]:
+        """Return the callbacks of a case."""
+        response = yield from self._send(Call("GET", f"{_path(case_id)}/callbacks"))
+        return parse(Deliveries, response)
 
-    def replay(self, case_id: str, version: int) -> Talk[Delivery]:
+    def replay(self, case_id: str, version: int) -> Operation[Delivery]:
         """Send a callback again."""
-        answer = yield from self._ask(Call("POST", f"{_path(case_id)}/callbacks/{version}/replay"))
-        return _read(Delivery, answer)
+        response = yield from self._send(Call("POST", f"{_path(case_id)}/callbacks/{version}/replay"))
+        return parse(Delivery, response)
 
-    def metrics(self, window: str) -> Talk[Metrics]:
-        """How the deployment did in the last `1h`, `24h` or `7d`."""
-        answer = yield from self._ask(Call("GET", "/api/metrics/image-generation", {"window": window}))
-        return _read(Metrics, answer)
+    def metrics(self, window: str) -> Operation[Metrics]:
+        """Return the figures of the deployment in the last `1h`, `24h` or `7d`."""
+        response = yield from self._send(Call("GET", "/api/metrics/image-generation", {"window": window}))
+        return parse(Metrics, response)
 
-    def _ask(self, call: Call, *, patient: bool = True) -> Talk[httpx.Response]:
-        """The answer to `call`, tried again where that can help."""
-        tries, retries = 0, self.policy.retries if patient else 0
+    def _send(self, call: Call, *, repeat: bool = True) -> Operation[httpx.Response]:
+        """Return the response to `call`; with `repeat` send it again after an error that may pass."""
+        attempts, retries = 0, self.policy.retries if repeat else 0
         while True:
-            answer = yield call
-            assert answer is not None
-            tries += 1
-            error = _error(answer, call)
-            if error is None:
-                assert isinstance(answer, httpx.Response)
-                return answer
-            wait = self.policy.wait(tries, error)
-            if not error.retryable or tries > retries or wait > self.policy.longest:
+            reply = yield call
+            assert reply is not None
+            attempts += 1
+            if isinstance(reply, httpx.Response):
+                error = error_in(reply, redirects=not call.authorized)
+                if error is None:
+                    return reply
+            else:
+                error = reply
+            wait = self.policy.wait(attempts, error)
+            if not error.retryable or attempts > retries or wait > self.policy.longest:
                 raise error
             yield Pause(wait)
 
@@ -236,59 +235,4 @@ def _inline(link: str) -> bytes:
     try:
         return base64.b64decode(link.partition(",")[2], validate=True)
     except ValueError as error:
-        raise BadAnswer("a picture in the answer is no base64") from error
-
-
-def _error(answer: httpx.Response | DarkroomError, call: Call) -> DarkroomError | None:
-    if isinstance(answer, DarkroomError):
-        return answer
-    if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
-        return None
-    if answer.has_redirect_location and call.authorized:
-        return WrongSetting(f"the API's address leads elsewhere, to {answer.headers['location']}: use that")
-    status = answer.status_code
-    kind = ServerError if answer.is_server_error else BY_STATUS.get(status, DarkroomError)
-    problem = _problem(answer)
-    said = problem.get("detail") or problem.get("message") or f"the server answered {status}"
-    return kind(
-        _brief(said),
-        status=status,
-        code=_brief(problem.get("code") or ""),
-        fields=_fields(problem.get("errors")),
-        retry_after=_seconds(answer.headers.get("retry-after")),
-    )
-
-
-def _fields(errors: object) -> tuple[WrongField, ...]:
-    wrong = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
-    return tuple(
-        WrongField(_brief(each.get("field") or ""), _brief(each.get("message") or ""))
-        for each in wrong[:_MAX_FIELDS]
-    )
-
-
-def _brief(said: object) -> str:
-    """Text of a server, which may be of any length."""
-    return str(said)[:_LONGEST]
-
-
-def _problem(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        body = answer.json()
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
-
-
-def _read[M: (Case, Job, Timeline, Metrics, Deliveries, Delivery)](
-    model: type[M], answer: httpx.Response
-) -> M:
-    try:
-        return model.model_validate_json(answer.content, extra="ignore")
-    except ValidationError as error:
-        at = ", ".join(".".join(map(str, e["loc"])) for e in error.errors(include_input=False))
-    raise BadAnswer(f"the answer is none of this API's: {at}", status=answer.status_code)
+        raise BadResponse("a picture in the response is not base64") from error

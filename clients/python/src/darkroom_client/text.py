@@ -1,4 +1,4 @@
-"""Text of a server, made safe for a terminal."""
+"""Make a server's text safe for a terminal."""
 
 import json
 import re
@@ -10,16 +10,16 @@ from pydantic import BaseModel
 
 _JOINERS = "\u200c\u200d"
 _TAGS = range(0xE0020, 0xE0080)
-"""The end of a flag's emoji is made of them."""
+"""The characters that end the emoji of a flag."""
 _MARKS = "\u200e\u200f\u061c"
-"""They turn the direction of what stands beside them; letters have a direction without them."""
+"""Invisible characters that change the writing direction of their neighbours. Letters do not need them."""
 
 
 def plain(text: str) -> str:
-    """Return `text` without what would steer a terminal or turn the direction of writing.
+    """Return `text` without characters that control a terminal or change the writing direction.
 
-    Joiners stay: they belong to Persian, to the scripts of India and to emoji. Other marks that show
-    nothing are left out.
+    Joiners stay, because Persian, the scripts of India and emoji need them. Other invisible characters are
+    removed.
     """
     return "".join(map(_plain, text))
 
@@ -33,12 +33,12 @@ def _plain(character: str) -> str:
     direction = unicodedata.bidirectional(character)
     if direction == "BN" or character in _MARKS:
         return ""
-    # The signs that Arabic writes before a number are Cf too, and seen.
+    # The Arabic signs before a number are Cf too, but visible.
     return character if direction in ("AN", "AL", "L") else "\N{REPLACEMENT CHARACTER}"
 
 
 def plain_model[M: BaseModel](model: M) -> M:
-    """Return `model` with every text in it plain, also those of fields that a later release brings."""
+    """Return `model` with every text in it plain."""
     return type(model).model_validate(_each(plain, model.model_dump()))
 
 
@@ -55,11 +55,11 @@ def _each(change: Callable[[str], str], value: Any) -> Any:
 
 
 def as_json(model: BaseModel, *, ascii_only: bool) -> str:
-    r"""Return `model` as one line of JSON; what would steer a terminal is written as `\u` says it."""
-    said = json.dumps(
+    r"""Return `model` as one line of JSON, with characters that control a terminal escaped as `\u...`."""
+    text = json.dumps(
         model.model_dump(mode="json", by_alias=True, exclude_none=True), ensure_ascii=ascii_only
     )
-    return re.sub(r"[^ -~]", _escaped, said)
+    return re.sub(r"[^ -~]", _escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:
