@@ -104,7 +104,7 @@ def test_a_defect_is_a_problem_that_tells_nothing(functions: Functions) -> None:
         "type": "urn:darkroom:problem:internal",
         "title": "Internal Server Error",
         "status": 500,
-        "detail": "an unexpected error; it was logged",
+        "detail": "an unexpected error occurred and was logged",
         "code": "internal",
     }
 

@@ -113,7 +113,7 @@ def test_each_call_of_the_api_has_one_canonical_line(
     functions.call("initiator", event("initiator"))
     functions.call("reader", request("GET", "/api/nowhere"))
     first, second = lines(capsys.readouterr().out)
-    assert (first["message"], first["status_code"], first["caller"]) == ("answered", 202, "default")
+    assert (first["message"], first["status_code"], first["caller"]) == ("request_handled", 202, "default")
     assert (first["did"], first["case_id"], first["shots"]) == ("case_submitted", "case-42", 3)
     assert (second["status_code"], "did" in second) == (404, False)
 

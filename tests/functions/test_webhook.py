@@ -193,7 +193,7 @@ def test_a_snapshot_that_says_something_twice_is_refused(functions: Functions, j
     answer = deliver(functions, text[:-1] + ', "run": 1}')
     assert (answer.status, answer.json["errors"]) == (
         400,
-        [{"field": "run", "message": "must be given once only"}],
+        [{"field": "run", "message": "must be given only once"}],
     )
     assert stored(functions)["version"] == 1
 

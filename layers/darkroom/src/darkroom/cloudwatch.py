@@ -1,7 +1,7 @@
-"""The metrics of a deployment, in CloudWatch's embedded format: their names, units, and who emits them.
+"""The CloudWatch metrics of a deployment: their names, their units, and the functions that emit them.
 
-The namespace comes from `POWERTOOLS_METRICS_NAMESPACE`, which the template sets to one per stack;
-the only dimension is the function.
+`POWERTOOLS_METRICS_NAMESPACE` is the namespace; the template sets one for each stack. The only dimension is
+the function.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from darkroom.worker.run_state import RunReport
 
 
 class Metric(StrEnum):
-    """Its name in CloudWatch."""
+    """A metric, by its name in CloudWatch."""
 
     IMAGES_REQUESTED = "ImagesRequested"
     IMAGES_COMPLETED = "ImagesCompleted"
@@ -37,7 +37,7 @@ UNITS: Mapping[Metric, MetricUnit] = {
     Metric.GENERATION_TIME: MetricUnit.Seconds,
     Metric.WEBHOOK_LATENCY: MetricUnit.Milliseconds,
 }
-"""The others are counts."""
+"""Units of the metrics. A metric that is not listed is a count."""
 
 EMITTERS: Mapping[str, frozenset[Metric]] = {
     "observer": frozenset(
@@ -56,7 +56,7 @@ EMITTERS: Mapping[str, frozenset[Metric]] = {
     "worker": frozenset({Metric.THROTTLES, Metric.PROVIDER_FAULTS, Metric.WEBHOOK_FAILURES}),
     "sweeper": frozenset({Metric.STUCK_JOBS}),
 }
-"""Function → its metrics: what became of jobs is counted once, where every change is heard of."""
+"""Metrics by the function that emits them. The observer counts jobs and pictures, as it sees every change."""
 
 _COUNTS: Mapping[Count, Metric] = {
     Count.REQUESTED: Metric.IMAGES_REQUESTED,
@@ -65,10 +65,12 @@ _COUNTS: Mapping[Count, Metric] = {
     Count.REFUSED: Metric.IMAGES_REFUSED,
     Count.RETRIES: Metric.RETRIES,
 }
+_AMOUNTS: Mapping[Count, Metric] = {Count.COST: Metric.COST_USD, Count.WASTED: Metric.WASTED_USD}
+"""Counts in millionths of a US dollar."""
 
 
 def emit(function: str, values: Mapping[Metric, float]) -> None:
-    """Print one line that CloudWatch makes metrics of; nothing for no values."""
+    """Print one line in the embedded metric format; print nothing if `values` is empty."""
     if not values:
         return
     sink = Metrics(service=function)
@@ -79,13 +81,12 @@ def emit(function: str, values: Mapping[Metric, float]) -> None:
 
 
 def of_tally(tally: Tally) -> dict[Metric, float]:
-    """What was counted, as metrics."""
+    """Return the metrics of one change of a job."""
     values: dict[Metric, float] = {
         _COUNTS[count]: number for count, number in tally.counts.items() if count in _COUNTS
     }
-    for count, metric in ((Count.COST, Metric.COST_USD), (Count.WASTED, Metric.WASTED_USD)):
-        if count in tally.counts:
-            values[metric] = tally.counts[count] / 1_000_000
+    amounts = {_AMOUNTS[count]: micro for count, micro in tally.counts.items() if count in _AMOUNTS}
+    values |= {metric: micro / 1_000_000 for metric, micro in amounts.items()}
     if tally.generation is not None:
         values[Metric.GENERATION_TIME] = tally.generation / 1000
     if tally.webhook is not None:

@@ -1,9 +1,11 @@
-"""How functions log: JSON lines by Powertools, an event name plus fields, one canonical line a call.
+"""Logging of the functions: JSON lines by Powertools. A line has the name of an event, and fields.
 
-The correlation id of every line that concerns a job is its `jobId`: the initiator mints it, and it
-travels in the worker's event, in each snapshot and in the table.
+Each request and each invocation has one line that sums it up.
 
-Never logged: a prompt, a description, a key, a signature, an address that grants access.
+The correlation id of every line about a job is its `jobId`. The initiator creates it, and the worker's event,
+each snapshot and the table contain it.
+
+Never logged: a prompt, a description, a key, a signature, or a URL that grants access.
 """
 
 from collections import Counter
@@ -18,30 +20,32 @@ from darkroom.domain.run import WorkOrder
 from darkroom.worker.run_state import RunReport
 
 MAX_REASONS = 10
-"""So many reasons of failed requests are in a run's line, the most frequent ones."""
+"""Maximum reasons of failed requests in the line of a run: the most frequent ones."""
 
 
 def logger(service: str) -> Logger:
-    """The logger of one function; `POWERTOOLS_LOG_LEVEL` sets its level."""
-    return Logger(service=service, utc=True, use_rfc3339=True)  # Lambda reads levels of such lines only
+    """Return the logger of one function. `POWERTOOLS_LOG_LEVEL` sets its level."""
+    # Lambda filters by level only lines whose timestamps have the format of RFC 3339.
+    return Logger(service=service, utc=True, use_rfc3339=True)
 
 
 def handle(
     log: Logger, resolve: Callable[[dict[str, Any], Any], dict[str, Any]], event: dict[str, Any], context: Any
 ) -> dict[str, Any]:
-    """What `resolve` answers to an HTTP API's event, and the invocation's canonical line."""
-    asked = event["requestContext"]
+    """Return the response of `resolve` to an event of an HTTP API, and log one line about the request."""
+    request_context = event["requestContext"]
+    authorizer = request_context.get("authorizer") or {}
     case_id = (event.get("pathParameters") or {}).get("caseId", "")
     log.clear_state()
     log.append_keys(
-        request_id=asked["requestId"],
+        request_id=request_context["requestId"],
         route=event["routeKey"],
-        caller=((asked.get("authorizer") or {}).get("lambda") or {}).get("caller"),
+        caller=(authorizer.get("lambda") or {}).get("caller"),
         case_id=case_id if is_id(case_id) else None,
     )
-    answered = resolve(event, context)
-    log.info("answered", status_code=answered["statusCode"])
-    return answered
+    response = resolve(event, context)
+    log.info("request_handled", status_code=response["statusCode"])
+    return response
 
 
 def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: float) -> None:
@@ -80,7 +84,7 @@ def _is_one_of(model: str, asked: Iterable[str]) -> bool:
 
 
 def log_job(log: Logger, did: str, job: Job) -> None:
-    """Add to the invocation's canonical line what was done, and the job as it is now."""
+    """Add to the line about the request what was done (`did`) and the state of the job."""
     log.set_correlation_id(job.job_id)
     log.append_keys(
         did=did,

@@ -1,1 +1,1 @@
-"""The HTTP edge: what only functions behind the API need."""
+"""The HTTP layer of the functions behind the API."""

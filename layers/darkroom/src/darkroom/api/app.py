@@ -1,4 +1,4 @@
-"""The router of a function behind the API: every error becomes a problem, every odd path a 404."""
+"""The router of a function behind the API. It returns errors as problems and unknown paths as 404."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -21,11 +21,14 @@ from darkroom.domain.errors import (
 )
 
 WEBHOOK_PATH = "/api/webhook/image-progress"
-"""Path to which a worker sends its snapshots, after the base URL."""
+"""Path of the webhook below the base URL. Workers send their snapshots to it."""
 
 
 class _Resolver(APIGatewayHttpResolver):
-    """Resolve HEAD as GET without the body, and remove the path of the public URL from the request's."""
+    """A resolver that treats HEAD as GET without a body.
+
+    It removes the path of the public URL from the beginning of each request's path.
+    """
 
     def __init__(self, prefix: str) -> None:
         super().__init__()
@@ -33,22 +36,23 @@ class _Resolver(APIGatewayHttpResolver):
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Return the response to an event of an HTTP API."""
-        request = event["requestContext"]
-        method = request["http"]["method"]
+        request_context = event["requestContext"]
+        method = request_context["http"]["method"]
         path = event["rawPath"]
         if self._prefix and path.startswith(f"{self._prefix}/"):
             path = path.removeprefix(self._prefix)
-        http = request["http"] | {"method": "GET" if method == "HEAD" else method, "path": path}
-        response = super().resolve(
-            {**event, "rawPath": path, "requestContext": {**request, "http": http}}, context
-        )
-        return response | ({"body": "", "isBase64Encoded": False} if method == "HEAD" else {})
+        http = request_context["http"] | {"method": "GET" if method == "HEAD" else method, "path": path}
+        routed = {**event, "rawPath": path, "requestContext": {**request_context, "http": http}}
+        response = super().resolve(routed, context)
+        if method == "HEAD":
+            return response | {"body": "", "isBase64Encoded": False}
+        return response
 
 
 def resolver(logger: Logger, public_url: str) -> APIGatewayHttpResolver:
     """Return a router that returns every error as a problem.
 
-    A path in `public_url` comes before the path of every route.
+    If `public_url` has a path, it precedes the path of every route.
     """
     app = _Resolver(urlsplit(public_url).path.rstrip("/"))
     app.use([_check_path])
@@ -61,8 +65,8 @@ def resolver(logger: Logger, public_url: str) -> APIGatewayHttpResolver:
     def unknown(error: Exception) -> Response[str]:
         logger.error("unexpected_error", error=type(error).__name__, exc_info=error)
         if is_passing(error):
-            return problem(Busy("AWS has no capacity now; send the request again"))
-        return problem(DarkroomError("an unexpected error; it was logged"))
+            return problem(Busy("AWS has no capacity at the moment; send the request again"))
+        return problem(DarkroomError("an unexpected error occurred and was logged"))
 
     @app.not_found
     def not_found(_: Exception) -> Response[str]:
@@ -72,7 +76,7 @@ def resolver(logger: Logger, public_url: str) -> APIGatewayHttpResolver:
 
 
 def base_url(app: APIGatewayHttpResolver, public_url: str) -> str:
-    """Return the public URL, or the one the request came to, without a slash at the end."""
+    """Return the public URL, or if there is none the URL of the request's host, without a trailing slash."""
     return (public_url or f"https://{app.current_event.request_context.domain_name}").rstrip("/")
 
 
@@ -89,12 +93,13 @@ _FORMS: Mapping[str, Callable[[str], object]] = {
 
 
 def _check_path(app: APIGatewayHttpResolver, handler: Callable[[APIGatewayHttpResolver], Any]) -> Any:
-    """Refuse a path with a parameter that cannot name anything, before anything is looked up.
+    """Raise a not-found error for a malformed path parameter, without reading the table.
 
-    The response is that to a request for what does not exist, decided by the path's last parameter.
+    The last parameter of the path decides which error: the one raised for an id that does not exist.
     """
-    parameters = {n: text for n, text in app.request.path_parameters.items() if n in _FORMS}
-    if not all(_FORMS[name](text) for name, text in parameters.items()):
-        error = _NOT_FOUND[list(parameters)[-1]]()
-        raise error
-    return handler(app)
+    parameters = {name: text for name, text in app.request.path_parameters.items() if name in _FORMS}
+    if all(_FORMS[name](text) for name, text in parameters.items()):
+        return handler(app)
+    last_name = list(parameters)[-1]
+    error = _NOT_FOUND[last_name]()
+    raise error

@@ -1,4 +1,4 @@
-"""Who calls, and whether they may."""
+"""Authentication and authorization of the API's callers."""
 
 import functools
 from collections.abc import Callable
@@ -12,11 +12,11 @@ type _Handler = Callable[..., Response[str]]
 
 
 def caller_of(event: APIGatewayProxyEventV2) -> Access:
-    """Return what the authorizer found out about the caller; nothing is allowed without an authorizer."""
+    """Return the caller that the authorizer found. A request without an authorizer has no rights."""
     found = event["requestContext"].get("authorizer", {}).get("lambda") or {}
     return Access(
         caller=found.get("caller", ""),
-        scopes=frozenset(Scope(each) for each in found.get("scopes", "").split()),
+        scopes=frozenset(Scope(name) for name in found.get("scopes", "").split()),
         case_id=found.get("caseId") or None,
     )
 
@@ -24,8 +24,8 @@ def caller_of(event: APIGatewayProxyEventV2) -> Access:
 def requires(app: APIGatewayHttpResolver, scope: Scope) -> Callable[[_Handler], _Handler]:
     """Return a decorator that raises Forbidden unless the caller has `scope` for the case in the path.
 
-    The check is here because API Gateway caches the authorizer's result for all routes and cases.
-    It comes before everything else, so that a refusal does not tell whether a case exists.
+    The handler checks it because API Gateway caches the authorizer's result for all routes and cases.
+    The check runs before everything else, so that a refusal does not reveal whether a case exists.
     """
 
     def decorate(handler: _Handler) -> _Handler:

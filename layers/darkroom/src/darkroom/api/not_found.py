@@ -1,4 +1,4 @@
-"""What the API offers as a whole, from its OpenAPI description: which paths and methods exist."""
+"""The responses to requests that no route accepts: 404, or 405 with the methods of the path."""
 
 import json
 import re
@@ -15,13 +15,16 @@ from darkroom.domain.errors import DarkroomError, MethodNotAllowed, RouteNotFoun
 
 
 class Routes:
-    """`path` is the description's file, written by `make openapi` from the handlers."""
+    """The paths and methods of the API, read from its OpenAPI description.
+
+    `path` is the description's file, which `make openapi` writes from the handlers.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def install(self, app: APIGatewayHttpResolver) -> None:
-        """Serve the description, and answer with a problem whatever no route of `app` takes."""
+        """Serve the description, and return a problem for every request that no route of `app` accepts."""
 
         @app.get("/api/openapi.json", **openapi.OPENAPI)
         def description() -> Response[str]:
@@ -39,19 +42,26 @@ class Routes:
     @cached_property
     def _methods(self) -> Mapping[re.Pattern[str], tuple[str, ...]]:
         paths: dict[str, dict[str, Any]] = json.loads(self._text)["paths"]
-        return {
-            re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))): tuple(
-                sorted({method.upper() for method in methods} | ({"HEAD"} if "get" in methods else set()))
-            )
-            for path, methods in paths.items()
-        }
+        return {_pattern(path): _methods_with_head(operations) for path, operations in paths.items()}
 
     def _error(self, path: str, method: str) -> DarkroomError:
-        """Why a request reached no route: `path` does not exist, or not with this `method`.
+        """Return why no route matched: `path` does not exist, or it does not have this `method`.
 
-        Or it holds an id of characters that no id has, which the routes do not even match.
+        A known path and method reach this code too, if an id has characters that no id can have.
         """
         for pattern, methods in self._methods.items():
             if pattern.fullmatch(path) and method not in methods:
                 return MethodNotAllowed(f"this path allows {', '.join(methods)}", methods)
         return RouteNotFound("no route has this path; the routes are in /api/openapi.json")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return a pattern that matches `path` with any text in place of its parameters."""
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
+
+
+def _methods_with_head(operations: Mapping[str, Any]) -> tuple[str, ...]:
+    methods = {method.upper() for method in operations}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return tuple(sorted(methods))

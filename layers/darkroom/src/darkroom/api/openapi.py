@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of each route: passed to the decorator of its handler."""
+"""The OpenAPI description of each route: keyword arguments for the decorator of its handler."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -17,48 +17,48 @@ from darkroom.wire.snapshot import Received
 from darkroom.wire.timeline import TimelineView
 
 BEARER = "bearer"
-"""The name of the security scheme."""
+"""Name of the security scheme."""
 
 
-def _described(
-    answers: Mapping[HTTPStatus, tuple[str, type[BaseModel] | None]],
+def _responses(
+    successes: Mapping[HTTPStatus, tuple[str, type[BaseModel] | None]],
     problems: Sequence[type[errors.DarkroomError]] = (),
 ) -> dict[int, Any]:
-    """A route's answers for the OpenAPI description: those of its own, and the problems it raises."""
-    responses: dict[int, Any] = {
-        int(status): {
-            "description": text,
-            **({"content": {JSON: {"model": model}}} if model else {}),
-        }
-        for status, (text, model) in answers.items()
-    }
-    codes: dict[int, list[str]] = {}
+    """Return the description of a route's responses: its successes, and the problems it raises."""
+    described = {int(status): _success(text, model) for status, (text, model) in successes.items()}
     raised: list[type[errors.DarkroomError]] = [*problems, errors.DarkroomError]
+    codes: dict[int, list[str]] = {}
     for error in raised:
         codes.setdefault(int(status_of(error)), []).append(f"`{error.code}`")
-    for status, named in codes.items():
-        responses[status] = {
-            "description": f"Problem {' or '.join(named)}",
+    for status, names in codes.items():
+        described[status] = {
+            "description": f"Problem {' or '.join(names)}",
             "content": {PROBLEM_JSON: {"model": Problem}},
         }
-    return responses
+    return described
+
+
+def _success(text: str, model: type[BaseModel] | None) -> dict[str, Any]:
+    if model is None:
+        return {"description": text}
+    return {"description": text, "content": {JSON: {"model": model}}}
 
 
 def _static(*media: str, problems: Sequence[type[errors.DarkroomError]] = ()) -> dict[int, Any]:
-    """The answers of a route that serves files."""
-    answers = _described({HTTPStatus.NOT_MODIFIED: ("It has not changed", None)}, problems)
+    """Return the description of the responses of a route that serves files."""
+    others = _responses({HTTPStatus.NOT_MODIFIED: ("The file has not changed", None)}, problems)
     text = {"schema": {"type": "string"}}
-    return {200: {"description": "The file", "content": dict.fromkeys(media, text)}, **answers}
+    return {200: {"description": "The file", "content": dict.fromkeys(media, text)}, **others}
 
 
 def _for_callers(description: dict[str, Any]) -> dict[str, Any]:
-    """`description` of a route that needs a token, with what the gateway itself answers to a bad one."""
+    """Add to the `description` of a route that needs a token the gateway's own responses to a bad token."""
     gateway = {JSON: {"model": GatewayMessage}}
     responses = dict(description["responses"])
     forbidden = responses.get(403, {"description": "", "content": {}})
-    responses[401] = {"description": "No token", "content": gateway}
+    responses[401] = {"description": "The request has no token", "content": gateway}
     responses[403] = {
-        "description": f"A token that nobody has, or has no longer. {forbidden['description']}".strip(),
+        "description": f"The token is unknown, expired or revoked. {forbidden['description']}".strip(),
         "content": gateway | forbidden["content"],
     }
     return {**description, "responses": responses, "security": [{BEARER: []}]}
@@ -67,13 +67,13 @@ def _for_callers(description: dict[str, Any]) -> dict[str, Any]:
 SUBMIT: dict[str, Any] = _for_callers(
     {
         "summary": "Submit a case",
-        "description": "Answers at once; the pictures are made in the background. The same case again"
-        " answers the job there is; another body under the same caseId is a conflict, unless the job has"
-        " ended and `replace=true`. `If-Match` makes the replacement depend on the state you saw."
-        " The answer has the `ETag` and `Retry-After` of the job, for the first question."
-        " `shareUrl` is for people: it opens the page of this case, and with `share=retry` lets them retry"
-        " what failed.",
-        "responses": _described(
+        "description": "Returns at once; the pictures are made in the background. Submitting the same case"
+        " again returns the existing job. Another body with the same `caseId` is a conflict, unless the job"
+        " has ended and `replace=true`. With `If-Match`, the job is replaced only in a state that the header"
+        " names. The response has the `ETag` and the `Retry-After` for the first poll."
+        " `shareUrl` is for people: it opens the web page of this case. With `share=retry` it also allows"
+        " them to retry failed pictures.",
+        "responses": _responses(
             {
                 HTTPStatus.ACCEPTED: ("The job was created", AcceptedView),
                 HTTPStatus.OK: ("The case was submitted before", AcceptedView),
@@ -97,12 +97,14 @@ SUBMIT: dict[str, Any] = _for_callers(
 RETRY: dict[str, Any] = _for_callers(
     {
         "summary": "Retry the shots without a picture",
-        "description": "Some with another description, if the body says so. `If-Match` makes it depend on the"
-        " state you saw, so that a request sent twice cannot pay twice. A retry counts to the daily limit"
-        " like a new case if the job was cancelled, or has paid for requests without a picture since it was"
-        " last retried: 429 `daily_limit`. A share link may retry three times, until whoever may submit"
-        " retries the job, and never a job that was cancelled: 403 `forbidden`; it counts for the submitter.",
-        "responses": _described(
+        "description": "The body can give some shots another description. With `If-Match`, the job is"
+        " retried only in a state that the header names: a request that is sent twice then cannot pay twice."
+        " A retry counts towards the daily limit like a new case if the job was cancelled, or if it has paid"
+        " for requests without a picture since its last retry. Over the limit the response is 429"
+        " `daily_limit`. A share link can retry a job three times; a retry with the scope `submit` resets"
+        " the count. It cannot retry a cancelled job. The response to both is 403 `forbidden`."
+        " A retry by a share link counts towards the daily limit of the case's submitter.",
+        "responses": _responses(
             {HTTPStatus.ACCEPTED: ("The job is pending again", AcceptedView)},
             [
                 errors.InvalidInput,
@@ -124,9 +126,9 @@ RETRY: dict[str, Any] = _for_callers(
 CANCEL: dict[str, Any] = _for_callers(
     {
         "summary": "Cancel a job",
-        "description": "Pictures made so far stay. A job that has ended already stays as it is."
-        " `If-Match` makes it depend on the state you saw.",
-        "responses": _described(
+        "description": "Pictures made so far are kept. A job that has already ended does not change."
+        " With `If-Match`, the job is cancelled only in a state that the header names.",
+        "responses": _responses(
             {HTTPStatus.OK: ("The job", AcceptedView)},
             [
                 errors.InvalidInput,
@@ -142,30 +144,30 @@ CANCEL: dict[str, Any] = _for_callers(
 JOB: dict[str, Any] = _for_callers(
     {
         "summary": "The job of a case",
-        "description": "Poll at the pace of `Retry-After`; `If-None-Match` makes an unchanged job a 304."
-        " `images=inline` gives `data:` URLs instead of links, as far as one answer has room: `linkedIds`"
-        " names the pictures that are links all the same.",
-        "responses": _described(
-            {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("It has not changed", None)},
+        "description": "Wait for `Retry-After` seconds between two polls. With `If-None-Match`, the response"
+        " to an unchanged job is 304. With `images=inline`, pictures are `data:` URLs instead of links, up to"
+        " the size limit of a response. `linkedIds` names the pictures that are links nevertheless.",
+        "responses": _responses(
+            {HTTPStatus.OK: ("The job", JobView), HTTPStatus.NOT_MODIFIED: ("The job has not changed", None)},
             [errors.InvalidInput, errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
     }
 )
 REQUEST: dict[str, Any] = _for_callers(
     {
-        "summary": "What was asked for: every item with its description",
-        "description": "As the latest retry has changed it. For whoever may retry.",
-        "responses": _described(
+        "summary": "The submitted request, with every item's description",
+        "description": "Includes the changes of the latest retry. Needs the scope `retry` or `submit`.",
+        "responses": _responses(
             {HTTPStatus.OK: ("The request", RequestView)}, [errors.Forbidden, errors.JobNotFound, errors.Busy]
         ),
     }
 )
 TIMELINE: dict[str, Any] = _for_callers(
     {
-        "summary": "What happened to a case, and when",
-        "description": "What became of its job, and what each run did: every try of every shot, waits,"
-        " batches and snapshots, as far as the workers have told.",
-        "responses": _described(
+        "summary": "The timeline of a case: what happened, and when",
+        "description": "The history of the job, and the events of each run: every attempt at every shot,"
+        " waits, batches and snapshots. Events that a worker has not yet sent are missing.",
+        "responses": _responses(
             {HTTPStatus.OK: ("The timeline", TimelineView)},
             [errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
@@ -173,8 +175,8 @@ TIMELINE: dict[str, Any] = _for_callers(
 )
 CALLBACKS: dict[str, Any] = _for_callers(
     {
-        "summary": "What was sent to the receiver of a case, and what it answered",
-        "responses": _described(
+        "summary": "The callbacks of a case, and the responses of its receiver",
+        "responses": _responses(
             {HTTPStatus.OK: ("The latest deliveries", DeliveriesView)},
             [errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
@@ -183,8 +185,8 @@ CALLBACKS: dict[str, Any] = _for_callers(
 REPLAY: dict[str, Any] = _for_callers(
     {
         "summary": "Send a delivery again",
-        "description": "With the same body and the same `webhook-id`, by which a receiver knows it.",
-        "responses": _described(
+        "description": "Sends the same body with the same `webhook-id`, so that the receiver recognizes it.",
+        "responses": _responses(
             {HTTPStatus.ACCEPTED: ("The delivery, due now", DeliveryView)},
             [errors.Forbidden, errors.JobNotFound, errors.DeliveryNotFound, errors.Contention, errors.Busy],
         ),
@@ -192,17 +194,17 @@ REPLAY: dict[str, Any] = _for_callers(
 )
 CALLBACK_SECRET: dict[str, Any] = _for_callers(
     {
-        "summary": "What the asking caller verifies its callbacks with",
-        "description": "Keys of Standard Webhooks 1.0; several while they are being rotated.",
-        "responses": _described(
-            {HTTPStatus.OK: ("The caller's own keys", CallbackSecretView)}, [errors.Forbidden]
+        "summary": "The secrets with which the caller verifies its callbacks",
+        "description": "Secrets of Standard Webhooks 1.0. There are several during a rotation.",
+        "responses": _responses(
+            {HTTPStatus.OK: ("The caller's own secrets", CallbackSecretView)}, [errors.Forbidden]
         ),
     }
 )
 IMAGE_STATUS: dict[str, Any] = _for_callers(
     {
-        "summary": "The status record of old clients",
-        "responses": _described(
+        "summary": "The status of a job, as old clients read it",
+        "responses": _responses(
             {HTTPStatus.OK: ("The status", ImageStatusView)},
             [errors.Forbidden, errors.JobNotFound, errors.Busy],
         ),
@@ -210,32 +212,33 @@ IMAGE_STATUS: dict[str, Any] = _for_callers(
 )
 METRICS: dict[str, Any] = _for_callers(
     {
-        "summary": "How the deployment does",
-        "description": "Counted from every change of a job, a few seconds late.",
-        "responses": _described(
-            {HTTPStatus.OK: ("The counts of the window", MetricsView)},
+        "summary": "The metrics of the deployment",
+        "description": "Every change of a job is counted, after a few seconds.",
+        "responses": _responses(
+            {HTTPStatus.OK: ("The metrics of the window", MetricsView)},
             [errors.InvalidInput, errors.Forbidden, errors.Busy],
         ),
     }
 )
 PAGE: dict[str, Any] = {
-    "summary": "The page where people watch a case: open it by a share link",
+    "summary": "The web page of a case: open it with a share link",
     "responses": _static("text/html", problems=[errors.JobNotFound]),
 }
 ASSET: dict[str, Any] = {
-    "summary": "A file of that page",
+    "summary": "A file of the web page",
     "responses": _static("text/css", "text/javascript", problems=[errors.RouteNotFound]),
 }
 IMAGE: dict[str, Any] = {
-    "summary": "A picture: follow the links in the job, they are signed",
-    "responses": _described(
-        {HTTPStatus.FOUND: ("Where the JPEG is, for a short time", None)}, [errors.ImageNotFound, errors.Busy]
+    "summary": "A picture: follow the signed links in the job",
+    "responses": _responses(
+        {HTTPStatus.FOUND: ("Redirect to the JPEG, valid for five minutes", None)},
+        [errors.ImageNotFound, errors.Busy],
     ),
 }
 SNAPSHOT: dict[str, Any] = {
-    "summary": "Take a worker's snapshot",
-    "description": "Signed by Standard Webhooks 1.0. A repeated or late snapshot changes nothing.",
-    "responses": _described(
+    "summary": "Receive a worker's snapshot",
+    "description": "Signed as in Standard Webhooks 1.0. A repeated or late snapshot changes nothing.",
+    "responses": _responses(
         {HTTPStatus.OK: ("Applied, or already known", Received)},
         [
             errors.InvalidInput,
@@ -252,7 +255,7 @@ SNAPSHOT: dict[str, Any] = {
 }
 OPENAPI: dict[str, Any] = _for_callers(
     {
-        "summary": "This description",
+        "summary": "The OpenAPI description of this API",
         "responses": {200: {"description": "OpenAPI 3.1", "content": {JSON: {"schema": {"type": "object"}}}}},
     }
 )

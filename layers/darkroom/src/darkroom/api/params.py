@@ -1,4 +1,4 @@
-"""What a request says, parsed and checked: its body, its query and its `If-Match`."""
+"""Parse and check a request's body, query parameters and `If-Match` header."""
 
 import base64
 import functools
@@ -17,7 +17,7 @@ from darkroom.wire.model import parse
 type _Handler = Callable[..., Response[str]]
 
 type Check = Callable[[Mapping[str, str], bytes], None]
-"""Check headers (names in lower case) and body before the body is parsed; raise what is wrong."""
+"""A check of the headers (names in lower case) and the body before the body is parsed. It raises an error."""
 
 _FLAGS = {"true": True, "false": False}
 
@@ -25,10 +25,10 @@ _FLAGS = {"true": True, "false": False}
 def with_body(
     app: APIGatewayHttpResolver, limit: int, check: Check | None = None
 ) -> Callable[[_Handler], _Handler]:
-    """Return a decorator that passes the request's JSON body, validated, as the parameter `body`.
+    """Return a decorator that validates the request's JSON body and passes it as the parameter `body`.
 
-    The handler keeps its signature for the OpenAPI description. Powertools' own validation would
-    import its OpenAPI models at start-up, which costs half as much as importing boto3.
+    The handler keeps its signature for the OpenAPI description. Powertools' own validation is not used: it
+    imports its OpenAPI models at start-up, which takes half as long as the import of boto3.
     """
 
     def decorate(handler: _Handler) -> _Handler:
@@ -39,7 +39,8 @@ def with_body(
             event = app.current_event
             body = body_bytes(event, limit)
             if check:
-                check({name.lower(): value for name, value in event.headers.items()}, body)
+                headers = {name.lower(): value for name, value in event.headers.items()}
+                check(headers, body)
             return handler(**path, body=parse(model, body or b"{}"))
 
         return parsed
@@ -48,11 +49,11 @@ def with_body(
 
 
 def body_bytes(event: APIGatewayProxyEventV2, limit: int) -> bytes:
-    """Return the raw body; raise BodyTooLarge over `limit` bytes, InvalidInput when it cannot be decoded."""
+    """Return the raw body. Raise BodyTooLarge over `limit` bytes, InvalidInput if it cannot be decoded."""
     text = event.body or ""
     try:
         body = base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode()
-    except ValueError:  # binascii.Error and UnicodeEncodeError: the second would quote the body
+    except ValueError:  # binascii.Error and UnicodeEncodeError: the second quotes the body
         raise InvalidInput("the body cannot be decoded") from None
     if len(body) > limit:
         raise BodyTooLarge(f"the body has {len(body)} bytes; at most {limit} are allowed")
@@ -60,9 +61,10 @@ def body_bytes(event: APIGatewayProxyEventV2, limit: int) -> bytes:
 
 
 def with_query(app: APIGatewayHttpResolver) -> Callable[[_Handler], _Handler]:
-    """Return a decorator that passes the query parameters named by the handler's parameters with a default.
+    """Return a decorator that passes query parameters to the handler's parameters of the same name.
 
-    A parameter whose default is False takes `true` or `false`.
+    Only the handler's parameters with a default are passed. One whose default is False accepts `true` and
+    `false`.
     """
 
     def decorate(handler: _Handler) -> _Handler:
@@ -85,7 +87,7 @@ def with_query(app: APIGatewayHttpResolver) -> Callable[[_Handler], _Handler]:
 
 
 def choice[T](name: str, text: str, options: Mapping[str, T]) -> T:
-    """Return what the query parameter `name` chooses; raise InvalidInput that names the options."""
+    """Return the option that the query parameter `name` selects. Raise InvalidInput if there is none."""
     if text not in options:
         allowed = ", ".join(options)
         raise InvalidInput(f"{name} must be one of {allowed}", [FieldError(name, allowed)])
@@ -93,9 +95,10 @@ def choice[T](name: str, text: str, options: Mapping[str, T]) -> T:
 
 
 def states_in_if_match(event: APIGatewayProxyEventV2) -> Container[str] | None:
-    """Return the states of the job that `If-Match` names, in whatever form they were fetched.
+    """Return the states of the job that the `If-Match` header names; None without the header.
 
-    Raise InvalidInput when the header cannot be read: a condition that guards money must not be ignored.
+    Raise InvalidInput if the header is malformed. Ignoring it could start a retry that the caller does not
+    want to pay for.
     """
     try:
         return named_states(event.headers.get("if-match"))

@@ -1,4 +1,4 @@
-"""What the API returns: JSON, problems, redirects, and the headers by which a job is polled."""
+"""Responses of the API: JSON, problems, redirects, and jobs with the headers for polling."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -39,24 +39,24 @@ STATUS: Mapping[type[errors.DarkroomError], HTTPStatus] = {
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DarkroomError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-"""Status of each error that a handler can raise. The nearest base class in the table decides."""
+"""HTTP status of each error that a handler can raise. A class that is not listed has its base class's."""
 
 POLL_S = 2
-"""Seconds after which an open job is to be polled again."""
+"""Seconds that a client waits before it polls an open job again."""
 
 POLL_WAITING_S = 15
-"""Seconds after which a job that waits for the quota is to be polled again."""
+"""Seconds that a client waits before it polls a job again that waits for the quota."""
 
 _TRY_AGAIN_S = 1
-"""Seconds after which a request that met a busy table is to be sent again."""
+"""Seconds that a client waits before it sends a request again after a 503."""
 
 LINKS = "links"
-"""Form of a job whose pictures are links. The other form is `inline`."""
+"""The form of a job whose pictures are links. The other form is `inline`."""
 
 type Headers = dict[str, str | list[str]]
 
 type ImageForm = Callable[[str], str]
-"""Return what stands for the picture of a shot: a link or a `data:` URL."""
+"""A function from a shot id to the address of its picture: a link or a `data:` URL."""
 
 
 def respond(
@@ -67,7 +67,7 @@ def respond(
 
 
 def redirect(address: str, *, keep_s: int) -> Response[str]:
-    """Return a redirect to `address`, which only the client itself may cache, for `keep_s` seconds."""
+    """Return a redirect to `address`. The client may cache it for `keep_s` seconds; shared caches may not."""
     headers: Headers = {"Location": address, "Cache-Control": f"private, max-age={keep_s}"}
     return Response(HTTPStatus.FOUND, body="", headers=headers)
 
@@ -102,7 +102,7 @@ def problem(error: errors.DarkroomError) -> Response[str]:
 def job_or_not_modified(
     event: APIGatewayProxyEventV2, job: Job, form: str, view: Callable[[], JobView]
 ) -> Response[str]:
-    """Return `job` in `form`, or 304 when `If-None-Match` says that the client has it in this form."""
+    """Return `job` in `form`, or 304 if `If-None-Match` names the job's state in this form."""
     headers = _polling_headers(job, form)
     if is_known(event.headers.get("if-none-match"), _tag(job, form)):
         return Response(HTTPStatus.NOT_MODIFIED, body="", headers=headers)
@@ -112,14 +112,14 @@ def job_or_not_modified(
 def accepted(
     job: Job, image: ImageForm, base: str, status: HTTPStatus, **addresses: str | None
 ) -> Response[str]:
-    """Return `job` to the caller who changed it, with the `addresses` at which it can be followed."""
+    """Return `job` to the caller who changed it, with the `addresses` where its progress can be seen."""
     location = f"{base}/api/cases/{job.case_id}/image-job"
     view = AcceptedView.of(job, image).model_copy(update=addresses)
     return respond(view, status, {"Location": location, **_polling_headers(job, LINKS)})
 
 
 def _polling_headers(job: Job, form: str) -> Headers:
-    """Return the headers a client needs for its next poll: the state it has, and when to poll."""
+    """Return the headers a client needs for its next poll: `ETag` of the state, and when to poll."""
     headers: Headers = {"ETag": str(_tag(job, form)), "Cache-Control": "no-cache"}
     if job.is_open:
         headers["Retry-After"] = str(POLL_S if job.waiting_until is None else POLL_WAITING_S)

@@ -1,5 +1,6 @@
-"""The JSON that crosses Darkroom's borders: camelCase names, checked on the way in.
+"""The JSON that functions receive and send: camelCase names, validated when it is received.
 
-Callers' requests refuse unknown fields, so that a typing error is noticed; events and snapshots
-between our own functions ignore them, because old and new versions overlap during a deploy.
+An unknown field in a caller's request is an error, so that a misspelt name is noticed. Unknown fields in
+events and snapshots between our own functions are ignored, because old and new versions of the functions
+run at the same time during a deployment.
 """

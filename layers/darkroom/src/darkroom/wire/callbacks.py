@@ -1,4 +1,4 @@
-"""What receivers of callbacks are sent, and what callers see of it."""
+"""Callbacks: the message to a receiver, and the deliveries as callers see them."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from darkroom.wire.model import Internal, Wire, dump
 
 
 class CallbackMessage(Wire):
-    """What a receiver is sent: a snapshot. Of two the one with the higher `data.version` is the newer."""
+    """The message to a receiver: the whole job. A higher `data.version` is a newer state."""
 
     type: CallbackEvent
     timestamp: str
@@ -20,13 +20,13 @@ class CallbackMessage(Wire):
 
     @classmethod
     def body(cls, event: CallbackEvent, job: Job, at: int, image: Callable[[str], str]) -> str:
-        """The message as JSON; `at` in epoch milliseconds."""
+        """Return the message as JSON. `at` is its time in epoch milliseconds."""
         timestamp = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
         return dump(cls(type=event, timestamp=timestamp, data=JobView.of(job, image)))
 
 
 class DeliveryOrder(Internal):
-    """What a deliverer is invoked with."""
+    """The event with which a deliverer is invoked."""
 
     case_id: str
     job_id: str
@@ -34,7 +34,7 @@ class DeliveryOrder(Internal):
 
 
 class DeliveryView(Wire):
-    """A delivery, as its caller sees it. Times are epoch milliseconds."""
+    """A delivery, as callers see it. Times are epoch milliseconds."""
 
     version: int
     event: CallbackEvent
@@ -49,7 +49,7 @@ class DeliveryView(Wire):
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
-        """`delivery` without its body."""
+        """Return the view of `delivery`, without its body."""
         return cls(
             version=delivery.version,
             event=delivery.event,
@@ -73,12 +73,12 @@ class DeliveriesView(Wire):
 
     @classmethod
     def of(cls, job: Job, deliveries: Sequence[Delivery]) -> Self:
-        """As callers see them."""
+        """Return the view of the `deliveries` of `job`."""
         views = [DeliveryView.of(delivery) for delivery in deliveries]
         return cls(case_id=job.case_id, job_id=job.job_id, deliveries=views)
 
 
 class CallbackSecretView(Wire):
-    """What the asking caller verifies its callbacks with; several while it is being rotated."""
+    """The secrets with which a caller verifies its callbacks. There are several during a rotation."""
 
     secrets: list[str]

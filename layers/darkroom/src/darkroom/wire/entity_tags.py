@@ -1,6 +1,6 @@
-"""Entity tags of RFC 9110: the fields `If-Match` and `If-None-Match`, and what they match.
+"""Entity tags (RFC 9110): parse and compare the header fields `If-Match` and `If-None-Match`.
 
-A client may send several fields of one name; API Gateway joins them by commas, which is the list form.
+A client may send several fields of one name. API Gateway joins them with commas, which gives a valid list.
 """
 
 import re
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 ANY = "*"
 
-# One step of a list: a tag, a comma, or the whitespace between them. Each character is looked at once.
-# A space in a tag is of RFC 2616, which clients of before still speak.
+# One step of a list: a tag, a comma, or whitespace. Each character is read once, so time is linear.
+# RFC 2616 allowed a space in a tag, and old clients still send it.
 _STEP = re.compile(r'(?P<weak>W/)?"(?P<tag>[ !#-~\x80-\U0010ffff]*)"|(?P<comma>,)|[ \t]+')
 
 
 @dataclass(frozen=True)
 class EntityTag:
-    """A tag without its quotes."""
+    """An entity tag. `opaque` is its text without the quotes."""
 
     opaque: str
     weak: bool = False
@@ -26,9 +26,9 @@ class EntityTag:
 
 
 def entity_tags(field: str) -> list[EntityTag] | None:
-    """Return the tags that `field` lists; None for `*`. Raises ValueError when it is neither.
+    """Return the tags that `field` lists, or None for `*`. Raise ValueError if it is neither.
 
-    Empty elements of a list are skipped, as RFC 9110 (5.6.1.2) wants.
+    Empty elements of the list are skipped, as RFC 9110 (5.6.1.2) requires.
     """
     if field.strip(" \t") == ANY:
         return None
@@ -50,33 +50,33 @@ def entity_tags(field: str) -> list[EntityTag] | None:
 
 
 def is_known(if_none_match: str | None, tag: EntityTag) -> bool:
-    """Return whether the field names `tag`, by the weak comparison that RFC 9110 (13.1.2) prescribes.
+    """Return whether the field names `tag`, by the weak comparison of RFC 9110 (13.1.2).
 
-    A field that cannot be read names nothing: the client gets the whole answer once more.
+    A malformed field names no tag: the client then receives the whole response again.
     """
     try:
         known = entity_tags(if_none_match) if if_none_match is not None else []
     except ValueError:
         return False
-    return known is None or any(each.opaque == tag.opaque for each in known)
+    return known is None or any(found.opaque == tag.opaque for found in known)
 
 
 class _EveryState:
-    """The states that a job can have."""
+    """The set of all states that a job can have."""
 
     def __contains__(self, state: object) -> bool:
         return True
 
 
 def named_states(if_match: str | None) -> Container[str] | None:
-    """Return the states of a job that the field names, every one for `*`; None when it is absent.
+    """Return the states of a job that the field names, all states for `*`, None if it is absent.
 
-    A tag of ours is the state and perhaps the form in which it was fetched, with a dot between them. A weak
-    tag names nothing, by the strong comparison that RFC 9110 (13.1.1) prescribes. Raises ValueError.
+    A tag is `<job id>.<version>`, which is the state, and usually `.<form>`. A weak tag names no state, by
+    the strong comparison of RFC 9110 (13.1.1). Raise ValueError if the field is malformed.
     """
     if if_match is None:
         return None
     named = entity_tags(if_match)
     if named is None:
         return _EveryState()
-    return frozenset(".".join(each.opaque.split(".")[:2]) for each in named if not each.weak)
+    return frozenset(".".join(tag.opaque.split(".")[:2]) for tag in named if not tag.weak)

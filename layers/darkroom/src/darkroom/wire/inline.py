@@ -1,4 +1,4 @@
-"""A job with its pictures in it, as far as one answer has room."""
+"""A job whose pictures are `data:` URLs, up to the size limit of one response."""
 
 import base64
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from darkroom.domain.job import Job
 from darkroom.wire.job import JobView
 
 ROOM = 5_000_000
-"""Characters of all pictures in an answer. Lambda returns 6 MB; the rest of the largest job takes 1 MB."""
+"""Maximum characters of all pictures in a response: 6 MB for Lambda, less 1 MB for the rest of the job."""
 
 _PREFIX = "data:image/jpeg;base64,"
 
@@ -15,9 +15,9 @@ _PREFIX = "data:image/jpeg;base64,"
 def inline_view(job: Job, link: Callable[[str], str], read: Callable[[str, int], bytes | None]) -> JobView:
     """Return the view of `job` with its pictures as `data:` URLs, evidence first, until `ROOM` is used.
 
-    `read` returns the picture at a key, cut after so many bytes; None when it is gone. A picture that is
-    gone or does not fit is a link, and is named in `linkedIds`. After the first that does not fit no other
-    is read.
+    `read` returns at most the given number of bytes of the picture at a key, or None if it was deleted. A
+    picture that was deleted or does not fit is a link, and `linkedIds` names it. After the first picture
+    that does not fit, no other is read.
     """
     room = ROOM
     linked: list[str] = []
@@ -35,4 +35,6 @@ def inline_view(job: Job, link: Callable[[str], str], read: Callable[[str, int],
         return text
 
     view = JobView.of(job, image)
-    return view.model_copy(update={"linked_ids": linked}) if linked else view
+    if linked:
+        return view.model_copy(update={"linked_ids": linked})
+    return view

@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 from darkroom.domain.case import ShotKind
 from darkroom.domain.job import Job, Status
-from darkroom.wire.model import FailureView, Wire, optional_usd, usd
+from darkroom.wire.model import FailureView, Wire, failure_views, optional_usd, usd
+from darkroom.wire.shots import of_kind
 
 
 class ItemView(Wire):
@@ -16,7 +17,7 @@ class ItemView(Wire):
 
 
 class JobView(Wire):
-    """The job of a case. Times are epoch milliseconds; images are links, by shot id."""
+    """The job of a case. Times are epoch milliseconds. Images are links, by shot id."""
 
     case_id: str
     job_id: str
@@ -44,16 +45,14 @@ class JobView(Wire):
     max_cost_usd: float | None = None
     waiting_until: int | None = None
     linked_ids: list[str] | None = None
-    """Ids whose pictures are links in an answer with `images=inline`: they did not fit, or are gone."""
+    """Ids whose pictures are links despite `images=inline`: they did not fit, or were deleted."""
 
     @classmethod
     def of(cls, job: Job, image: Callable[[str], str]) -> Self:
-        """`job` as callers see it; `image` gives what stands for a shot's picture."""
-        items = {kind: [s for s in job.shots if s.kind is kind] for kind in ShotKind}
-        images = {
-            kind: {s.id: image(s.id) for s in shots if s.id in job.images} for kind, shots in items.items()
-        }
-        views = {kind: [ItemView(id=s.id, name=s.name) for s in shots] for kind, shots in items.items()}
+        """Return the view of `job`. `image` returns the address of a shot's picture."""
+        shots = {kind: of_kind(job.shots, kind) for kind in ShotKind}
+        items = {kind: [ItemView(id=s.id, name=s.name) for s in shots[kind]] for kind in ShotKind}
+        images = {kind: {s.id: image(s.id) for s in shots[kind] if s.id in job.images} for kind in ShotKind}
         return cls(
             case_id=job.case_id,
             job_id=job.job_id,
@@ -65,15 +64,15 @@ class JobView(Wire):
             completed_at=job.completed_at,
             scheduled_at=job.scheduled_at,
             deadline_at=job.deadline_at,
-            evidence=views[ShotKind.EVIDENCE],
-            locations=views[ShotKind.LOCATION],
+            evidence=items[ShotKind.EVIDENCE],
+            locations=items[ShotKind.LOCATION],
             total_images=len(job.shots),
             completed_images=len(job.images),
             failed_images=len(job.failures),
             evidence_images=images[ShotKind.EVIDENCE],
             location_images=images[ShotKind.LOCATION],
             failed_ids=list(job.failures),
-            errors={i: FailureView.of(failure) for i, failure in job.failures.items()},
+            errors=failure_views(job.failures),
             retry_count=job.retry_count,
             last_error=job.last_error,
             cost_usd=usd(job.cost_micro_usd),
@@ -84,22 +83,22 @@ class JobView(Wire):
 
 
 class AcceptedView(JobView):
-    """The job, for whoever asked for it."""
+    """The job, as the caller who changed it receives it."""
 
     share_url: str | None = None
-    """Where people watch the case. Whoever has it sees the pictures, until it expires."""
+    """URL of the case's web page. It shows the pictures to everybody who has the URL, until it expires."""
     status_url: str | None = None
-    """Where the job can be polled without a token, if the deployment writes status documents."""
+    """URL of the status document, which needs no token. Only if the deployment writes status documents."""
 
 
 class ImageStatusView(Wire):
-    """The status record of old clients."""
+    """The status of a job, as old clients read it: `ready` stands for `completed`."""
 
     status: Literal["ready"] | Status
     completed_at: int | None = None
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """The old words for where `job` stands."""
+        """Return the view of `job`."""
         ready = job.status is Status.COMPLETED
         return cls(status="ready" if ready else job.status, completed_at=job.completed_at)

@@ -1,4 +1,4 @@
-"""JSON as strangers send it: whatever two parsers could read in two ways is refused, and its place named."""
+"""Find the places where JSON from outside is malformed, or where two parsers could read it differently."""
 
 import json
 from collections.abc import Iterator
@@ -7,80 +7,86 @@ from itertools import islice
 from darkroom.domain.errors import MAX_FIELDS, MAX_QUOTED, FieldError, shortened
 
 MARK = b"\xef\xbb\xbf"
-"""The byte-order mark that some tools put in front of UTF-8."""
+"""The byte-order mark, which some tools write before UTF-8."""
 
 MAX_DEPTH = 100
+"""Maximum nesting: just below the limit of pydantic's parser, which does not name the place of its error."""
+
 MAX_DIGITS = 4_000
-"""Both are just below what pydantic's parser takes, which does not say where the rest is."""
+"""Maximum characters of a number: just below the limit of pydantic's parser."""
 
 type _Path = tuple[str, ...]
 
 
 class _Members(list[tuple[str, object]]):
-    """The members of an object in their order, those given twice included."""
+    """The members of an object in their order, duplicates included."""
 
 
 class _Digits(str):
-    """A number as it was written."""
+    """A number, as the text that was received."""
 
     __slots__ = ()
 
 
 def json_errors(body: bytes, *, max_name: int = MAX_QUOTED) -> list[FieldError]:
-    """Return what is wrong with `body` as JSON, before anybody asks for its meaning; at most `MAX_FIELDS`.
+    """Return the errors in `body` as JSON, at most `MAX_FIELDS`. A model then validates its meaning.
 
-    Names that are given twice in one object, half surrogates, overlong numbers and deep nesting are refused
-    here, because a parser keeps the last, guesses, or says nothing of where they are. So are names of more
-    than `max_name` characters, because every wrong field below one repeats it.
+    Duplicate names in one object, unpaired surrogates, overlong numbers and deep nesting are errors. A
+    parser would silently keep the last duplicate, or would not name the place. Names of more than `max_name`
+    characters are errors too, because the path of every wrong field below one repeats it.
     """
     try:
         value = json.loads(body.decode(), object_pairs_hook=_Members, parse_int=_Digits, parse_float=_Digits)
     except UnicodeDecodeError:
         return [FieldError("body", "Invalid JSON: it must be UTF-8")]
     except json.JSONDecodeError as error:
-        where = f"at line {error.lineno} column {error.colno}"
-        return [FieldError("body", f"Invalid JSON: {error.msg.removesuffix(' at')} {where}")]
+        message = error.msg.removesuffix(" at")
+        place = f"at line {error.lineno} column {error.colno}"
+        return [FieldError("body", f"Invalid JSON: {message} {place}")]
     except RecursionError:
         return [FieldError("body", f"must be nested at most {MAX_DEPTH} deep")]
-    return list(islice(_wrong(value, max_name), MAX_FIELDS))
+    return list(islice(_errors(value, max_name), MAX_FIELDS))
 
 
-def _wrong(value: object, max_name: int) -> Iterator[FieldError]:
-    """Each wrong place in `value`; a stack, because nesting is the sender's choice."""
-    left: list[tuple[_Path, object]] = [((), value)]
-    while left:
-        path, one = left.pop()
-        match one:
+def _errors(value: object, max_name: int) -> Iterator[FieldError]:
+    """Yield an error for each wrong place in `value`.
+
+    It uses a stack of its own: the sender decides the nesting, and recursion would be limited.
+    """
+    stack: list[tuple[_Path, object]] = [((), value)]
+    while stack:
+        path, element = stack.pop()
+        match element:
             case _ if len(path) > MAX_DEPTH:
                 yield _error(path[:1], f"must be nested at most {MAX_DEPTH} deep")
             case _Members():
-                yield from _wrong_names(path, one, max_name)
-                left += reversed([((*path, name), member) for name, member in one])
+                yield from _name_errors(path, element, max_name)
+                stack += reversed([((*path, name), member) for name, member in element])
             case list():
-                left += reversed([((*path, str(n)), item) for n, item in enumerate(one)])
-            case _Digits() if len(one) > MAX_DIGITS:
+                stack += reversed([((*path, str(n)), item) for n, item in enumerate(element)])
+            case _Digits() if len(element) > MAX_DIGITS:
                 yield _error(path, f"must have at most {MAX_DIGITS} digits")
-            case str() if _is_torn(one):
+            case str() if _has_unpaired_surrogate(element):
                 yield _error(path, "must be Unicode: it has half of a surrogate pair")
 
 
-def _wrong_names(path: _Path, members: _Members, max_name: int) -> Iterator[FieldError]:
+def _name_errors(path: _Path, members: _Members, max_name: int) -> Iterator[FieldError]:
     seen: set[str] = set()
     for name, _ in members:
         if name in seen:
-            yield _error((*path, name), "must be given once only")
+            yield _error((*path, name), "must be given only once")
         seen.add(name)
         if len(name) > max_name:
             yield _error((*path, name), f"must have a name of at most {max_name} characters")
-        if _is_torn(name):
+        if _has_unpaired_surrogate(name):
             yield _error((*path, name), "must have a name in Unicode: it has half of a surrogate pair")
 
 
-def _is_torn(text: str) -> bool:
+def _has_unpaired_surrogate(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _error(path: _Path, message: str) -> FieldError:
-    """Name the place; half a surrogate cannot be sent back."""
-    said = ".".join(shortened(part, 64) for part in path) or "body"
-    return FieldError(said.encode(errors="replace").decode(), message)
+    """Return an error that names the place. Half surrogates become `?`: UTF-8 cannot express them."""
+    place = ".".join(shortened(part, 64) for part in path) or "body"
+    return FieldError(place.encode(errors="replace").decode(), message)

@@ -7,7 +7,7 @@ from darkroom.wire.model import Wire, usd
 
 
 class MetricsView(Wire):
-    """How the deployment did in a window. Times are seconds; left out where nothing was counted."""
+    """The metrics of a window. Times are seconds. Rates and times are absent if nothing was counted."""
 
     window: Window
     cases_submitted: int
@@ -20,24 +20,24 @@ class MetricsView(Wire):
     images_failed: int
     images_refused: int
     success_rate: float | None = None
-    """Of the pictures decided on, the share that was made; refusals are among those decided on."""
+    """Completed pictures divided by completed, failed and refused ones."""
     failure_rate: float | None = None
-    """Of them, the share that failed for another reason than a refusal."""
+    """Failed pictures, without refused ones, divided by completed, failed and refused ones."""
     generation_time_p50: float | None = None
-    """From the submission to the job's first ending."""
+    """Median of the seconds from a case's submission to the first end of its job."""
     generation_time_p95: float | None = None
     webhook_latency_p50: float | None = None
-    """From the worker's sending a snapshot to its being in the job."""
+    """Median of the seconds from the sending of a snapshot to its storage in the job."""
     webhook_latency_p95: float | None = None
     retries: int
     stuck_now: int
-    """Jobs that have been generating for over ten minutes, and no worker owns them."""
+    """Number of jobs that have been generating for over ten minutes and that no worker owns."""
     cost_usd: float
     wasted_usd: float
 
     @classmethod
     def of(cls, window: Window, totals: Totals, stuck: int) -> Self:
-        """`totals` as callers see them."""
+        """Return the view of `totals`. `stuck` is the number of stuck jobs."""
         counts = totals.counts
         return cls(
             window=window,

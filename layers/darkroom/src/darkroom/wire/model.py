@@ -1,6 +1,6 @@
-"""What all JSON models share: camelCase names, strict types, errors that name the field."""
+"""The base of all JSON models: camelCase names, strict types, errors that name the field."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
@@ -14,69 +14,76 @@ from darkroom.wire.json_text import MARK, json_errors
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 
-# In the description only: what a newer worker says is understood, too.
+# The enum is for the description only: codes of a newer worker are accepted too.
 FailureCode = Annotated[str, Field(json_schema_extra={"enum": [kind.code for kind in tree(ShotError)]})]
 
-_SAID = 5
-"""Wrong fields that an error's message names; its list names more."""
+_FIELDS_IN_MESSAGE = 5
+"""Maximum wrong fields that the message of an error names. Its list of errors names more."""
 
 _MICRO = 1_000_000
 
 
 def parse[M: BaseModel](model: type[M], body: bytes | dict[str, Any]) -> M:
-    """JSON, or what was read from it, as `model`; raises InvalidInput naming each wrong field.
+    """Return JSON bytes, or the object read from JSON, as `model`. Raise InvalidInput naming wrong fields.
 
-    JSON may begin with a byte-order mark.
+    The bytes may begin with a byte-order mark.
     """
     if isinstance(body, bytes):
         body = body.removeprefix(MARK)
-        # What other versions of our own functions add may be called anything.
-        max_name = MAX_QUOTED if issubclass(model, Request) else len(body)
-        if wrong := json_errors(body, max_name=max_name):
-            raise _invalid(wrong, len(wrong))
+        _check_json(model, body)
     try:
-        # A field has the name of the wire only: a second one could contradict it.
+        # A field has only its name on the wire (by_name=False): a second name could contradict the first.
         if isinstance(body, bytes):
             return model.model_validate_json(body, by_alias=True, by_name=False)
         return model.model_validate(body, by_alias=True, by_name=False)
     except ValidationError as error:
         count = error.error_count()
-        wrong = [
+        errors = [
             FieldError(".".join(map(str, item["loc"])) or "body", item["msg"])
             for item in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-    # Outside the except block: the original holds the input, which must not reach a log.
-    raise _invalid(wrong, count)
+    # Raised outside the except block: the ValidationError holds the input, which must not be logged.
+    raise _invalid_input(errors, count)
 
 
-def _invalid(wrong: Sequence[FieldError], count: int) -> InvalidInput:
-    said = "; ".join(f"{shortened(e.field)}: {shortened(e.message)}" for e in wrong[:_SAID])
-    return InvalidInput(said if count <= _SAID else f"{said}; and {count - _SAID} more", wrong)
+def _check_json(model: type[BaseModel], body: bytes) -> None:
+    # A newer version of our own functions may add fields whose names have any length.
+    max_name = MAX_QUOTED if issubclass(model, Request) else len(body)
+    errors = json_errors(body, max_name=max_name)
+    if errors:
+        raise _invalid_input(errors, len(errors))
+
+
+def _invalid_input(errors: Sequence[FieldError], count: int) -> InvalidInput:
+    named = [f"{shortened(error.field)}: {shortened(error.message)}" for error in errors[:_FIELDS_IN_MESSAGE]]
+    if count > _FIELDS_IN_MESSAGE:
+        named.append(f"and {count - _FIELDS_IN_MESSAGE} more")
+    return InvalidInput("; ".join(named), errors)
 
 
 class Wire(BaseModel):
-    """JSON in camelCase, strictly typed."""
+    """A JSON object in camelCase, strictly typed."""
 
-    # Built when first used: a function uses few of the models that it imports.
+    # Built when first used, because a function uses few of the models that it imports.
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, strict=True, defer_build=True
     )
 
 
 class Request(Wire):
-    """What a caller sends: an unknown field is an error."""
+    """JSON that a caller sends. An unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Internal(Wire):
-    """What our own functions send: an unknown field is from a newer version."""
+    """JSON that our own functions send. An unknown field comes from a newer version and is ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class FailureView(Internal):
-    """Why a shot has no picture; `retryable` says whether the same request may succeed later."""
+    """The reason why a shot has no picture. `retryable`: the same request may succeed later."""
 
     code: FailureCode
     message: str
@@ -84,34 +91,44 @@ class FailureView(Internal):
 
     @classmethod
     def of(cls, failure: Failure) -> Self:
-        """`failure` as callers see it."""
+        """Return the view of `failure`."""
         return cls(code=failure.code, message=failure.message, retryable=failure.retryable)
 
     def to_failure(self) -> Failure:
-        """The failure in the domain's words."""
+        """Return the failure as a domain object."""
         return Failure(code=self.code, message=self.message, retryable=self.retryable)
 
 
 def dump(view: BaseModel) -> str:
-    """`view` as JSON in the names of the wire; what is None is left out."""
+    """Return `view` as JSON with camelCase names. Fields that are None are left out."""
     return view.model_dump_json(by_alias=True, exclude_none=True)
 
 
+def failure_views(failures: Mapping[str, Failure]) -> dict[str, FailureView]:
+    """Return the views of failures by shot id."""
+    return {shot_id: FailureView.of(failure) for shot_id, failure in failures.items()}
+
+
+def to_failures(views: Mapping[str, FailureView]) -> dict[str, Failure]:
+    """Return the failures by shot id as domain objects."""
+    return {shot_id: view.to_failure() for shot_id, view in views.items()}
+
+
 def optional_usd(micro: int | None) -> float | None:
-    """US dollars, from millionths, if there are any."""
+    """Return US dollars, from millionths; None for None."""
     return None if micro is None else usd(micro)
 
 
 def optional_micro_usd(usd: float | None) -> int | None:
-    """Millionths of a US dollar, from dollars, if there are any."""
+    """Return millionths of a US dollar, from dollars; None for None."""
     return None if usd is None else micro_usd(usd)
 
 
 def usd(micro: int) -> float:
-    """US dollars, from millionths."""
+    """Return US dollars, from millionths."""
     return micro / _MICRO
 
 
 def micro_usd(usd: float) -> int:
-    """Millionths of a US dollar, from dollars."""
+    """Return millionths of a US dollar, from dollars."""
     return int((Decimal(repr(usd)) * _MICRO).to_integral_value())

@@ -1,32 +1,40 @@
-"""A work order, as it travels to a worker, and what the worker returns."""
+"""The event with which a worker is invoked, and the result that it returns."""
 
 from typing import Self
 
 from pydantic import Field
 
-from darkroom.domain.case import Case, Shot, ShotKind
+from darkroom.domain.case import Case, ShotKind
 from darkroom.domain.job import outcome
 from darkroom.domain.run import WorkOrder
-from darkroom.wire.model import FailureView, Id, Internal, Wire, micro_usd, optional_micro_usd, usd
+from darkroom.wire.model import (
+    FailureView,
+    Id,
+    Internal,
+    Wire,
+    failure_views,
+    micro_usd,
+    optional_micro_usd,
+    optional_usd,
+    to_failures,
+    usd,
+)
+from darkroom.wire.shots import of_kind, to_shots
 from darkroom.worker.run_state import Ending, RunReport
 
 
 class EventItem(Internal):
-    """An item of a worker's event."""
+    """A piece of evidence or a location in a worker's event."""
 
     id: str
     name: str
     description: str
     digest: str
-    """Name of its prompt in storage keys."""
-
-    def to_shot(self, kind: ShotKind) -> Shot:
-        """The shot this item asks for."""
-        return Shot(id=self.id, kind=kind, name=self.name, description=self.description)
+    """The part of the picture's storage key that stands for the prompt."""
 
 
 class WorkerEvent(Internal):
-    """What a worker is invoked with: always all items, and which are done."""
+    """A work order as JSON. It always has all items; `done` and `failed` name those that are decided."""
 
     case_id: Id
     job_id: Id
@@ -46,7 +54,7 @@ class WorkerEvent(Internal):
 
     @classmethod
     def of(cls, order: WorkOrder) -> Self:
-        """`order` as it travels."""
+        """Return `order` as JSON."""
         return cls(
             case_id=order.case.case_id,
             job_id=order.job_id,
@@ -56,26 +64,21 @@ class WorkerEvent(Internal):
             deadline_at=order.deadline_at,
             spent_usd=usd(order.spent_micro_usd),
             wasted_usd=usd(order.wasted_micro_usd),
-            max_cost_usd=None
-            if order.case.max_cost_micro_usd is None
-            else usd(order.case.max_cost_micro_usd),
+            max_cost_usd=optional_usd(order.case.max_cost_micro_usd),
             returning=order.returning,
             evidence=_items(order, ShotKind.EVIDENCE),
             locations=_items(order, ShotKind.LOCATION),
             done=dict(order.done),
-            failed={i: FailureView.of(failure) for i, failure in order.failed.items()},
+            failed=failure_views(order.failed),
             webhook_url=order.webhook_url,
         )
 
     def to_order(self) -> WorkOrder:
-        """The order in the domain's words."""
+        """Return the order as a domain object."""
         return WorkOrder(
             case=Case(
                 case_id=self.case_id,
-                shots=(
-                    *(item.to_shot(ShotKind.EVIDENCE) for item in self.evidence),
-                    *(item.to_shot(ShotKind.LOCATION) for item in self.locations),
-                ),
+                shots=to_shots(self.evidence, self.locations),
                 max_cost_micro_usd=optional_micro_usd(self.max_cost_usd),
             ),
             digests={item.id: item.digest for item in (*self.evidence, *self.locations)},
@@ -87,14 +90,14 @@ class WorkerEvent(Internal):
             spent_micro_usd=micro_usd(self.spent_usd),
             wasted_micro_usd=micro_usd(self.wasted_usd),
             done=self.done,
-            failed={i: view.to_failure() for i, view in self.failed.items()},
+            failed=to_failures(self.failed),
             webhook_url=self.webhook_url,
             returning=self.returning,
         )
 
 
 class WorkerResult(Wire):
-    """What a worker returns; `duration` in milliseconds."""
+    """The result of a worker's invocation. `duration` is in milliseconds."""
 
     success: bool
     case_id: str
@@ -105,7 +108,7 @@ class WorkerResult(Wire):
 
     @classmethod
     def of(cls, order: WorkOrder, report: RunReport) -> Self:
-        """What `report` says of the run of `order`; `status` is the job's, or how the run broke off."""
+        """Return the result of the run of `order`. `status` is the job's, or why the run broke off."""
         ended = report.ending is Ending.ENDED
         done, total = len(report.state.images), len(order.case.shots)
         return cls(
@@ -121,6 +124,5 @@ class WorkerResult(Wire):
 def _items(order: WorkOrder, kind: ShotKind) -> list[EventItem]:
     return [
         EventItem(id=s.id, name=s.name, description=s.description, digest=order.digests[s.id])
-        for s in order.case.shots
-        if s.kind is kind
+        for s in of_kind(order.case.shots, kind)
     ]

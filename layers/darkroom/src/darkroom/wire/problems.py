@@ -1,4 +1,4 @@
-"""How errors are said."""
+"""Errors, as callers receive them."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from darkroom.wire.model import Wire
 
 _KINDS: list[type[DarkroomError]] = [DarkroomError, *tree(RequestError)[1:], *tree(Contention)]
 CODES = [kind.code for kind in _KINDS]
-"""The codes that an answer of the API can have."""
+"""Codes that a problem of the API can have."""
 
 
 class GatewayMessage(Wire):
-    """What API Gateway itself answers, before any function is asked."""
+    """An error that API Gateway itself returns, before it calls a function."""
 
     message: str
 
@@ -26,7 +26,7 @@ class ProblemField(Wire):
 
 
 class Problem(Wire):
-    """An error, as RFC 9457 problem details; `code` is stable, `detail` is for people."""
+    """An error, as RFC 9457 problem details. `code` is stable. `detail` is for people and may change."""
 
     type: str
     title: str

@@ -1,4 +1,4 @@
-"""Who a submission wants to be told, checked before anything is stored."""
+"""Check the receiver of callbacks that a submission names."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -13,18 +13,19 @@ from darkroom.domain.receivers import (
 )
 
 MAX_LENGTH = 2_000
+"""Maximum characters of a receiver's URL."""
 
 
 def receiver(url: str, events: Sequence[CallbackEvent], policy: ReceiverPolicy) -> Receiver:
-    """The receiver at `url`, of all events if none are named; raises InvalidInput unless it is allowed."""
-    for rule, kept in _rules(url, policy).items():
-        if not kept:
+    """Return the receiver at `url`. Empty `events` means all. Raise InvalidInput if `url` is not allowed."""
+    for rule, is_kept in _rules(url, policy).items():
+        if not is_kept:
             raise InvalidInput(f"callbackUrl {rule}", [FieldError("callbackUrl", rule)])
     return Receiver(url=url, events=tuple(dict.fromkeys(events)) or tuple(CallbackEvent))
 
 
 def _rules(url: str, policy: ReceiverPolicy) -> dict[str, bool]:
-    """Each rule, and whether `url` keeps it."""
+    """Return each rule, and whether `url` keeps it."""
     try:
         parts = urlsplit(url)
         host, port = canonical_host(parts.hostname or ""), parts.port

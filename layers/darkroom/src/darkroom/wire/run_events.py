@@ -1,4 +1,4 @@
-"""What a run has done, as its snapshots tell it."""
+"""The events of a run, as its snapshots contain them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
@@ -11,33 +11,40 @@ from darkroom.domain.history import MAX_EVENTS, Event, EventKind
 from darkroom.wire.model import Internal
 
 MAX_OUTCOME = 200
+"""Maximum characters of an event's outcome."""
 
 _Moment = Annotated[int, Field(ge=0, le=100_000_000_000_000)]
 _Number = Annotated[int, Field(ge=0, le=1_000_000_000)]
 _Text = Annotated[str, Field(max_length=MAX_OUTCOME)]
-_Place = Annotated[int, Field(ge=0, lt=MAX_SHOTS)]
+_ShotIndex = Annotated[int, Field(ge=0, lt=MAX_SHOTS)]
 
-type Entry = tuple[EventKind, _Moment, _Moment, _Text, _Number | None, _Place | None, Literal[0, 1], _Moment]
-"""Kind, ms after `since`, how long in ms, outcome, number, place of the shot, hedge, cost in micro-USD."""
+type Entry = tuple[
+    EventKind, _Moment, _Moment, _Text, _Number | None, _ShotIndex | None, Literal[0, 1], _Moment
+]
+"""Kind, start (ms after `since`), duration (ms), outcome, number, index in `shots`, hedge, micro-USD."""
 
 
-class LogView(Internal):
-    """Small, because every snapshot tells all of it again: no names, and each shot's id only once."""
+class RunEventsView(Internal):
+    """The events of a run in a compact form, because every snapshot repeats all of them.
+
+    Events are arrays without field names, and each shot's id appears once.
+    """
 
     shots: Annotated[list[_Text], Field(max_length=MAX_SHOTS)]
-    """The ids that `events` means by their places here."""
+    """Ids of shots; `events` refers to them by index."""
     since: _Moment
-    """When the first event was."""
+    """Start of the first event, in epoch milliseconds."""
     events: Annotated[list[Entry], Field(max_length=MAX_EVENTS)]
     omitted: Annotated[int, Field(ge=0)] = 0
+    """Number of further events that are not listed."""
 
     @classmethod
     def of(cls, events: Sequence[Event], omitted: int) -> Self | None:
-        """`events` as they travel; None when there are none."""
+        """Return `events` in the compact form; None if there are none."""
         if not events:
             return None
         shots = list(dict.fromkeys(event.shot_id for event in events if event.shot_id is not None))
-        places = {shot_id: place for place, shot_id in enumerate(shots)}
+        indices = {shot_id: index for index, shot_id in enumerate(shots)}
         since = min(event.at for event in events)
         entries: list[Entry] = [
             (
@@ -46,7 +53,7 @@ class LogView(Internal):
                 max(0, event.milliseconds),
                 event.outcome[:MAX_OUTCOME],
                 event.number,
-                None if event.shot_id is None else places[event.shot_id],
+                None if event.shot_id is None else indices[event.shot_id],
                 1 if event.hedge else 0,
                 event.cost_micro_usd,
             )
@@ -55,9 +62,11 @@ class LogView(Internal):
         return cls(shots=shots, since=since, events=entries, omitted=omitted)
 
     def to_events(self) -> tuple[Event, ...]:
-        """The events in the domain's words; raises InvalidInput for a place that has no shot."""
-        if any(entry[5] is not None and entry[5] >= len(self.shots) for entry in self.events):
-            raise InvalidInput("the log names a shot it does not have", [FieldError("log.events", "places")])
+        """Return the events as domain objects. Raise InvalidInput for an index outside `shots`."""
+        indices = [entry[5] for entry in self.events if entry[5] is not None]
+        if any(index >= len(self.shots) for index in indices):
+            error = FieldError("log.events", "must refer to shots by an index in log.shots")
+            raise InvalidInput("an event refers to a shot that log.shots does not have", [error])
         return tuple(
             Event(
                 kind=kind,
@@ -65,9 +74,9 @@ class LogView(Internal):
                 milliseconds=milliseconds,
                 outcome=outcome,
                 number=number,
-                shot_id=None if place is None else self.shots[place],
+                shot_id=None if index is None else self.shots[index],
                 hedge=bool(hedge),
                 cost_micro_usd=cost,
             )
-            for kind, after, milliseconds, outcome, number, place, hedge, cost in self.events
+            for kind, after, milliseconds, outcome, number, index, hedge, cost in self.events
         )

@@ -1,4 +1,4 @@
-"""A worker's snapshot, as it travels to the webhook."""
+"""The snapshot that a worker sends to the webhook."""
 
 from typing import Annotated, Self
 
@@ -7,8 +7,8 @@ from pydantic import Field
 from darkroom.domain.errors import FieldError, InvalidInput
 from darkroom.domain.job import Status
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
-from darkroom.wire.model import FailureView, Id, Internal, Wire, micro_usd, usd
-from darkroom.wire.run_events import LogView
+from darkroom.wire.model import FailureView, Id, Internal, Wire, failure_views, micro_usd, to_failures, usd
+from darkroom.wire.run_events import RunEventsView
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Moment = Annotated[int, Field(ge=0, le=100_000_000_000_000)]
@@ -16,7 +16,7 @@ Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class ImageProgressUpdate(Internal):
-    """A worker's snapshot: everything the run knows; images as storage keys."""
+    """A worker's snapshot: the whole state of its run. Images are storage keys, by shot id."""
 
     case_id: Id
     job_id: Id
@@ -36,11 +36,12 @@ class ImageProgressUpdate(Internal):
     price_usd: Dollars = 0
     waiting_until: Moment | None = None
     sent_at: Moment | None = None
-    log: LogView | None = None
+    log: RunEventsView | None = None
+    """Events of the run."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
-        """`snapshot` as it travels."""
+        """Return `snapshot` as JSON."""
         return cls(
             case_id=snapshot.case_id,
             job_id=snapshot.job_id,
@@ -54,17 +55,17 @@ class ImageProgressUpdate(Internal):
             evidence_images=dict(snapshot.evidence_images),
             location_images=dict(snapshot.location_images),
             failed_ids=list(snapshot.failures),
-            errors={i: FailureView.of(failure) for i, failure in snapshot.failures.items()},
+            errors=failure_views(snapshot.failures),
             cost_usd=usd(snapshot.cost_micro_usd),
             wasted_usd=usd(snapshot.wasted_micro_usd),
             price_usd=usd(snapshot.price_micro_usd),
             waiting_until=snapshot.waiting_until,
             sent_at=snapshot.sent_at,
-            log=LogView.of(snapshot.events, snapshot.events_omitted),
+            log=RunEventsView.of(snapshot.events, snapshot.events_omitted),
         )
 
     def to_snapshot(self) -> Snapshot:
-        """The snapshot in the domain's words; raises InvalidInput when it contradicts itself."""
+        """Return the snapshot as a domain object. Raise InvalidInput if it contradicts itself."""
         snapshot = Snapshot(
             case_id=self.case_id,
             job_id=self.job_id,
@@ -75,7 +76,7 @@ class ImageProgressUpdate(Internal):
             total=self.total_images,
             evidence_images=self.evidence_images,
             location_images=self.location_images,
-            failures={i: view.to_failure() for i, view in self.errors.items()},
+            failures=to_failures(self.errors),
             cost_micro_usd=micro_usd(self.cost_usd),
             wasted_micro_usd=micro_usd(self.wasted_usd),
             price_micro_usd=micro_usd(self.price_usd),
@@ -84,22 +85,26 @@ class ImageProgressUpdate(Internal):
             events=self.log.to_events() if self.log else (),
             events_omitted=self.log.omitted if self.log else 0,
         )
+        contradictions = self._contradictions(snapshot)
+        if contradictions:
+            raise InvalidInput("the snapshot contradicts itself", contradictions)
+        return snapshot
+
+    def _contradictions(self, snapshot: Snapshot) -> list[FieldError]:
+        """Return an error for each field whose value follows from others and differs from it."""
         rules = {
             "completedImages": (self.completed_images, len(snapshot.images)),
             "failedIds": (sorted(self.failed_ids), sorted(self.errors)),
             "status": (self.status, snapshot.status),
         }
-        wrong = [
+        return [
             FieldError(name, f"must be {expected}")
-            for name, (given, expected) in rules.items()
-            if given != expected
+            for name, (received, expected) in rules.items()
+            if received != expected
         ]
-        if wrong:
-            raise InvalidInput("the snapshot contradicts itself", wrong)
-        return snapshot
 
 
 class Received(Wire):
-    """The webhook's answer."""
+    """The webhook's response."""
 
     success: bool = True

@@ -1,4 +1,4 @@
-"""What happened to a case and when: as callers see it."""
+"""The timeline of a case, as callers see it."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -11,7 +11,7 @@ _NUMBERS = {EventKind.ATTEMPT: "attempt", EventKind.BATCH: "batch", EventKind.SN
 
 
 class EventView(Wire):
-    """Something a worker did. `outcome` of a try: `made`, or the code of its error."""
+    """An event of a run. The `outcome` of an attempt is `made`, or the code of its error."""
 
     kind: EventKind
     at: int
@@ -26,7 +26,7 @@ class EventView(Wire):
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """`event` as callers see it; what says nothing is left out."""
+        """Return the view of `event`. Fields that do not apply to its kind are left out."""
         return cls(
             kind=event.kind,
             at=event.at,
@@ -40,7 +40,7 @@ class EventView(Wire):
 
 
 class HistoryEntryView(Wire):
-    """Something that happened to the job; `by` is a caller, `worker` or `sweeper`."""
+    """A change of the job's state. `by` is a caller, `worker` or `sweeper`."""
 
     at: int
     action: Action
@@ -48,23 +48,33 @@ class HistoryEntryView(Wire):
     by: str
 
     @classmethod
-    def of(cls, move: HistoryEntry) -> Self:
-        """`move` as callers see it."""
-        return cls(at=move.at, action=move.action, run=move.run, by=move.by)
+    def of(cls, entry: HistoryEntry) -> Self:
+        """Return the view of `entry`."""
+        return cls(at=entry.at, action=entry.action, run=entry.run, by=entry.by)
 
 
 class RunView(Wire):
-    """What one run did."""
+    """The events of one run."""
 
     run: int
     claimed_at: int
     events: list[EventView]
     omitted: int
-    """How many more events there were than are told."""
+    """Number of further events that are not listed."""
+
+    @classmethod
+    def of(cls, log: RunLog, claimed_at: int | None) -> Self:
+        """Return the view of `log`. Without `claimed_at`, the time of its first event stands for it."""
+        return cls(
+            run=log.run,
+            claimed_at=log.events[0].at if claimed_at is None else claimed_at,
+            events=[EventView.of(event) for event in log.events],
+            omitted=log.omitted,
+        )
 
 
 class TimelineView(Wire):
-    """What happened to a case, as far as its workers have told. Times are epoch milliseconds."""
+    """The history of a job and the events of its latest runs. Times are epoch milliseconds."""
 
     case_id: str
     job_id: str
@@ -74,14 +84,14 @@ class TimelineView(Wire):
     completed_at: int | None = None
     history: list[HistoryEntryView]
     history_omitted: int
-    """How many between the first and the last were forgotten."""
+    """Number of entries between the first and the last ones that are no longer stored."""
     runs: list[RunView]
-    """The latest ones that told something."""
+    """Latest runs that have sent events."""
 
     @classmethod
     def of(cls, job: Job, logs: Sequence[RunLog]) -> Self:
-        """What `job` and its runs remember."""
-        claims = {move.run: move.at for move in job.history if move.action is Action.CLAIMED}
+        """Return the view of the history of `job` and of the events in `logs`."""
+        claims = {entry.run: entry.at for entry in job.history if entry.action is Action.CLAIMED}
         return cls(
             case_id=job.case_id,
             job_id=job.job_id,
@@ -89,15 +99,7 @@ class TimelineView(Wire):
             version=job.version,
             created_at=job.created_at,
             completed_at=job.completed_at,
-            history=[HistoryEntryView.of(move) for move in job.history],
+            history=[HistoryEntryView.of(entry) for entry in job.history],
             history_omitted=job.history_omitted,
-            runs=[
-                RunView(
-                    run=log.run,
-                    claimed_at=claims.get(log.run, log.events[0].at),
-                    events=[EventView.of(event) for event in log.events],
-                    omitted=log.omitted,
-                )
-                for log in logs
-            ],
+            runs=[RunView.of(log, claims.get(log.run)) for log in logs],
         )
