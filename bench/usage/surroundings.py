@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from darkroom.adapters.providers.http import usable
+from darkroom.adapters.providers.http import usable_key
 from darkroom.ports import RawImage
 
 from bench.speed.virtual_clock import VirtualProvider
@@ -78,7 +78,7 @@ class KeyedProvider:
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         """See ImageProvider."""
-        await usable(self.key)
+        await usable_key(self.key)
         return await self.provider.generate(prompt, timeout_s=timeout_s)
 
 

@@ -163,7 +163,7 @@ def test_a_body_that_breaks_off_in_any_way_is_billed(stub: Stubber, error: Excep
 
 
 def test_a_body_over_the_limit_is_cut_off(stub: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 10_000)
+    monkeypatch.setattr(http, "MAX_RESPONSE_BYTES", 10_000)
     assert isinstance(failing(stub, b" " * 10_001), BadImage)
 
 

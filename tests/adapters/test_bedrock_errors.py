@@ -1,4 +1,4 @@
-"""What the errors of Bedrock mean: name, status and sentence → the error, and what an operator reads."""
+"""Errors of Bedrock: name, status and sentence → the error, and the words that an operator reads."""
 
 import pytest
 from darkroom.adapters.providers import bedrock
@@ -15,7 +15,8 @@ from darkroom.domain.errors import (
     Unauthorized,
 )
 
-PROMPT = "a suspended bridge, its billing house closed, a budget of leaked credits, all thinking disabled"
+from testing.recorded import TRICKY_PROMPT, check_meaning
+
 ACCESS = "may not use the model"
 PERMISSION = "is not authorized to perform: bedrock:InvokeModel on resource: *"
 MARKETPLACE = (
@@ -117,7 +118,7 @@ AMAZON: list[tuple[str, int, str, type[ShotError], str]] = [
     (
         "ValidationException",
         400,
-        f"1 validation error: '{PROMPT}, operation not allowed'",
+        f"1 validation error: '{TRICKY_PROMPT}'",
         InvalidPrompt,
         "request",
     ),
@@ -166,16 +167,11 @@ AMAZON: list[tuple[str, int, str, type[ShotError], str]] = [
 
 
 @pytest.mark.parametrize(("name", "status", "sentence", "error", "words"), AMAZON)
-def test_every_error_of_amazon_is_what_it_means(
+def test_every_error_of_bedrock_has_its_meaning(
     name: str, status: int, sentence: str, error: type[ShotError], words: str
 ) -> None:
     response = {
         "Error": {"Code": name, "Message": sentence},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
     }
-    found = bedrock.to_error(response)
-    assert type(found) is error
-    assert not found.billed
-    assert words in str(found)
-    assert not sentence or sentence not in str(found)
-    assert PROMPT not in str(found)
+    check_meaning(bedrock.to_error(response), sentence, error, words)

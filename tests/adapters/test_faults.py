@@ -1,11 +1,11 @@
-"""In how many forms an error is understood, and what is never taken for one of the account."""
+"""The forms in which an error is understood, and what is never taken for an error of the account."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from darkroom.adapters.providers import gemini, http, openai
+from darkroom.adapters.providers import delays, faults
 from darkroom.domain.errors import (
     AccountUnusable,
     InvalidPrompt,
@@ -18,15 +18,12 @@ from darkroom.domain.errors import (
     Unauthorized,
 )
 
-PROMPT = "a suspended bridge, its billing house closed, a budget of leaked credits, operation not allowed"
+from testing.recorded import TRICKY_PROMPT, encoded, error_body
+
 DEPLETED = "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects"
 RATE = {"status": "RESOURCE_EXHAUSTED"}
 DENIED = {"status": "PERMISSION_DENIED"}
 ARGUMENT = {"status": "INVALID_ARGUMENT"}
-
-
-def an_error(status: int, sentence: str, more: dict[str, Any]) -> dict[str, Any]:
-    return {"error": {"code": status, "message": sentence, **more}}
 
 
 FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
@@ -64,11 +61,10 @@ FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
 def test_an_error_is_understood_in_every_form(
     form: str, status: int, sentence: str, more: dict[str, Any], error: type[ShotError]
 ) -> None:
-    body = FORMS[form](an_error(status, sentence, more))
-    for to_error in (gemini.to_error, openai.to_error):
-        found = to_error(status, body, {})
-        assert type(found) is error
-        assert sentence not in str(found)
+    body = FORMS[form](error_body(status, sentence, more))
+    found = faults.to_error(status, body, {})
+    assert type(found) is error
+    assert sentence not in str(found)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +87,7 @@ def test_an_error_is_understood_in_every_form(
 )
 def test_keys_are_understood_in_both_spellings(keys: dict[str, Any], error: type[ShotError]) -> None:
     for body in (keys, {"error": keys}, [{"error": keys}]):
-        assert type(gemini.to_error(429, json.dumps(body).encode(), {})) is error
+        assert type(faults.to_error(429, encoded(body), {})) is error
 
 
 @pytest.mark.parametrize(
@@ -101,15 +97,15 @@ def test_keys_are_understood_in_both_spellings(keys: dict[str, Any], error: type
         ({"details": [{"retry_delay": {"seconds": 48, "nanos": 500_000_000}}]}, 48.5),
         ({"details": [{"retryDelay": {"seconds": "48"}}]}, 48.0),
         ({"retry_after": 9}, 9.0),
-        ({"retry_delay": {"seconds": 99_999_999, "nanos": 5}}, http.LONGEST_DELAY_S),
+        ({"retry_delay": {"seconds": 99_999_999, "nanos": 5}}, delays.LONGEST_DELAY_S),
         ({"retry_delay": {"seconds": "x"}}, 7.0),
         ({"retry_after": "soon"}, 7.0),
         ({"message": "Please retry in 48.9s."}, 7.0),
     ],
 )
 def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], seconds: float) -> None:
-    body = json.dumps(an_error(429, "", more)).encode()
-    assert gemini.to_error(429, body, {"retry-after": "7"}).retry_after == seconds
+    body = encoded(error_body(429, "", more))
+    assert faults.to_error(429, body, {"retry-after": "7"}).retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -120,7 +116,7 @@ def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], s
         ("Please try again in 250ms", 0.25),
         ("Try again in 2h", 7200.0),
         ("Please retry after 30 seconds", 30.0),
-        ("Please retry after 900000h", http.LONGEST_DELAY_S),
+        ("Please retry after 900000h", delays.LONGEST_DELAY_S),
         ("Please try again in 500 milliseconds", 0.5),
         ("Please try again in 2 minutes 5 secs", 125.0),
         ("Please try again in 10 min.", 600.0),
@@ -129,8 +125,8 @@ def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], s
     ],
 )
 def test_a_delay_may_be_in_the_sentence_alone(sentence: str, seconds: float | None) -> None:
-    body = json.dumps(an_error(429, sentence, {})).encode()
-    assert openai.to_error(429, body, {}).retry_after == seconds
+    body = encoded(error_body(429, sentence, {}))
+    assert faults.to_error(429, body, {}).retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -147,14 +143,14 @@ def test_a_delay_may_be_in_the_sentence_alone(sentence: str, seconds: float | No
     ],
 )
 def test_advice_about_money_makes_no_rate_limit_final(sentence: str, more: dict[str, Any]) -> None:
-    body = json.dumps(an_error(429, sentence, more)).encode()
-    assert type(openai.to_error(429, body, {})) is Throttled
+    body = encoded(error_body(429, sentence, more))
+    assert type(faults.to_error(429, body, {})) is Throttled
 
 
 def test_a_rate_limit_that_is_one_of_money_is_final() -> None:
     more = {"details": [{"reason": "RATE_LIMIT_EXCEEDED"}], **RATE}
-    body = json.dumps(an_error(429, "Your project exceeded its monthly spending cap. Go on.", more)).encode()
-    assert type(gemini.to_error(429, body, {})) is QuotaExhausted
+    body = encoded(error_body(429, "Your project exceeded its monthly spending cap. Go on.", more))
+    assert type(faults.to_error(429, body, {})) is QuotaExhausted
 
 
 @pytest.mark.parametrize(
@@ -168,24 +164,24 @@ def test_a_rate_limit_that_is_one_of_money_is_final() -> None:
     ],
 )
 def test_how_a_sentence_begins_tells_what_was_wrong(sentence: str, error: type[ShotError]) -> None:
-    body = json.dumps(an_error(400, sentence, {"type": "image_generation_user_error"})).encode()
-    assert type(openai.to_error(400, body, {})) is error
+    body = encoded(error_body(400, sentence, {"type": "image_generation_user_error"}))
+    assert type(faults.to_error(400, body, {})) is error
 
 
 def test_a_gateway_that_answers_with_a_status_of_its_own_is_seen_through() -> None:
-    body = json.dumps(an_error(402, DEPLETED, RATE)).encode()
+    body = encoded(error_body(402, DEPLETED, RATE))
     for status in (400, 500, 502):
-        assert type(gemini.to_error(status, body, {})) is QuotaExhausted
+        assert type(faults.to_error(status, body, {})) is QuotaExhausted
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
 def test_a_page_of_a_firewall_says_nothing_of_the_account(status: int) -> None:
     body = b"<html>Access suspended: your credits are depleted, billing is disabled</html>"
     expected = {403: Unauthorized, 429: Throttled, 503: Overloaded}[status]
-    assert type(gemini.to_error(status, body, {})) is expected
+    assert type(faults.to_error(status, body, {})) is expected
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_sentence_that_quotes_the_prompt_is_no_fault_of_the_account(status: int) -> None:
-    body = json.dumps(an_error(status, f"The prompt '{PROMPT}' is too long", ARGUMENT)).encode()
-    assert type(gemini.to_error(status, body, {})) is InvalidPrompt
+    body = encoded(error_body(status, f"The prompt '{TRICKY_PROMPT}' is too long", ARGUMENT))
+    assert type(faults.to_error(status, body, {})) is InvalidPrompt

@@ -1,4 +1,4 @@
-"""What a picture is taken to cost."""
+"""The prices of pictures."""
 
 from decimal import Decimal
 
@@ -20,14 +20,12 @@ from darkroom.adapters.providers.prices import PRICES, Price, price
 )
 def test_a_model_has_one_price_whatever_the_quality(provider: str, model: str, micro_usd: int) -> None:
     for quality in ("", "high"):
-        found = price(provider, model, quality)
-        assert (found.micro_usd, found.known) == (micro_usd, True)
+        assert price(provider, model, quality).micro_usd == micro_usd
 
 
 @pytest.mark.parametrize(("quality", "micro_usd"), [("low", 6_000), ("medium", 53_000), ("high", 211_000)])
-def test_the_price_of_openai_goes_by_quality(quality: str, micro_usd: int) -> None:
-    found = price("openai", "gpt-image-2", quality)
-    assert (found.micro_usd, found.known) == (micro_usd, True)
+def test_the_price_of_an_openai_model_depends_on_the_quality(quality: str, micro_usd: int) -> None:
+    assert price("openai", "gpt-image-2", quality).micro_usd == micro_usd
 
 
 @pytest.mark.parametrize(
@@ -40,10 +38,8 @@ def test_the_price_of_openai_goes_by_quality(quality: str, micro_usd: int) -> No
         ("", "", ""),
     ],
 )
-def test_what_is_not_known_costs_as_much_as_the_dearest(provider: str, model: str, quality: str) -> None:
-    found = price(provider, model, quality)
-    assert found.usd == max(entry.usd for entry in PRICES.values())
-    assert not found.known
+def test_an_unknown_model_costs_as_much_as_the_dearest(provider: str, model: str, quality: str) -> None:
+    assert price(provider, model, quality).usd == max(entry.usd for entry in PRICES.values())
 
 
 def test_every_price_has_a_source_and_a_date() -> None:
@@ -52,5 +48,5 @@ def test_every_price_has_a_source_and_a_date() -> None:
         assert entry.as_of == "2026-11-23"
 
 
-def test_a_fraction_of_a_millionth_counts_as_a_whole() -> None:
+def test_a_fraction_of_a_micro_dollar_is_rounded_up() -> None:
     assert Price(Decimal("0.0000001"), "a test", "2026-11-23").micro_usd == 1

@@ -1,10 +1,9 @@
-"""What the errors of Google and OpenAI mean: status and body → the error, and what an operator reads."""
+"""Errors of Google and OpenAI: status and body → the error, and the words that an operator reads."""
 
-import json
 from typing import Any
 
 import pytest
-from darkroom.adapters.providers import gemini, openai
+from darkroom.adapters.providers import faults
 from darkroom.domain.errors import (
     AccountUnusable,
     InvalidPrompt,
@@ -18,10 +17,10 @@ from darkroom.domain.errors import (
     Unauthorized,
 )
 
-PROMPT = "a suspended bridge, its billing house closed, a budget of leaked credits, all thinking disabled"
+from testing.recorded import TRICKY_PROMPT, check_meaning, encoded, error_body
 
 type Case = tuple[int, str, dict[str, Any], type[ShotError], str]
-"""Status, the provider's sentence, what else is in its error, the class, words of ours."""
+"""Status, sentence, other members of the error → the class, words of our message."""
 
 KEY, CREDITS, CAP, BILLING = "accept the key", "credits", "spending cap", "billing"
 SUSPENDED, ACCESS, REGION = "suspended", "may not use the model", "region"
@@ -235,8 +234,20 @@ OPEN_AI: list[Case] = [
         KEY,
     ),
     (404, "", INVALID | {"code": "model_not_found"}, ModelRetired, "model"),
-    (400, f"Your request '{PROMPT}' was rejected", {"code": "moderation_blocked"}, Refused, "refused"),
-    (403, f"'{PROMPT}' is not allowed", {"code": "content_policy_violation"}, Refused, "refused"),
+    (
+        400,
+        f"Your request '{TRICKY_PROMPT}' was rejected",
+        {"code": "moderation_blocked"},
+        Refused,
+        "refused",
+    ),
+    (
+        403,
+        f"'{TRICKY_PROMPT}' is not allowed",
+        {"code": "content_policy_violation"},
+        Refused,
+        "refused",
+    ),
     (
         400,
         "",
@@ -254,29 +265,17 @@ OPEN_AI: list[Case] = [
 ]
 
 
-def check(found: ShotError, sentence: str, error: type[ShotError], words: str) -> None:
-    assert type(found) is error
-    assert not found.billed
-    assert words in str(found)
-    assert not sentence or sentence not in str(found)
-    assert PROMPT not in str(found)
-
-
-def an_error(status: int, sentence: str, more: dict[str, Any]) -> dict[str, Any]:
-    return {"error": {"code": status, "message": sentence, **more}}
-
-
 @pytest.mark.parametrize(("status", "sentence", "more", "error", "words"), GOOGLE)
-def test_every_error_of_google_is_what_it_means(
+def test_every_error_of_google_has_its_meaning(
     status: int, sentence: str, more: dict[str, Any], error: type[ShotError], words: str
 ) -> None:
-    body = json.dumps(an_error(status, sentence, more)).encode()
-    check(gemini.to_error(status, body, {}), sentence, error, words)
+    found = faults.to_error(status, encoded(error_body(status, sentence, more)), {})
+    check_meaning(found, sentence, error, words)
 
 
 @pytest.mark.parametrize(("status", "sentence", "more", "error", "words"), OPEN_AI)
-def test_every_error_of_openai_is_what_it_means(
+def test_every_error_of_openai_has_its_meaning(
     status: int, sentence: str, more: dict[str, Any], error: type[ShotError], words: str
 ) -> None:
-    body = json.dumps({"error": {"message": sentence, "param": None, **more}}).encode()
-    check(openai.to_error(status, body, {}), sentence, error, words)
+    body = {"error": {"message": sentence, "param": None, **more}}
+    check_meaning(faults.to_error(status, encoded(body), {}), sentence, error, words)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 from darkroom.adapters import http_client
-from darkroom.adapters.providers import http
+from darkroom.adapters.providers import delays, http
 from darkroom.adapters.providers.gemini import Gemini
 from darkroom.adapters.providers.openai import OpenAI
 from darkroom.domain.errors import (
@@ -66,7 +66,7 @@ def test_a_broken_connection_may_be_whole_next_time(make: Make, error: httpx.Tra
 
 @both
 def test_a_body_without_end_is_cut_off(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 10_000)
+    monkeypatch.setattr(http, "MAX_RESPONSE_BYTES", 10_000)
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -169,7 +169,7 @@ async def inflating(megabytes: int) -> AsyncIterator[bytes]:
 def test_an_answer_that_inflates_without_end_is_cut_off_while_it_inflates(
     make: Make, monkeypatch: pytest.MonkeyPatch, status: int, expected: type[ShotError]
 ) -> None:
-    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 1_000_000)
+    monkeypatch.setattr(http, "MAX_RESPONSE_BYTES", 1_000_000)
     headers = {"content-encoding": "gzip"}
     tracemalloc.start()
     try:
@@ -331,4 +331,4 @@ DAY = 86_400.0
     ],
 )
 def test_a_delay_is_a_number_of_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
-    assert http.retry_after(httpx.Headers(headers)) == seconds
+    assert delays.retry_after(httpx.Headers(headers)) == seconds

@@ -28,7 +28,7 @@ def test_json_without_that_field_says_so_and_is_not_quoted(stored: str) -> None:
 
 def test_a_secret_that_holds_no_key_is_for_the_operator_to_mend() -> None:
     with pytest.raises(Unauthorized, match="in the field apiKey"):
-        asyncio.run(http.usable(lambda: key_in("{}")))
+        asyncio.run(http.usable_key(lambda: key_in("{}")))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_a_secret_that_cannot_be_read_is_no_defect_and_nothing_is_billed(
     stub.activate()
     monkeypatch.setattr(aws, "secretsmanager", lambda: client)
     with pytest.raises(error) as raised:
-        asyncio.run(http.usable(api_key("the-secret")))
+        asyncio.run(http.usable_key(api_key("the-secret")))
     assert not raised.value.billed
     assert "somebody" not in str(raised.value)

@@ -1,6 +1,6 @@
 """The promises of ImageProvider, kept by the fake and by every adapter over the wire it speaks.
 
-What a cancelled request becomes differs: see test_answers.py, and test_bedrock_cancel.py.
+What becomes of a cancelled request differs: see test_provider_http.py and test_bedrock_cancel.py.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""When a provider's day ends: its daily quota begins anew at midnight where it lives."""
+"""The end of a provider's day: its daily quota is reset at midnight in its own time zone."""
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 
 
 def day_ends(zone: str) -> Callable[[int], int]:
-    """The end of the day that a time lies in, both in epoch milliseconds; raises ZoneInfoNotFoundError."""
-    where = ZoneInfo(zone)
+    """Return a function from a time to the end of its day in `zone`, both in epoch milliseconds.
+
+    Raises ZoneInfoNotFoundError.
+    """
+    time_zone = ZoneInfo(zone)
 
     def day_until(now: int) -> int:
-        today = datetime.fromtimestamp(now / 1000, where).date()
-        midnight = datetime.combine(today + timedelta(days=1), time(), where)
+        today = datetime.fromtimestamp(now / 1000, time_zone).date()
+        midnight = datetime.combine(today + timedelta(days=1), time(), time_zone)
         return round(midnight.timestamp() * 1000)
 
     return day_until

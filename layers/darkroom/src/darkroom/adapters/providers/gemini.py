@@ -1,19 +1,19 @@
-"""Google's Gemini image models over `generateContent`.
+"""Request pictures from Google's Gemini image models over `generateContent`.
 
-Shapes and error bodies: ai.google.dev/gemini-api/docs, and recorded answers in tests/bodies. An
-answer holds 2 to 4 MB, most of it a thought signature; only the picture is kept and nothing logged.
+Shapes and error bodies: ai.google.dev/gemini-api/docs, and recorded bodies in testing/bodies. A response
+holds 2 to 4 MB, most of it a thought signature. Only the picture is kept, and nothing is logged.
 """
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, override
 
 import httpx
 
 from darkroom.adapters.providers import faults, http
-from darkroom.adapters.providers.http import as_dict, as_list, as_object, word
-from darkroom.domain.errors import BadImage, NoImage, Refused, ShotError
+from darkroom.adapters.providers.json_body import as_dict, as_list, as_object, decoded, word
+from darkroom.domain.errors import BadImage, NoImage, Refused
 from darkroom.ports import ImageProvider, RawImage
 
 REFUSALS = frozenset(
@@ -30,26 +30,29 @@ REFUSALS = frozenset(
         "MODEL_ARMOR",
     }
 )
-"""Finish reasons after which the same prompt gets the same answer, or most likely does: IMAGE_SAFETY
-and the recitations judge one sampled picture, yet another one costs as much and seldom passes."""
+"""Finish reasons after which another request with the same prompt is refused again, or most likely is.
+
+IMAGE_SAFETY and the recitations judge one sampled picture. Another one costs as much and seldom passes.
+"""
 
 THINKING = {"auto": "minimal", "none": ""}
-"""Settings that are no level, and the level that is sent for them; an empty one is not sent."""
+"""Values of the setting that are no level, and the level that is sent for each. An empty one is not sent."""
 
 _THINKS = ("gemini-nano-banana-2.1", "gemini-3.1-flash-image", "gemini-3.1-flash-lite-image")
-"""How the names of models begin that are documented to take a level; others answer 400 to any."""
+"""Prefixes of the models that are documented to take a level. Other models respond 400 to any level."""
 
 _UNCHARGED = re.compile(r"\bnot be charged\b", re.IGNORECASE)
-"""Words with which an answer without a picture says that it is free: IMAGE_OTHER is documented to do so."""
+"""Words that say that a response without a picture is free. IMAGE_OTHER is documented to send them."""
 
 _PICTURES = ("image/", "application/octet-stream")
-"""How media types begin that a picture may have; its bytes say what it is."""
+"""Prefixes of the media types that a picture may have. Its bytes say what it is."""
 
 _UNSET = ("FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED")
+"""Reasons that mean that there is none."""
 
 
 class Gemini(ImageProvider):
-    """See ImageProvider."""
+    """Request pictures from one of Google's models."""
 
     def __init__(
         self,
@@ -69,13 +72,13 @@ class Gemini(ImageProvider):
     @override
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         headers = {
-            "x-goog-api-key": await http.usable(self._key),
+            "x-goog-api-key": await http.usable_key(self._key),
             "x-server-timeout": str(max(1, math.ceil(timeout_s))),
         }
-        answer = await http.post(self._client, self._url, body=self._request(prompt), headers=headers)
-        if not answer.is_success:
-            raise to_error(answer.status, answer.body, answer.headers)
-        return to_image(answer.body, self._model)
+        response = await http.post(self._client, self._url, body=self._request(prompt), headers=headers)
+        if not response.is_success:
+            raise faults.to_error(response.status, response.body, response.headers)
+        return to_image(response.body, self._model)
 
     def _request(self, prompt: str) -> dict[str, Any]:
         config: dict[str, Any] = {
@@ -96,37 +99,37 @@ def thinking_level(setting: str, model: str) -> str:
 
 
 def to_image(body: bytes, model: str) -> RawImage:
-    """Return the picture in the body of a success; raises the ShotError that its absence means.
+    """Return the picture in the body of a success; raise the ShotError that its absence means.
 
-    That is billed, unless the answer itself says otherwise.
+    The request is billed unless the response says otherwise.
     """
-    answer = as_object(body)
-    if answer is None:
+    found = as_object(body)
+    if found is None:
         raise BadImage("the provider's answer is not JSON")
-    candidates = [as_dict(candidate) for candidate in as_list(answer.get("candidates"))]
+    candidates = [as_dict(candidate) for candidate in as_list(found.get("candidates"))]
     if (inline := _last_image(candidates)) is not None:
-        version = word(answer.get("model_version"))
+        version = word(found.get("model_version"))
         return RawImage(
-            data=http.decoded(inline.get("data")),
+            data=decoded(inline.get("data")),
             mime=str(inline.get("mime_type", "")),
             model=model if version == "?" else version,
         )
-    if blocked := _reason(as_dict(answer.get("prompt_feedback")).get("block_reason")):
+    if blocked := _reason(as_dict(found.get("prompt_feedback")).get("block_reason")):
         raise Refused(f"the provider blocked the prompt: {blocked}", billed=True)
     finished = next(filter(None, (_reason(c.get("finish_reason")) for c in candidates)), "none")
     billed = not any(_UNCHARGED.search(str(c.get("finish_message"))) for c in candidates)
     if finished in REFUSALS:
         raise Refused(f"the provider refused: {finished}", billed=billed)
-    raise faults.inside(answer) or NoImage(f"the provider sent no picture: {finished}", billed=billed)
+    raise faults.inside(found) or NoImage(f"the provider sent no picture: {finished}", billed=billed)
 
 
 def _reason(value: object) -> str:
-    """The name of a reason; empty when none was given."""
+    """Return the name of a reason; empty when none was given."""
     return word(value) if value and value not in _UNSET else ""
 
 
 def _last_image(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Drafts come before the final picture; the only picture may sit in a part marked as thought."""
+    """Return the last picture that is not marked as a thought, or else the last one; None without any."""
     parts = list(_image_parts(candidates))
     final = [part for part in parts if not part.get("thought")]
     best = final or parts
@@ -134,13 +137,9 @@ def _last_image(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _image_parts(candidates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the parts that hold a picture."""
     for candidate in candidates:
         for part in map(as_dict, as_list(as_dict(candidate.get("content")).get("parts"))):
             inline = as_dict(part.get("inline_data"))
             if inline and str(inline.get("mime_type") or "image/").lower().startswith(_PICTURES):
                 yield part
-
-
-def to_error(status: int, body: bytes, headers: Mapping[str, str]) -> ShotError:
-    """Return what an answer other than a success means."""
-    return faults.to_error(status, faults.read(body), headers)

@@ -1,24 +1,24 @@
-"""OpenAI's image models over `images/generations`.
+"""Request pictures from OpenAI's image models over `images/generations`.
 
-Shapes and error bodies: platform.openai.com/docs/api-reference/images, and recorded answers in
-tests/bodies. `response_format` is an error for these models: the picture is always base64.
+Shapes and error bodies: platform.openai.com/docs/api-reference/images, and recorded bodies in
+testing/bodies. `response_format` is an error for these models: the picture is always base64.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, override
 
 import httpx
 
 from darkroom.adapters.providers import faults, http
-from darkroom.adapters.providers.http import as_dict, as_list, as_object, word
-from darkroom.domain.errors import BadImage, NoImage, ShotError
+from darkroom.adapters.providers.json_body import as_dict, as_list, as_object, decoded, word
+from darkroom.domain.errors import BadImage, NoImage
 from darkroom.ports import ImageProvider, RawImage
 
 _MIMES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 class OpenAI(ImageProvider):
-    """See ImageProvider."""
+    """Request pictures from one of OpenAI's models."""
 
     def __init__(
         self, client: httpx.AsyncClient, *, base_url: str, model: str, quality: str, key: Callable[[], str]
@@ -31,11 +31,11 @@ class OpenAI(ImageProvider):
 
     @override
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
-        headers = {"authorization": f"Bearer {await http.usable(self._key)}"}
-        answer = await http.post(self._client, self._url, body=self._request(prompt), headers=headers)
-        if not answer.is_success:
-            raise to_error(answer.status, answer.body, answer.headers)
-        return to_image(answer.body, self._model)
+        headers = {"authorization": f"Bearer {await http.usable_key(self._key)}"}
+        response = await http.post(self._client, self._url, body=self._request(prompt), headers=headers)
+        if not response.is_success:
+            raise faults.to_error(response.status, response.body, response.headers)
+        return to_image(response.body, self._model)
 
     def _request(self, prompt: str) -> dict[str, Any]:
         return {
@@ -52,22 +52,17 @@ class OpenAI(ImageProvider):
 
 def to_image(body: bytes, model: str) -> RawImage:
     """Return the picture in the body of a success; raises the ShotError that its absence means."""
-    answer = as_object(body)
-    if answer is None:
+    found = as_object(body)
+    if found is None:
         raise BadImage("the provider's answer is not JSON")
-    pictures = list(filter(None, map(_picture, map(as_dict, as_list(answer.get("data"))))))
+    pictures = [picture for item in as_list(found.get("data")) if (picture := _picture(as_dict(item)))]
     if not pictures:
-        raise faults.inside(answer) or NoImage("the provider sent no picture")
-    mime = _MIMES.get(word(answer.get("output_format")), "image/jpeg")
-    return RawImage(data=http.decoded(pictures[-1]), mime=mime, model=model)
+        raise faults.inside(found) or NoImage("the provider sent no picture")
+    mime = _MIMES.get(word(found.get("output_format")), "image/jpeg")
+    return RawImage(data=decoded(pictures[-1]), mime=mime, model=model)
 
 
 def _picture(item: dict[str, Any]) -> object:
-    """Return the picture in base64. Some gateways put it into the address, where nothing else is read."""
+    """Return the picture in base64. Some gateways put it into `url`; a real address there is not read."""
     url = item.get("url")
     return item.get("b64_json") or (url if str(url).lower().startswith("data:image/") else None)
-
-
-def to_error(status: int, body: bytes, headers: Mapping[str, str]) -> ShotError:
-    """Return what an answer other than a success means."""
-    return faults.to_error(status, faults.read(body), headers)

@@ -1,10 +1,10 @@
-"""What one picture of 1 megapixel costs, so that a budget can be kept before the bill comes.
+"""The price of one picture of 1 megapixel by model, so that a budget can be kept before the bill comes.
 
-List prices without discounts, tax and the fraction of a cent that the prompt costs. Nobody publishes
-these as data: each has its source and date, and where sources conflict the dearer price is here.
+These are list prices without discounts, tax and the fraction of a cent that the prompt costs. No provider
+publishes them as data, so each has its source and date. Where sources conflict, the higher price is here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 _LITELLM = "litellm 1.109.1, model price map"
@@ -14,16 +14,17 @@ _FAL = "fal.ai, its price for gpt-image-2 at 1024x1024; OpenAI's own is by token
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for one picture. `known` is False for a model that is not in the table."""
+    """The price of one picture, and where it is from."""
 
     usd: Decimal
+    """US dollars."""
     source: str
     as_of: str
-    known: bool = True
+    """Date of the source."""
 
     @property
     def micro_usd(self) -> int:
-        """Millionths of a dollar, rounded up."""
+        """The price in millionths of a dollar, rounded up."""
         return int((self.usd * 1_000_000).to_integral_value(ROUND_CEILING))
 
 
@@ -43,13 +44,12 @@ PRICES = {
     ("openai", "gpt-image-2/medium"): _price("0.053", _FAL),
     ("openai", "gpt-image-2/high"): _price("0.211", _FAL),
 }
-"""By provider and model, for OpenAI with the quality."""
+"""Prices by provider and model. OpenAI's models have one for each quality."""
 
 
 def price(provider: str, model: str, quality: str = "") -> Price:
-    """The price of one picture; that of the dearest, and not known, for a model not in the table."""
+    """Return the price of one picture; for a model that is not in the table, the highest price in it."""
     for name in (f"{model}/{quality}", model):
         if found := PRICES.get((provider, name)):
             return found
-    dearest = max(PRICES.values(), key=lambda entry: entry.usd)
-    return replace(dearest, known=False)
+    return max(PRICES.values(), key=lambda entry: entry.usd)

@@ -4,13 +4,13 @@ import base64
 from urllib.parse import quote
 
 import pytest
-from darkroom.adapters.providers import http
+from darkroom.adapters.providers import json_body
 from darkroom.domain.errors import BadImage
 
 
 @pytest.mark.parametrize("value", ["IMAGE_SAFETY", "gemini-3.1-flash-image", "stability.sd3:0", "a" * 64])
 def test_a_name_may_be_quoted(value: str) -> None:
-    assert http.word(value) == value
+    assert json_body.word(value) == value
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_name_may_be_quoted(value: str) -> None:
     ],
 )
 def test_a_text_may_not_and_no_name_in_another_script(value: object) -> None:
-    assert http.word(value) == "?"
+    assert json_body.word(value) == "?"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_text_may_not_and_no_name_in_another_script(value: object) -> None:
 )
 def test_what_is_not_base64_is_a_bad_image(data: object) -> None:
     with pytest.raises(BadImage):
-        http.decoded(data)
+        json_body.decoded(data)
 
 
 PICTURE = bytes(range(256)) + b"\xfb\xff"
@@ -67,12 +67,12 @@ PLAIN = base64.b64encode(PICTURE).decode()
     ],
 )
 def test_base64_is_read_in_every_form_that_gateways_write(data: str) -> None:
-    assert http.decoded(data) == PICTURE
+    assert json_body.decoded(data) == PICTURE
 
 
 @pytest.mark.parametrize("data", [f"QUJD{' ' * 200_000}", f"{' ' * 200_000}QUJD", "QUJD\\n" + "\n" * 200_000])
 def test_white_space_without_end_takes_no_time(data: str) -> None:
-    assert http.decoded(data) == b"ABC"
+    assert json_body.decoded(data) == b"ABC"
 
 
 TEXT = '{"Inner": {"someKey": ["é", {"otherKEY": 1}]}, "b64_json": "QUJD"}'
@@ -96,7 +96,7 @@ READ = {"inner": {"some_key": ["é", {"other_key": 1}]}, "b64_json": "QUJD"}
     ],
 )
 def test_json_is_read_in_every_encoding_and_from_an_array(body: bytes) -> None:
-    assert http.as_object(body) == READ
+    assert json_body.as_object(body) == READ
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_json_is_read_in_every_encoding_and_from_an_array(body: bytes) -> None:
 )
 def test_a_broken_text_beside_the_picture_does_not_cost_it(beside: bytes) -> None:
     body = b'{"text": "Here ' + beside + b'", "data": "QUJD"}'
-    assert (http.as_object(body) or {})["data"] == "QUJD"
+    assert (json_body.as_object(body) or {})["data"] == "QUJD"
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xef\xbb\xbf", b"[]", b"[7]", b'"text"', b"7 {}"]
 )
 def test_what_holds_no_object_is_none(body: bytes) -> None:
-    assert http.as_object(body) is None
+    assert json_body.as_object(body) is None
