@@ -30,7 +30,7 @@ def jpeg_of(data: bytes, size: int = 512, facts: Mapping[str, str] = FACTS, qual
     return asyncio.run(processor.process(RawImage(data=data, mime="image/png", model="m"), facts))
 
 
-def developed(data: bytes, size: int = 512, quality: int = 80) -> Image.Image:
+def processed(data: bytes, size: int = 512, quality: int = 80) -> Image.Image:
     image = Image.open(io.BytesIO(jpeg_of(data, size, quality=quality)))
     image.load()
     return image

@@ -16,10 +16,10 @@ from tests.adapters.pictures import (
     PROPHOTO,
     SRGB,
     chunk,
-    developed,
     encoded,
     ink_profile,
     pixel,
+    processed,
     profile,
     with_chunks,
     with_segments,
@@ -42,7 +42,7 @@ def plain(colour: tuple[int, ...], mode: str = "RGB") -> Image.Image:
 
 def shown(data: bytes) -> tuple[int, ...]:
     """The colour in the middle of what players see, and whether it says that it is sRGB."""
-    image = developed(data, 64, quality=95)
+    image = processed(data, 64, quality=95)
     assert "icc_profile" not in image.info, "what has no profile is sRGB"
     return pixel(image, CENTRE)
 

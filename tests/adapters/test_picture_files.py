@@ -10,10 +10,10 @@ from PIL import Image, ImageFilter
 from tests.adapters.pictures import (
     P3,
     chunk,
-    developed,
     encoded,
     near,
     pixel,
+    processed,
     profile,
     with_chunks,
     with_segments,
@@ -48,7 +48,7 @@ EXIFS = {
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 def test_nonsense_about_the_camera_costs_nothing(form: str, exif: bytes) -> None:
     data = encoded(Image.new("RGB", (64, 64), "red"), form, exif=b"Exif\0\0" + exif, quality=95)
-    assert near(developed(data), (256, 256), (254, 0, 0))
+    assert near(processed(data), (256, 256), (254, 0, 0))
 
 
 @pytest.mark.parametrize("order", ["big", "little"])
@@ -65,7 +65,7 @@ def test_the_orientation_is_read_from_every_format_that_has_one(
     image = Image.new("RGB", (64, 64), "red")
     image.paste((0, 0, 255), (0, 0, 64, 32))
     data = encoded(image, form, exif=b"Exif\0\0" + head + entries + turned, quality=95)
-    assert near(developed(data), (256, 40), (254, 0, 0))
+    assert near(processed(data), (256, 40), (254, 0, 0))
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
@@ -74,7 +74,7 @@ def test_nonsense_in_any_segment_of_a_jpeg_costs_nothing(marker: int, junk: byte
     sound = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", quality=95)
     for starts in (b"", b"ICC_PROFILE\0", b"Photoshop 3.0\x008BIM", b"http://ns.adobe.com/xap/1.0/\0"):
         data = with_segments(sound, (marker, starts + junk), (marker, starts + junk + bytes(65_000)))
-        assert near(developed(data), (256, 256), (254, 0, 0))
+        assert near(processed(data), (256, 256), (254, 0, 0))
 
 
 TEXTS = {
@@ -121,12 +121,12 @@ TEXTS = {
 @pytest.mark.parametrize("at_end", [False, True])
 def test_what_stands_beside_the_pixels_of_a_png_costs_nothing(text: bytes, at_end: bool) -> None:
     data = with_chunks(encoded(Image.new("RGB", (64, 64), "red")), text, at_end=at_end)
-    assert near(developed(data), (256, 256), (254, 0, 0))
+    assert near(processed(data), (256, 256), (254, 0, 0))
 
 
 @pytest.mark.parametrize("lost", [4, 12, 16])
 def test_a_png_that_has_all_its_pixels_needs_no_end(lost: int) -> None:
-    assert near(developed(encoded(Image.new("RGB", (64, 64), "red"))[:-lost]), (256, 256), (254, 0, 0))
+    assert near(processed(encoded(Image.new("RGB", (64, 64), "red"))[:-lost]), (256, 256), (254, 0, 0))
 
 
 def a_landscape(mode: str = "RGB") -> Image.Image:
@@ -147,7 +147,7 @@ def test_a_jpeg_without_its_last_bytes_is_taken_without_its_last_rows(
 ) -> None:
     data = encoded(a_landscape(mode), "JPEG", quality=90, **options)
     lost = 2 + int(len(data) * share)
-    image, whole = (developed(each, quality=95) for each in (data[:-lost] + bytes(filled), data))
+    image, whole = (processed(each, quality=95) for each in (data[:-lost] + bytes(filled), data))
     for at in ((256, 5), (5, 250), (507, 490), (5, 509), (507, 509)):
         area = (at[0] - 4, at[1] - 4, at[0] + 4, at[1] + 2)
         ours, theirs = (each.crop(area).resize((1, 1), Image.Resampling.BOX) for each in (image, whole))
@@ -164,7 +164,7 @@ def test_a_plain_jpeg_without_its_last_bytes_is_taken(
 ) -> None:
     """It may break off in a scan, a table or a header, and have any colour there."""
     data = encoded(Image.new("RGB", (512, 512), colour), "JPEG", quality=90, **options)
-    image = developed(data[:-lost], 64)
+    image = processed(data[:-lost], 64)
     assert all(near(image, at, colour) for at in ((2, 2), (32, 32), (61, 61)))
 
 
@@ -172,10 +172,10 @@ def test_a_plain_jpeg_without_its_last_bytes_is_taken(
 def test_a_jpeg_that_breaks_off_at_any_byte_is_a_picture_or_a_bad_image(lost: int) -> None:
     data = encoded(a_landscape().resize((48, 48)), "JPEG", quality=60, progressive=True)
     try:
-        image = developed(data[: -len(data) * lost // 61], 64)
+        image = processed(data[: -len(data) * lost // 61], 64)
     except BadImage:
         return
-    whole = developed(data, 64)
+    whole = processed(data, 64)
     assert all(near(image, at, pixel(whole, at), within=70) for at in ((8, 8), (32, 32), (56, 8)))
 
 
@@ -187,7 +187,7 @@ def test_a_jpeg_of_which_much_is_missing_is_refused(
 ) -> None:
     data = encoded(a_landscape(), "JPEG", quality=90, **options)
     with pytest.raises(BadImage, match="breaks off"):
-        developed(data[: -int(len(data) * share)] + bytes(filled))
+        processed(data[: -int(len(data) * share)] + bytes(filled))
 
 
 @pytest.mark.parametrize("end", [b"", b"\xff\xd9"])
@@ -195,13 +195,13 @@ def test_a_jpeg_that_would_keep_the_decoder_busy_is_refused(end: bytes) -> None:
     data = encoded(a_landscape(), "JPEG", quality=90, **PROGRESSIVE)[:-2]
     last_scan = data[data.rindex(b"\xff\xda") :]
     with pytest.raises(BadImage, match="too many scans"):
-        developed(data + last_scan * 200 + end)
-    assert near(developed(data + b"\xff\xd9" + last_scan * 200), (5, 505), pixel(developed(data), (5, 505)))
+        processed(data + last_scan * 200 + end)
+    assert near(processed(data + b"\xff\xd9" + last_scan * 200), (5, 505), pixel(processed(data), (5, 505)))
 
 
 def test_a_progressive_jpeg_without_its_last_bytes_lacks_no_row() -> None:
     data = encoded(a_landscape(), "JPEG", quality=90, progressive=True)
-    image, whole = (developed(each, quality=95) for each in (data[: -len(data) // 20], data))
+    image, whole = (processed(each, quality=95) for each in (data[: -len(data) // 20], data))
     for at in ((256, 5), (5, 505), (505, 505), (256, 256)):
         expected = whole.getpixel(at)
         assert isinstance(expected, tuple)

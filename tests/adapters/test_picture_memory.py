@@ -24,18 +24,18 @@ def peak():
     [line] = [l for l in pathlib.Path("/proc/self/status").read_text().splitlines() if l.startswith("VmHWM")]
     return int(line.split()[1])
 
-def develop(data):
-    threads = [threading.Thread(target=DEVELOPER._develop, args=(data, b"<x/>")) for _ in range(2)]
+def process(data):
+    threads = [threading.Thread(target=PROCESSOR.process_now, args=(data, b"<x/>")) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-DEVELOPER = PillowProcessor(size=512, quality=80)
-develop(encoded(Image.new("RGB", (64, 64)), sys.argv[2]))
+PROCESSOR = PillowProcessor(size=512, quality=80)
+process(encoded(Image.new("RGB", (64, 64)), sys.argv[2]))
 data = pathlib.Path(sys.argv[1]).read_bytes()
 before = peak()
-develop(data)
+process(data)
 print(peak() - before)
 """
 PALETTE = {"transparency": 7}

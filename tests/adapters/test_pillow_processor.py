@@ -1,4 +1,4 @@
-"""Pictures in many shapes, developed."""
+"""How pictures of many formats, modes and sizes are processed."""
 
 import io
 import random
@@ -17,11 +17,11 @@ from darkroom.adapters.pictures.xmp import AI_MADE
 from darkroom.domain.errors import BadImage
 from PIL import Image
 
-from tests.adapters.pictures import FACTS, developed, encoded, jpeg_of, near
+from tests.adapters.pictures import FACTS, encoded, jpeg_of, near, processed
 
 
 def test_a_picture_becomes_a_square_progressive_jpeg() -> None:
-    image = developed(encoded(Image.new("RGB", (1024, 1024), "red")))
+    image = processed(encoded(Image.new("RGB", (1024, 1024), "red")))
     assert (image.format, image.size, image.mode) == ("JPEG", (512, 512), "RGB")
     assert image.info["progressive"]
 
@@ -29,12 +29,12 @@ def test_a_picture_becomes_a_square_progressive_jpeg() -> None:
 def test_a_wide_picture_is_cropped_to_its_middle() -> None:
     wide = Image.new("RGB", (1600, 800), "red")
     wide.paste((0, 0, 255), (400, 0, 1200, 800))
-    image = developed(encoded(wide))
+    image = processed(encoded(wide))
     assert all(near(image, at, (0, 0, 255)) for at in ((4, 4), (507, 4), (4, 507), (507, 507)))
 
 
 def test_a_small_picture_is_enlarged() -> None:
-    assert developed(encoded(Image.new("RGB", (1, 1), "white"))).size == (512, 512)
+    assert processed(encoded(Image.new("RGB", (1, 1), "white"))).size == (512, 512)
 
 
 def test_a_picture_lying_on_its_side_is_set_upright() -> None:
@@ -42,43 +42,43 @@ def test_a_picture_lying_on_its_side_is_set_upright() -> None:
     image.paste((0, 0, 255), (0, 0, 64, 32))
     exif = Image.Exif()
     exif[0x0112] = 3  # turned by 180 degrees
-    upright = developed(encoded(image, "JPEG", exif=exif, quality=95))
+    upright = processed(encoded(image, "JPEG", exif=exif, quality=95))
     assert near(upright, (256, 40), (254, 0, 0))
 
 
 def test_what_is_transparent_becomes_white() -> None:
-    image = developed(encoded(Image.new("RGBA", (64, 64), (0, 0, 0, 0))))
+    image = processed(encoded(Image.new("RGBA", (64, 64), (0, 0, 0, 0))))
     assert near(image, (256, 256), (255, 255, 255))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "RGB"])
 def test_every_mode_becomes_rgb(mode: str) -> None:
     form = "JPEG" if mode == "CMYK" else "PNG"
-    assert developed(encoded(Image.new(mode, (64, 64)), form)).mode == "RGB"
+    assert processed(encoded(Image.new(mode, (64, 64)), form)).mode == "RGB"
 
 
 def test_sixteen_bits_keep_their_brightness() -> None:
-    grey = developed(encoded(Image.new("I;16", (64, 64), 0x8000)))
+    grey = processed(encoded(Image.new("I;16", (64, 64), 0x8000)))
     assert near(grey, (256, 256), (128, 128, 128))
 
 
 def test_colours_for_print_become_colours_for_screens() -> None:
     cyan = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
-    assert near(developed(encoded(cyan, "JPEG", quality=95)), (256, 256), (0, 255, 255))
+    assert near(processed(encoded(cyan, "JPEG", quality=95)), (256, 256), (0, 255, 255))
 
 
 def test_a_palette_with_a_transparent_colour_becomes_white_there() -> None:
     image = Image.new("P", (64, 64), 1)
     image.putpalette([255, 0, 0, 0, 0, 255])
-    assert near(developed(encoded(image, "PNG", transparency=1)), (256, 256), (255, 255, 255))
-    assert near(developed(encoded(image, "PNG")), (256, 256), (0, 0, 255))
+    assert near(processed(encoded(image, "PNG", transparency=1)), (256, 256), (255, 255, 255))
+    assert near(processed(encoded(image, "PNG")), (256, 256), (0, 0, 255))
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
 def test_of_moving_pictures_the_first_counts(form: str) -> None:
     first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
     moving = encoded(first, form, save_all=True, append_images=[second], duration=100)
-    assert near(developed(moving), (256, 256), (255, 0, 0))
+    assert near(processed(moving), (256, 256), (255, 0, 0))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -91,7 +91,7 @@ def test_every_orientation_is_set_upright(orientation: int, size: tuple[int, int
     stored = upright.transpose(Image.Transpose(undone[orientation])) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = developed(encoded(stored, "JPEG", exif=exif, quality=95))
+    image = processed(encoded(stored, "JPEG", exif=exif, quality=95))
     assert near(image, (100, 100), (0, 255, 0))
     assert near(image, (400, 100), (0, 0, 255))
     assert near(image, (100, 400), (254, 0, 0))
@@ -126,7 +126,7 @@ def test_text_of_any_kind_and_length_fits_into_a_picture(text: str) -> None:
 
 @pytest.mark.parametrize("form", ["JPEG", "WEBP", "GIF"])
 def test_other_formats_are_read(form: str) -> None:
-    assert developed(encoded(Image.new("RGB", (64, 64), "red"), form)).size == (512, 512)
+    assert processed(encoded(Image.new("RGB", (64, 64), "red"), form)).size == (512, 512)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_other_formats_are_read(form: str) -> None:
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(BadImage):
-        developed(data)
+        processed(data)
 
 
 def test_a_bomb_is_refused_before_it_goes_off() -> None:
@@ -152,14 +152,14 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
     chunk = b"IHDR" + header
     data = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
     with pytest.raises(BadImage, match="20000 x 20000"):
-        developed(data + (0).to_bytes(4) + b"IDAT" + zlib.crc32(b"IDAT").to_bytes(4))
+        processed(data + (0).to_bytes(4) + b"IDAT" + zlib.crc32(b"IDAT").to_bytes(4))
 
 
 def test_a_picture_too_large_for_its_format_is_refused_before_it_is_decoded() -> None:
     side = 1 + int(FORMATS["WEBP"] ** 0.5)
     assert side * side < MAX_PIXELS
     with pytest.raises(BadImage, match=f"too large: {side} x {side}"):
-        developed(encoded(Image.new("RGB", (side, side)), "WEBP", method=0))
+        processed(encoded(Image.new("RGB", (side, side)), "WEBP", method=0))
 
 
 @pytest.mark.parametrize("levels", [bytes([0, 255]), bytes(range(256))], ids=["primary", "all"])
@@ -175,7 +175,7 @@ def test_no_picture_outgrows_the_encoder(size: int, levels: bytes) -> None:
 def test_a_fault_of_the_encoder_is_not_called_one_of_the_picture() -> None:
     processor = PillowProcessor(size=64, quality=80)
     with pytest.raises(ValueError, match="XMP"):
-        processor._develop(encoded(Image.new("RGB", (64, 64))), b"x" * 70_000)
+        processor.process_now(encoded(Image.new("RGB", (64, 64))), b"x" * 70_000)
 
 
 @pytest.mark.parametrize(("size", "quality"), [(0, 80), (MAX_SIDE + 1, 80), (512, 0), (512, MAX_QUALITY + 1)])

@@ -1,1 +1,1 @@
-"""The picture path: from a provider's bytes to a JPEG of the right size."""
+"""Turn a provider's bytes into a JPEG of the right size."""

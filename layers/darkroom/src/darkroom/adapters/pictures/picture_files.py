@@ -1,8 +1,8 @@
-"""JPEG and PNG files reduced to what their pixels need, before a decoder sees them.
+"""Reduce JPEG and PNG files to what their pixels need, before a decoder reads them.
 
-A decoder that stumbles over a text, a thumbnail or the description of a camera costs a picture that every
-browser shows. So all that is taken out, and the parts of it that matter, the orientation and the colours,
-are read here. Other formats pass as they are.
+A decoder may fail at a text, a thumbnail or the description of a camera in a file that every browser shows.
+So all metadata is removed. The parts of it that matter, the orientation and the colours, are read here. Files
+of other formats are not changed.
 """
 
 import re
@@ -13,18 +13,23 @@ from typing import Literal
 
 from darkroom.domain.errors import BadImage
 
-JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+JPEG_START = b"\xff\xd8"
+JPEG_END = b"\xff\xd9"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 _JPEG_KEPT = {0xE0: b"JFIF\0", 0xEE: b"Adobe"}
-"""Marker → beginning of the application segments that say how components are to be understood."""
+"""Marker → beginning of the application segments that say what the components mean."""
+
 _JPEG_KEPT_MIN = 12
 """Bytes that such a segment has at least."""
-_ICC, _EXIF = b"ICC_PROFILE\0", b"Exif\0\0"
+
+_ICC = b"ICC_PROFILE\0"
+_EXIF = b"Exif\0\0"
 _SCAN = 0xDA
 _SCAN_START = b"\xff\xda"
+
 MAX_SCANS = 200
-"""Scans of a JPEG: an encoder makes a dozen. A decoder goes over all pixels for each, however small it is."""
+"""Scans of a JPEG. An encoder makes a dozen. A decoder visits all pixels for each, however small it is."""
 _PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _PNG_READ = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"tRNS"})
 _TRANSPARENCY_BYTES = {0: 2, 2: 6}
@@ -33,22 +38,22 @@ _TRANSPARENCY_BYTES = {0: 2, 2: 6}
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFile:
-    """A file for the decoder, and what was taken out of it."""
+    """A file for the decoder, and the metadata that was removed from it."""
 
     data: bytes
     exif: bytes = b""
     profile: bytes = b""
     """ICC profile of a JPEG."""
     chunks: Mapping[bytes, bytes] = field(default_factory=dict)
-    """Chunks of a PNG beside its pixels, by their names."""
+    """Chunks of a PNG other than its pixels, by name."""
     broken_scans: bytes | None = None
-    """The scans of a JPEG that breaks off; None of a whole file."""
+    """The scans of a JPEG that breaks off; None for a complete file."""
 
 
 def reduced(data: bytes) -> PictureFile:
-    """Return the file with nothing left in it but its picture. A JPEG that breaks off gets its end.
+    """Return the file with its picture only. A JPEG that breaks off gets an end marker.
 
-    Raises BadImage for one that would keep a decoder busy without end.
+    Raises BadImage for a file that would keep a decoder busy for ever.
     """
     if data.startswith(JPEG_START):
         return _reduced_jpeg(data)
@@ -58,7 +63,7 @@ def reduced(data: bytes) -> PictureFile:
 
 
 def orientation(exif: bytes) -> int:
-    """Return the orientation that `exif` tells; 0 when it tells none, or is nonsense."""
+    """Return the orientation in `exif`; 0 when it has none or is not valid."""
     tiff = exif.removeprefix(_EXIF)
     if tiff[:2] not in (b"II", b"MM"):
         return 0
@@ -74,11 +79,10 @@ def orientation(exif: bytes) -> int:
 
 
 def what_is_missing(scans: bytes, components: int) -> Literal["detail", "rows", "scans"]:
-    """Say what a JPEG lacks that breaks off in `scans`.
+    """Return what a JPEG lacks that breaks off in `scans`.
 
-    A progressive JPEG sends the last bit of its coefficients in scans of their own: without some of them it
-    lacks detail. One that breaks off while coefficients are sent for the first time, in its last scan, lacks
-    rows.
+    A progressive JPEG has the last bit of its coefficients in separate scans. Without some of those it lacks
+    detail. A JPEG lacks rows when it breaks off in its last scan and that scan holds new coefficients.
     """
     known: dict[tuple[int, int], int] = {}
     before: dict[tuple[int, int], int] = {}
@@ -97,41 +101,49 @@ def what_is_missing(scans: bytes, components: int) -> Literal["detail", "rows", 
 
 
 def _reduced_jpeg(data: bytes) -> PictureFile:
-    kept, exif, parts, start = bytearray(JPEG_START), b"", list[bytes](), len(data)
+    kept = bytearray(JPEG_START)
+    exif = b""
+    profile_parts: list[bytes] = []
+    start = len(data)
     for marker, at, end in _segments(data):
         body = data[at + 4 : end]
         if marker == _SCAN:
             start = at
-        elif not (0xE0 <= marker <= 0xEF or marker == 0xFE) or (
-            marker in _JPEG_KEPT and body.startswith(_JPEG_KEPT[marker]) and len(body) >= _JPEG_KEPT_MIN
-        ):
+        elif _is_kept(marker, body):
             kept += data[at:end]
         elif marker == 0xE1 and body.startswith(_EXIF):
             exif = exif or body
         elif marker == 0xE2 and body.startswith(_ICC):
-            parts.append(body[len(_ICC) :])  # each behind its number and their count
+            profile_parts.append(body[len(_ICC) :])  # begins with its number and the number of parts
     if data.count(_SCAN_START, start, data.find(JPEG_END, start)) > MAX_SCANS:
         raise BadImage("the picture has too many scans")
-    profile = b"".join(part[2:] for part in sorted(parts))
+    profile = b"".join(part[2:] for part in sorted(profile_parts))
     if data.rfind(JPEG_END, start) >= 0:
         return PictureFile(data=b"".join((kept, memoryview(data)[start:])), exif=exif, profile=profile)
-    scans = _without_cut_segment(data[start:].rstrip(b"\0").rstrip(b"\xff"))  # who breaks off may fill up
+    scans = _without_cut_segment(data[start:].rstrip(b"\0").rstrip(b"\xff"))  # without fill bytes
     return PictureFile(data=b"".join((kept, scans, JPEG_END)), exif=exif, profile=profile, broken_scans=scans)
 
 
+def _is_kept(marker: int, body: bytes) -> bool:
+    """Return whether a segment is needed for the pixels: all but most application segments and comments."""
+    if not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        return True
+    return marker in _JPEG_KEPT and body.startswith(_JPEG_KEPT[marker]) and len(body) >= _JPEG_KEPT_MIN
+
+
 def _without_cut_segment(scans: bytes) -> bytes:
-    """Return `scans` without the table or header that is not all there at their end."""
+    """Return `scans` without an incomplete table or header at their end."""
     last = max((marker.start() for marker in re.finditer(rb"\xff[^\x00\xff\xd0-\xd7]", scans)), default=0)
     end = last + 2 + max(2, int.from_bytes(scans[last + 2 : last + 4]))
     return scans if end <= len(scans) else scans[:last]
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, beginning and end of each segment; the first scan is the last and goes to the end."""
+    """Yield marker, beginning and end of each segment; the last one is the first scan, up to the end."""
     at = len(JPEG_START)
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
-        if marker == 0xFF:  # fills
+        if marker == 0xFF:  # a fill byte
             at += 1
         elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:  # has no body
             at += 2
@@ -145,19 +157,24 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _reduced_png(data: bytes) -> PictureFile:
-    view, kept, chunks = memoryview(data), bytearray(PNG_START), dict[bytes, bytes]()
-    at, needed = len(PNG_START), _TRANSPARENCY_BYTES.get(data[25] if len(data) > 25 else 0, 0)
+    view = memoryview(data)
+    kept = bytearray(PNG_START)
+    chunks: dict[bytes, bytes] = {}
+    transparency_bytes = _TRANSPARENCY_BYTES.get(data[25] if len(data) > 25 else 0, 0)
+    at = len(PNG_START)
     while at + 8 <= len(data):
-        name, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(view[at : at + 4])
+        name = data[at + 4 : at + 8]
+        end = at + 12 + int.from_bytes(view[at : at + 4])
         if name in _PNG_PIXELS:
             kept += view[at:end]
         elif name in _PNG_READ and name not in chunks and _is_sound(view[at:end]):
             chunks[name] = data[at + 8 : end - 4]
-            if name == b"tRNS" and len(chunks[name]) >= needed:
+            if name == b"tRNS" and len(chunks[name]) >= transparency_bytes:
                 kept += view[at:end]
         at = end
     return PictureFile(data=bytes(kept), exif=chunks.get(b"eXIf", b""), chunks=chunks)
 
 
 def _is_sound(chunk: memoryview) -> bool:
+    """Return whether the checksum of `chunk` is right."""
     return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])

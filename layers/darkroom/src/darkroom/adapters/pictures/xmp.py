@@ -1,6 +1,6 @@
-"""What a picture tells about itself: an XMP packet (ISO 16684-1) in its JPEG.
+"""The metadata in a picture: an XMP packet (ISO 16684-1) in its JPEG.
 
-Whoever may look at the picture reads it, so it holds nothing personal and no prompt.
+Whoever may see the picture can read it, so it holds nothing personal and no prompt.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 
 AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-"""IPTC's word for pictures made by a trained model."""
+"""IPTC's term for pictures made by a trained model."""
 
 MAX_TEXT = 1_000
 """Characters of one text; a JPEG segment holds 65,502 bytes, and an escaped character takes five."""
@@ -27,7 +27,7 @@ xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/
 
 
 def packet(facts: Mapping[str, str]) -> bytes:
-    """Return `case`, `shot` and `model` as XMP, whatever text they are; what is missing is empty."""
+    """Return `case`, `shot` and `model` of `facts` as XMP, whatever their text; a missing one is empty."""
     identifier = f"{facts.get('case', '')}/{facts.get('shot', '')}"
     return _PACKET.format(
         identifier=_text(identifier),
@@ -37,4 +37,5 @@ def packet(facts: Mapping[str, str]) -> bytes:
 
 
 def _text(value: str) -> str:
+    """Return `value` as text of XML, cut at MAX_TEXT."""
     return escape(_NOT_XML.sub("", value[:MAX_TEXT]), quote=False)

@@ -189,7 +189,5 @@ def to_error(response: Mapping[str, Any]) -> ShotError:
     if name == "ThrottlingException" and _PER_DAY.search(message):
         return QuotaExhausted(f"the provider's quota for the day is used up: {name}")
     if found := meanings.by_sentence(status, message, (name,)) or _BY_NAME.get(name):
-        error, meaning = found
-        return error(f"{meaning}: {name}", retry_after=wait_s)
-    error, meaning = meanings.by_status(status)
-    return error(f"{meaning}: {status} {name}", retry_after=wait_s)
+        return meanings.as_error(found, name, retry_after=wait_s)
+    return meanings.as_error(meanings.by_status(status), f"{status} {name}", retry_after=wait_s)

@@ -20,12 +20,10 @@ def to_error(status: int, body: bytes, headers: Mapping[str, str]) -> ShotError:
     status = problem.status or status
     wait_s = delay(problem, headers)
     if found := _known(status, problem):
-        error, meaning = found
-        return error(f"{meaning}: {seen}", retry_after=wait_s)
+        return meanings.as_error(found, seen, retry_after=wait_s)
     if problem.field and status in (400, 422):
         return Misconfigured(f"{meanings.SETTING[1]}, {problem.field}: {seen}")
-    error, meaning = meanings.by_status(status)
-    return error(f"{meaning}: {seen}", retry_after=wait_s)
+    return meanings.as_error(meanings.by_status(status), seen, retry_after=wait_s)
 
 
 def inside(body: dict[str, Any]) -> ShotError | None:
@@ -34,8 +32,7 @@ def inside(body: dict[str, Any]) -> ShotError | None:
         return None
     problem = read_value(body["error"])
     if (found := _known(problem.status or 429, problem)) and not found[0].retryable:
-        error, meaning = found
-        return error(f"{meaning}: {problem.name}", billed=True)
+        return meanings.as_error(found, problem.name, billed=True)
     return None
 
 

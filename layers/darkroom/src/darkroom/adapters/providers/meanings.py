@@ -137,6 +137,14 @@ _RATE_NAME = re.compile(r"rate_?limit|too_?many_?requests|throttl", re.IGNORECAS
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?;])\s")
 
 
+def as_error(
+    meaning: Meaning, subject: str, *, retry_after: float | None = None, billed: bool = False
+) -> ShotError:
+    """Return the error of `meaning`; `subject` ends its message."""
+    error, text = meaning
+    return error(f"{text}: {subject}", retry_after=retry_after, billed=billed)
+
+
 def by_status(status: int) -> Meaning:
     """Return what an HTTP status means when the response says nothing more exact."""
     return _BY_STATUS.get(status, BUSY if status >= 500 else INVALID)
