@@ -19,16 +19,16 @@ def test_a_scope_allows_itself_and_submitting_allows_retrying(has: Scope, needs:
     assert may({has}, needs) == (has is needs or (has, needs) == (Scope.SUBMIT, Scope.RETRY))
 
 
-def test_nobody_may_do_anything_without_a_scope() -> None:
+def test_a_caller_without_scopes_may_do_nothing() -> None:
     assert not any(may(set(), scope, case_id="case-1") for scope in Scope)
 
 
-def test_whoever_has_a_link_sees_that_case_and_no_other() -> None:
+def test_a_share_link_reaches_its_case_and_no_other() -> None:
     assert may({Scope.READ}, Scope.READ, for_case="case-1", case_id="case-1")
     assert not may({Scope.READ}, Scope.READ, for_case="case-1", case_id="case-2")
 
 
-def test_whoever_has_a_link_reaches_nothing_that_is_of_no_case() -> None:
+def test_a_share_link_reaches_no_route_without_a_case() -> None:
     assert not any(may(set(Scope), scope, for_case="case-1") for scope in Scope)
 
 

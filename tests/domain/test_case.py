@@ -12,13 +12,13 @@ def a_shot(kind: ShotKind = ShotKind.EVIDENCE, description: str = "Half a page."
     return Shot(id="e-1", kind=kind, name="Torn letter", description=description)
 
 
-def test_evidence_is_photographed_for_the_file() -> None:
+def test_the_prompt_of_evidence_asks_for_detail() -> None:
     assert a_shot().prompt == (
         "Evidence photography: Torn letter. Half a page. Clear detail, forensic quality, neutral background."
     )
 
 
-def test_a_location_is_photographed_for_the_mood() -> None:
+def test_the_prompt_of_a_location_asks_for_mood() -> None:
     assert a_shot(ShotKind.LOCATION).prompt == (
         "Atmospheric environmental photography: Torn letter. Half a page."
         " Film noir aesthetic, dramatic lighting, moody atmosphere, empty location."
@@ -40,7 +40,7 @@ def test_the_same_prompt_has_the_same_digest_only_under_the_same_salt() -> None:
     assert prompt_digest(prompt, salt="salt") != prompt_digest(prompt, salt="another")
 
 
-def test_no_plain_hash_of_a_prompt_is_its_digest() -> None:
+def test_a_digest_is_no_plain_hash_of_the_prompt() -> None:
     """A reader who guesses the description, and sees the digest in a picture's address, learns nothing."""
     prompt = a_shot().prompt
     digest = prompt_digest(prompt, salt="0f8fad5bd9cb469fa16570867728950e")
@@ -49,7 +49,7 @@ def test_no_plain_hash_of_a_prompt_is_its_digest() -> None:
             assert digest not in hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
 
 
-def test_a_case_differs_from_one_with_its_texts_shifted() -> None:
+def test_texts_shifted_between_fields_make_another_digest() -> None:
     one = Case(case_id="c", shots=(Shot(id="a", kind=ShotKind.EVIDENCE, name="bc", description="d"),))
     two = Case(case_id="c", shots=(Shot(id="a", kind=ShotKind.EVIDENCE, name="b", description="cd"),))
     assert one.digest != two.digest
@@ -73,13 +73,13 @@ def test_a_key_names_case_job_shot_prompt_and_run() -> None:
         "",
     ],
 )
-def test_a_key_of_anything_else_is_not_the_shots(key: str) -> None:
+def test_a_key_of_another_shot_job_or_prompt_names_no_run(key: str) -> None:
     digest = "0123456789abcdef"
     run = image_run(key.format(digest=digest), case_id="case-1", job_id="job-1", shot_id="e-1", digest=digest)
     assert run is None
 
 
-def test_a_key_tells_which_run_made_the_picture() -> None:
+def test_a_key_names_the_run_that_made_the_picture() -> None:
     digest = "0123456789abcdef"
     key = image_key("case-1", "job-1", "e-1", digest=digest, run=12)
     assert image_run(key, case_id="case-1", job_id="job-1", shot_id="e-1", digest=digest) == 12

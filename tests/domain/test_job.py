@@ -15,7 +15,7 @@ TERMINAL = {Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCELLED}
 
 
 @pytest.mark.parametrize(("old", "new"), list(itertools.product(Status, Status)))
-def test_only_the_moves_of_the_table_are_possible(old: Status, new: Status) -> None:
+def test_only_transitions_of_the_table_are_possible(old: Status, new: Status) -> None:
     job = replace(a_job(), status=old)
     if new in ALLOWED[old]:
         assert job.transition(new).status is new
@@ -24,25 +24,25 @@ def test_only_the_moves_of_the_table_are_possible(old: Status, new: Status) -> N
             job.transition(new)
 
 
-def test_what_has_ended_stays_so_but_for_a_retry() -> None:
+def test_an_ended_job_leaves_its_state_only_by_a_retry() -> None:
     assert set(Status) - OPEN == TERMINAL
     for status in TERMINAL:
         assert ALLOWED[status] <= {Status.PENDING, status}
     assert ALLOWED[Status.COMPLETED] == frozenset()
 
 
-def test_every_move_is_a_new_version() -> None:
+def test_every_transition_makes_a_new_version() -> None:
     assert a_job().with_last_error("hm").version == 2
 
 
-def test_a_new_job_is_pending_armed_and_due_after_the_grace() -> None:
+def test_a_new_job_is_pending_scheduled_and_due_after_the_grace() -> None:
     job = a_job()
     assert (job.status, job.run, job.version, len(job.shots)) == (Status.PENDING, 1, 1, 14)
     assert (job.scheduled_at, job.due_at) == (NOW, NOW + TIMING.grace)
     assert job.deadline_at == NOW + TIMING.deadline
 
 
-def test_rearming_starts_another_run_that_nobody_has_claimed() -> None:
+def test_rescheduling_makes_a_new_run_without_a_claim() -> None:
     claimed = a_job().transition(Status.GENERATING, claim="claim-1", sequence=7, lease_until=NOW + 5)
     job = reschedule(claimed, now=NOW, due_at=NOW + 9, hop=2)
     assert (job.run, job.hop, job.scheduled_at, job.due_at) == (2, 2, NOW, NOW + 9)
@@ -62,20 +62,20 @@ def test_an_ended_job_keeps_its_pictures_and_names_what_is_missing(done: int, st
     assert set(ended.failures) == set(ids[done:])
 
 
-def test_ending_keeps_the_reasons_there_are() -> None:
+def test_an_end_keeps_the_reasons_of_earlier_failures() -> None:
     refused = Failure(code="refused", message="no", retryable=False)
     ended = end(replace(a_job(), failures={"evidence-1": refused}), now=NOW, error=RetriesExhausted("gone"))
     assert ended.failures["evidence-1"] == refused
     assert ended.failures["evidence-2"].code == "retries_exhausted"
 
 
-def test_an_ended_job_has_no_work() -> None:
+def test_an_ended_job_has_no_work_order() -> None:
     ended = end(a_job(), now=NOW, error=RetriesExhausted("gone"))
     with pytest.raises(ValueError, match="ended"):
         work_order(ended, a_case(), webhook_url="http://x")
 
 
-def test_an_order_may_be_claimed_until_the_sweeper_looks() -> None:
+def test_a_work_order_can_be_claimed_until_the_job_is_due() -> None:
     order = work_order(a_job(), a_case(), webhook_url="http://x")
     assert order.claim_before == a_job().due_at
 

@@ -48,26 +48,26 @@ def test_an_ordinary_case_has_three_history_entries_and_none_for_progress() -> N
     assert [entry.at for entry in past.job.history] == [NOW, NOW + 1000, NOW + 3000]
 
 
-def test_what_changes_nothing_is_no_move() -> None:
+def test_an_unchanged_job_gets_no_entry() -> None:
     past = Past().claimed()
     before = past.job
     past.told(SnapshotKind.HEARTBEAT)
     assert past.job is before
 
 
-def test_a_cancellation_and_the_workers_last_word_are_two_moves() -> None:
+def test_a_cancellation_and_its_workers_last_snapshot_are_two_entries() -> None:
     past = Past().claimed().then("desk", lambda job, now: cancel(job, now=now))
     past.told(SnapshotKind.STOPPED)
     assert past.history[2:] == [("cancelled", 1, "desk"), ("stopped", 1, WORKER)]
 
 
-def test_a_continuation_and_a_wait_for_the_quota_are_told_apart() -> None:
+def test_a_continuation_and_a_wait_for_the_quota_are_different_entries() -> None:
     assert Past().claimed().told(SnapshotKind.CONTINUE).history[-1] == ("continued", 2, WORKER)
     waiting = Past().claimed().told(SnapshotKind.CONTINUE, waiting_until=NOW + 90_000)
     assert waiting.history[-1] == ("waiting", 2, WORKER)
 
 
-def test_a_sweep_a_retry_and_a_replacement_name_who_asked() -> None:
+def test_a_sweep_a_retry_and_a_replacement_name_who_did_it() -> None:
     past = Past().claimed()
     past.then(SWEEPER, lambda job, now: sweep(job, [], now=now, timing=TIMING, jitter=0.5))
     assert past.history[-1] == ("swept", 2, SWEEPER)
@@ -82,13 +82,13 @@ def test_a_sweep_a_retry_and_a_replacement_name_who_asked() -> None:
     assert past.history == [("replaced", 4, "game")]
 
 
-def test_the_sweeper_that_gives_up_is_named_too() -> None:
+def test_an_end_by_the_sweeper_names_the_sweeper() -> None:
     past = Past().claimed()
     past.then(SWEEPER, lambda job, now: sweep(job, [], now=job.deadline_at, timing=TIMING, jitter=0.5))
     assert (past.history[-1], past.job.status) == (("ended", 1, SWEEPER), Status.FAILED)
 
 
-def test_of_very_many_moves_the_first_and_the_latest_are_kept() -> None:
+def test_a_long_history_keeps_its_first_and_latest_entries() -> None:
     past = Past()
     for _ in range(100):
         past.then("desk", lambda job, now: cancel(job, now=now))
@@ -100,6 +100,6 @@ def test_of_very_many_moves_the_first_and_the_latest_are_kept() -> None:
     assert times == sorted(times)
 
 
-def test_only_what_happened_is_added() -> None:
+def test_a_change_adds_at_most_one_entry() -> None:
     job = a_job(CASE)
     assert replace(with_history(None, job, at=NOW, by="game"), history=()) == job

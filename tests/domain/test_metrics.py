@@ -58,7 +58,7 @@ def counted(versions: list[Job]) -> tuple[Counter[Count], list[int]]:
     return counts, generation
 
 
-def test_a_life_is_counted_whole() -> None:
+def test_the_changes_of_a_whole_job_add_up_to_what_became_of_it() -> None:
     counts, generation = counted(a_life())
     assert counts == {
         Count.CASES: 2,
@@ -73,12 +73,12 @@ def test_a_life_is_counted_whole() -> None:
 
 
 @given(st.sets(st.integers(min_value=1, max_value=3)))
-def test_versions_that_nobody_heard_of_lose_no_picture_and_no_cost(missing: set[int]) -> None:
+def test_skipped_versions_lose_no_picture_and_no_cost(missing: set[int]) -> None:
     heard = [job for index, job in enumerate(a_life()) if index not in missing - {3}]
     assert counted(heard) == counted(a_life())
 
 
-def test_a_job_that_is_first_heard_of_when_it_has_ended_counts_as_ended() -> None:
+def test_a_job_first_seen_when_it_has_ended_counts_as_ended() -> None:
     versions = a_life()
     ended = versions[3]
     found = tally(None, ended)
@@ -89,7 +89,7 @@ def test_a_job_that_is_first_heard_of_when_it_has_ended_counts_as_ended() -> Non
     assert tally(ended, other).counts[Count.ENDED_PARTIAL] == 1
 
 
-def test_what_is_wasted_and_retried_counts_by_difference_and_never_below_nothing() -> None:
+def test_waste_and_retries_count_by_difference_and_never_below_zero() -> None:
     first = a_job(CASE)
     second = replace(first, version=2, wasted_micro_usd=10, retry_count=1)
     third = replace(second, version=3, wasted_micro_usd=25, retry_count=3)
@@ -125,19 +125,19 @@ def test_a_cancelled_job_has_no_generation_time() -> None:
     assert (found.counts, found.generation) == ({Count.ENDED_CANCELLED: 1}, None)
 
 
-def test_what_the_sweeper_arms_again_is_a_retry() -> None:
+def test_a_run_that_the_sweeper_schedules_counts_as_a_retry() -> None:
     job = a_job(CASE)
     swept = sweep(job, [], now=NOW + 10**6, timing=TIMING, jitter=0)
     assert tally(job, swept).counts == {Count.RETRIES: 1}
 
 
-def test_a_snapshots_way_is_counted_once_and_not_again_when_somebody_else_moves_the_job() -> None:
+def test_a_snapshots_latency_is_counted_once_and_not_at_other_changes() -> None:
     life = a_life()
     assert [tally(old, new).webhook for old, new in pairwise(life[:4])] == [20, 90, 200]
     assert tally(life[2], life[2].with_last_error("swept")).is_empty
 
 
-def test_a_change_is_counted_once_however_often_it_is_heard_of() -> None:
+def test_a_change_is_counted_once_however_often_it_is_seen() -> None:
     counters = MemoryCounters()
     count = CountChange(counters=counters)
     life = a_life()
@@ -146,7 +146,7 @@ def test_a_change_is_counted_once_however_often_it_is_heard_of() -> None:
     assert all(count(old, new, at=NOW) == Tally() for old, new in zip([None, *life], life, strict=False))
 
 
-def test_stuck_now_is_what_generates_for_over_ten_minutes_and_nobody_owns() -> None:
+def test_a_job_is_stuck_after_generating_for_ten_minutes_without_an_owner() -> None:
     jobs = MemoryJobs()
     for number, armed in enumerate((NOW - 600_001, NOW - 599_999)):
         job = replace(
@@ -160,7 +160,7 @@ def test_stuck_now_is_what_generates_for_over_ten_minutes_and_nobody_owns() -> N
     assert (totals, stuck) == (Totals(), 1)
 
 
-def test_rates_are_of_the_pictures_decided_on_and_unknown_without_any() -> None:
+def test_rates_are_shares_of_the_finished_shots_and_unknown_without_any() -> None:
     totals = Totals(counts=Counter({Count.COMPLETED: 6, Count.FAILED: 3, Count.REFUSED: 1}))
     assert (totals.success_rate, totals.failure_rate) == (0.6, 0.3)
     assert (Totals().success_rate, Totals().failure_rate, Totals().generation_percentile(0.5)) == (None,) * 3
@@ -178,7 +178,7 @@ def test_a_percentile_is_within_a_bucket_of_the_truth(durations: list[float], sh
 @pytest.mark.parametrize(
     ("window", "count", "step"), [("1h", 13, STEP), ("24h", 25, HOUR), ("7d", 169, HOUR)]
 )
-def test_a_window_is_whole_buckets_up_to_now(window: str, count: int, step: int) -> None:
+def test_a_window_has_whole_steps_up_to_now(window: str, count: int, step: int) -> None:
     buckets = Window(window).buckets(NOW)
     assert len(buckets) == count
     assert buckets[-1] <= NOW < buckets[-1] + step

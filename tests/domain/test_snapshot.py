@@ -78,7 +78,7 @@ def test_a_late_snapshot_changes_nothing() -> None:
     ("done", "status"),
     [(IDS, Status.COMPLETED), (IDS[:2], Status.PARTIAL), ((), Status.FAILED)],
 )
-def test_the_end_is_derived_from_what_is_done(done: tuple[str, ...], status: Status) -> None:
+def test_the_final_status_is_derived_from_the_pictures(done: tuple[str, ...], status: Status) -> None:
     failed = tuple(i for i in IDS if i not in done)
     last = a_snapshot(CASE, SnapshotKind.END, 2, done=done, failed=failed)
     job = applied(a_job(CASE), CLAIM, last, now=NOW + 9)
@@ -138,7 +138,7 @@ def test_a_snapshot_that_contradicts_the_job_is_refused_by_field(wrong: Snapshot
     assert field in {error.field for error in raised.value.errors}
 
 
-def test_only_a_run_that_goes_on_later_says_until_when_it_waits() -> None:
+def test_only_a_continuation_may_name_a_time_to_wait_until() -> None:
     away = replace(a_snapshot(CASE, SnapshotKind.CONTINUE, 2), waiting_until=NOW + 90_000)
     job = applied(a_job(CASE), CLAIM, away)
     assert (job.status, job.waiting_until, job.due_at) == (Status.PENDING, NOW + 90_000, NOW + 30_000)
@@ -166,7 +166,7 @@ def test_a_heartbeat_without_news_changes_nothing() -> None:
     assert applied(job, beat) is job
 
 
-def test_a_heartbeat_brings_what_a_lost_snapshot_did_not() -> None:
+def test_a_heartbeat_brings_what_a_lost_snapshot_held() -> None:
     job = applied(a_job(CASE), CLAIM)
     assert set(applied(job, a_snapshot(CASE, SnapshotKind.HEARTBEAT, 3, done=(IDS[0],))).images) == {IDS[0]}
 
@@ -176,7 +176,7 @@ def a_cancelled_job(*before: Snapshot) -> Job:
 
 
 @pytest.mark.parametrize("kind", [k for k in SnapshotKind if k is not SnapshotKind.STOPPED])
-def test_whoever_works_on_a_cancelled_job_is_told_so(kind: SnapshotKind) -> None:
+def test_every_snapshot_of_a_cancelled_job_is_refused_as_cancelled(kind: SnapshotKind) -> None:
     with pytest.raises(Cancelled):
         applied(a_cancelled_job(CLAIM), a_snapshot(CASE, kind, 2, done=IDS))
 
@@ -188,7 +188,7 @@ def test_a_cancelled_job_cannot_be_claimed() -> None:
         applied(a_cancelled_job(), a_snapshot(CASE, SnapshotKind.STOPPED, 1))
 
 
-def test_the_last_word_of_a_cancelled_worker_keeps_its_pictures_and_ends_its_lease() -> None:
+def test_the_last_snapshot_of_a_cancelled_worker_keeps_its_pictures_and_ends_its_lease() -> None:
     stopped = a_snapshot(CASE, SnapshotKind.STOPPED, 3, done=(IDS[0],), cost=33_600)
     job = applied(a_cancelled_job(CLAIM), stopped)
     assert (job.status, set(job.images), job.cost_micro_usd) == (Status.CANCELLED, {IDS[0]}, 33_600)
@@ -201,7 +201,7 @@ def test_a_stranger_cannot_end_the_lease_of_a_cancelled_worker() -> None:
         applied(a_cancelled_job(CLAIM), a_snapshot(CASE, SnapshotKind.STOPPED, 3, claim="claim-2"))
 
 
-def test_only_a_cancelled_worker_stops() -> None:
+def test_only_the_worker_of_a_cancelled_job_may_send_stopped() -> None:
     with pytest.raises(InvalidInput):
         applied(a_job(CASE), CLAIM, a_snapshot(CASE, SnapshotKind.STOPPED, 2))
 
@@ -210,23 +210,23 @@ def continuation(sequence: int, *done: str, run: int = 1) -> Snapshot:
     return a_snapshot(CASE, SnapshotKind.CONTINUE, sequence, done=done, run=run)
 
 
-def test_a_continuation_arms_the_next_run_and_is_no_loss() -> None:
+def test_a_continuation_schedules_the_next_run_and_is_no_lost_run() -> None:
     job = applied(a_job(CASE), CLAIM, continuation(2, IDS[0]), now=NOW + 7)
     assert (job.status, job.run, job.hop, job.lost_runs) == (Status.PENDING, 2, 1, 0)
     assert (job.claim, job.lease_until, set(job.images)) == (None, None, {IDS[0]})
     assert (job.scheduled_at, job.due_at) == (NOW + 7, NOW + 7 + TIMING.grace)
 
 
-def test_progress_told_before_a_continuation_counts_as_progress() -> None:
+def test_progress_sent_before_a_continuation_counts_as_progress() -> None:
     job = applied(a_job(CASE), CLAIM, progress(2, IDS[0]), continuation(3, IDS[0]))
     assert job.lost_runs == 0
 
 
-def test_a_continuation_that_ended_no_shot_is_a_loss() -> None:
+def test_a_continuation_that_finished_no_shot_is_a_lost_run() -> None:
     assert applied(a_job(CASE), CLAIM, continuation(2)).lost_runs == 1
 
 
-def test_a_job_whose_runs_end_no_shot_ends() -> None:
+def test_a_job_whose_runs_finish_no_shot_ends() -> None:
     job = a_job(CASE)
     for run in range(1, TIMING.max_lost_runs + 2):
         assert job.is_open
@@ -240,13 +240,13 @@ def test_past_the_last_hop_the_sweeper_starts_the_next_chain() -> None:
     assert (job.status, job.hop, job.due_at) == (Status.PENDING, 0, NOW + 7)
 
 
-def test_a_repeated_continuation_is_superseded_by_the_run_it_armed() -> None:
+def test_a_repeated_continuation_is_superseded_by_the_run_it_scheduled() -> None:
     job = applied(a_job(CASE), CLAIM, continuation(2, IDS[0]))
     with pytest.raises(Superseded):
         applied(job, continuation(2, IDS[0]))
 
 
-def test_a_shot_that_had_its_tries_stays_failed_in_the_next_run() -> None:
+def test_a_failed_shot_stays_failed_in_the_next_run() -> None:
     first = a_snapshot(CASE, SnapshotKind.CONTINUE, 2, done=(IDS[0],), failed=(IDS[1],))
     job = applied(a_job(CASE), CLAIM, first, replace(CLAIM, run=2))
     assert set(job.failures) == {IDS[1]}
@@ -262,7 +262,7 @@ def test_a_shot_that_had_its_tries_stays_failed_in_the_next_run() -> None:
         (SnapshotKind.END, "partial"),
     ],
 )
-def test_a_snapshot_says_how_the_job_stands_to_its_worker(kind: SnapshotKind, status: str) -> None:
+def test_a_snapshot_has_the_status_that_its_worker_sees(kind: SnapshotKind, status: str) -> None:
     assert a_snapshot(CASE, kind, 2, done=(IDS[0],)).status == status
 
 

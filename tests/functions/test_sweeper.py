@@ -22,7 +22,7 @@ REPORT: dict[str, Any] = {
 }
 
 
-def test_an_overdue_job_is_armed_again_and_a_fresh_one_left_alone(functions: Functions) -> None:
+def test_an_overdue_job_is_rescheduled_and_a_fresh_one_left_alone(functions: Functions) -> None:
     functions.call("initiator", event("initiator"))
     jobs = DynamoDBJobs(clients.dynamodb(), "jobs")
     overdue = replace(a_job(), due_at=1, deadline_at=4_102_444_800_000)

@@ -106,7 +106,7 @@ STORIES: dict[Story, set[str]] = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_whatever_call_a_process_dies_at_no_picture_is_missing_in_the_end(story: Story) -> None:
+def test_no_picture_is_missing_in_the_end_whichever_call_a_process_dies_at(story: Story) -> None:
     struck = set()
     for nth in range(1, calls_of(story) + 1):
         for after in (False, True):

@@ -70,25 +70,27 @@ class Post:
         (job(Status.CANCELLED), job(Status.CANCELLED), None),
     ],
 )
-def test_each_change_that_matters_is_an_event(old: Job | None, new: Job, event: CallbackEvent | None) -> None:
+def test_each_change_of_status_or_progress_is_an_event(
+    old: Job | None, new: Job, event: CallbackEvent | None
+) -> None:
     assert event_of(old, new) is event
 
 
-def test_a_change_that_is_heard_of_again_is_told_once() -> None:
+def test_a_change_that_is_seen_again_is_sent_once() -> None:
     post = Post()
     for _ in range(3):
         post.told()
     assert len(post.deliverers.asked) == len(post.outbox.deliveries) == 1
 
 
-def test_without_a_receiver_or_for_an_event_it_does_not_want_nothing_is_told() -> None:
+def test_nothing_is_sent_without_a_receiver_or_for_an_event_it_does_not_want() -> None:
     post = Post()
     for other in (None, replace(RECEIVER, events=(CallbackEvent.FAILED,))):
         assert post.announce(job(Status.PENDING), replace(job(Status.COMPLETED), receiver=other)) is None
     assert post.outbox.deliveries == {}
 
 
-def test_a_delivery_that_arrives_is_over() -> None:
+def test_a_delivery_that_is_accepted_is_not_attempted_again() -> None:
     post = Post()
     delivery = post.told()
     assert post.deliver(*delivery.key) == post.stored(delivery)
@@ -112,7 +114,7 @@ def test_of_two_deliverers_at_once_one_sends() -> None:
     assert len(post.receiver.sent) == 1
 
 
-def test_a_dead_receiver_is_tried_on_the_schedule_and_then_given_up() -> None:
+def test_a_dead_receiver_is_attempted_on_the_schedule_and_then_given_up() -> None:
     post = Post(ReceiverResponse(error="ConnectError"))
     delivery = post.told()
     waits = []
@@ -129,14 +131,14 @@ def test_a_dead_receiver_is_tried_on_the_schedule_and_then_given_up() -> None:
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(1, 5), (60, 60), (10_000_000, 86_400)])
-def test_a_receiver_that_says_when_is_heeded(asked: int, waited: int) -> None:
+def test_the_retry_after_of_a_receiver_is_obeyed(asked: int, waited: int) -> None:
     post = Post(ReceiverResponse(status=429, retry_after_s=asked))
     delivery = post.told()
     post.deliver(*delivery.key)
     assert post.stored(delivery).due_at == NOW + waited * 1000
 
 
-def test_a_deliverer_that_dies_is_followed_by_another_when_its_lease_is_over() -> None:
+def test_another_deliverer_follows_a_dead_one_when_its_lease_ends() -> None:
     post = Post()
     delivery = post.told()
     post.outbox.save(delivery.start_attempt(post.clock.now), over=delivery)
@@ -170,7 +172,7 @@ def run_to_the_end(post: Post, delivery: Delivery, deliver: DeliverCallback) -> 
     return waits
 
 
-def test_an_exception_of_the_sender_is_a_failed_try() -> None:
+def test_an_exception_of_the_sender_is_a_failed_attempt() -> None:
     post, broken = Post(), Broken([])
     delivery = post.told()
     deliver = DeliverCallback(outbox=post.outbox, sender=broken, clock=post.clock)
@@ -193,7 +195,7 @@ def test_a_delivery_whose_deliverer_always_dies_is_given_up_too() -> None:
     assert len(deadly.sent) == 10
 
 
-def test_what_was_given_up_can_be_replayed() -> None:
+def test_a_delivery_that_was_given_up_can_be_replayed() -> None:
     post, deadly = Post(), Broken([])
     deadly.error = KeyboardInterrupt()
     delivery = post.told()
@@ -203,7 +205,7 @@ def test_what_was_given_up_can_be_replayed() -> None:
     assert (post.stored(delivery).state, post.stored(delivery).attempts) == (DeliveryState.DELIVERED, 1)
 
 
-def test_a_receiver_that_is_gone_hears_no_more_of_this_job() -> None:
+def test_a_receiver_that_returned_410_is_sent_no_more_of_this_job() -> None:
     post = Post(ReceiverResponse(status=410))
     first, second = post.told(), post.told(version=3)
     post.deliver(*first.key)
@@ -212,7 +214,7 @@ def test_a_receiver_that_is_gone_hears_no_more_of_this_job() -> None:
     assert len(post.receiver.sent) == 1
 
 
-def test_when_no_deliverer_can_be_started_the_sweeper_has_it_delivered() -> None:
+def test_a_delivery_whose_deliverer_cannot_be_started_is_left_to_the_sweeper() -> None:
     post = Post()
     post.deliverers.refusing = True
     delivery = post.told()
@@ -233,7 +235,7 @@ def test_a_replay_sends_the_same_message_again() -> None:
     assert (first.body, first.message_id) == (again.body, again.message_id)
 
 
-def test_an_answer_that_comes_after_a_replay_leaves_the_replay_to_decide() -> None:
+def test_a_response_that_comes_after_a_replay_does_not_change_the_replay() -> None:
     post = Post()
     delivery = post.told()
     replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)

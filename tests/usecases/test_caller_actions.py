@@ -89,7 +89,7 @@ def a_partial_office() -> Office:
     )
 
 
-def test_a_job_that_nobody_works_on_is_cancelled_at_once_and_is_nobodys_any_more() -> None:
+def test_a_cancelled_job_without_a_worker_is_never_due_again() -> None:
     office = Office(status=Status.PENDING, images={"evidence-1": "key"})
     job = office.cancel()
     assert (job.status, job.completed_at, job.due_at) == (Status.CANCELLED, NOW, None)
@@ -97,7 +97,7 @@ def test_a_job_that_nobody_works_on_is_cancelled_at_once_and_is_nobodys_any_more
     assert office.job == job
 
 
-def test_a_job_that_somebody_works_on_is_cancelled_at_once_and_looked_at_when_the_lease_ends() -> None:
+def test_a_cancelled_job_with_a_worker_is_due_when_the_lease_ends() -> None:
     office = Office(
         status=Status.GENERATING, claim="claim-1", lease_until=NOW + 99, images={"evidence-1": "key"}
     )
@@ -125,7 +125,7 @@ def test_an_unknown_job_can_be_neither_cancelled_nor_retried() -> None:
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 500), (900, 900)])
-def test_a_retry_keeps_the_most_it_may_cost_or_takes_another(given: int | None, expected: int) -> None:
+def test_a_retry_keeps_the_cost_limit_or_takes_another(given: int | None, expected: int) -> None:
     office = a_partial_office()
     job = office.job
     office.jobs.cases["case-1", job.job_id, job.revision] = replace(CASE, max_cost_micro_usd=500)
@@ -134,7 +134,7 @@ def test_a_retry_keeps_the_most_it_may_cost_or_takes_another(given: int | None, 
     assert office.workers.orders[-1].case.max_cost_micro_usd == expected
 
 
-def test_a_retry_runs_what_is_missing_with_all_its_tries_and_time() -> None:
+def test_a_retry_gives_the_missing_shots_all_attempts_and_time() -> None:
     office = a_partial_office()
     job = office.retry()
     assert (job.status, job.run, job.failures) == (Status.PENDING, 5, {})
@@ -176,7 +176,7 @@ def test_a_retry_keeps_the_digests_of_what_it_does_not_change() -> None:
     assert {shot_id for shot_id, digest in after.items() if digest != before[shot_id]} == {"evidence-3"}
 
 
-def test_words_that_come_back_have_the_digest_they_had() -> None:
+def test_a_description_that_is_restored_has_its_old_digest() -> None:
     office = a_partial_office()
     first, digests = office.job.digests["evidence-3"], []
     for description in ("a brass key, no blood", CASE.shots[2].description):
@@ -186,7 +186,7 @@ def test_words_that_come_back_have_the_digest_they_had() -> None:
 
 
 @pytest.mark.parametrize("shot_id", ["evidence-1", "ghost"])
-def test_only_what_is_missing_can_be_changed(shot_id: str) -> None:
+def test_only_shots_without_a_picture_can_be_changed(shot_id: str) -> None:
     office = a_partial_office()
     with pytest.raises(InvalidInput) as raised:
         office.retry({shot_id: "x"})
@@ -246,7 +246,7 @@ def test_a_retry_that_changes_nothing_stores_nothing_of_the_case() -> None:
     assert len(office.jobs.cases) == 1
 
 
-def test_a_retry_that_the_stored_case_would_not_outlive_stores_it_anew() -> None:
+def test_a_retry_stores_the_case_anew_when_it_would_expire_too_early() -> None:
     office = a_partial_office()
     until = office.job.revision_until
     assert until == NOW + TIMING.deadline + REVISION_SPARE
@@ -285,7 +285,7 @@ def test_a_retry_counts_when_the_runs_since_the_last_one_have_paid_for_no_pictur
     assert office.counted("desk") == 1, "that was counted"
 
 
-def test_a_retry_that_others_disturb_counts_once() -> None:
+def test_a_retry_whose_write_was_lost_counts_once() -> None:
     office = Office(status=Status.CANCELLED)
     office.jobs.lost_writes = 3
     office.retry()
@@ -326,7 +326,7 @@ def test_guests_retry_three_times_for_the_owner_and_again_when_the_owner_has_ret
 
 
 @pytest.mark.parametrize("lease_until", [None, NOW + 9_000])
-def test_a_guest_never_starts_again_what_was_cancelled(lease_until: int | None) -> None:
+def test_a_guest_cannot_retry_a_cancelled_job(lease_until: int | None) -> None:
     office = Office(status=Status.CANCELLED, lease_until=lease_until)
     before = office.job
     with pytest.raises(Forbidden, match="cancelled"):
@@ -334,14 +334,14 @@ def test_a_guest_never_starts_again_what_was_cancelled(lease_until: int | None) 
     assert (office.job, office.counted("")) == (before, 0)
 
 
-def test_a_guest_is_told_that_there_is_nothing_to_retry_also_after_the_last_retry() -> None:
+def test_a_guest_without_retries_left_still_learns_that_there_is_nothing_to_retry() -> None:
     done = keys_of(CASE, *(s.id for s in CASE.shots))
     office = Office(status=Status.COMPLETED, images=done, guest_retries=GUEST_RETRIES)
     with pytest.raises(NothingToRetry):
         office.retry(by=GUEST)
 
 
-def test_an_owner_who_has_used_up_the_day_pays_for_no_guest() -> None:
+def test_a_guest_cannot_retry_when_the_owners_daily_limit_is_reached() -> None:
     office = a_partial_office()
     office.daily_limit.limit = 1
     office.daily_limit.take("game", NOW)

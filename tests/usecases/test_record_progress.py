@@ -49,7 +49,7 @@ def test_a_repeated_snapshot_is_not_written_again() -> None:
     assert desk.record(CLAIM).version == 2
 
 
-def test_a_lost_write_is_decided_again_on_what_won() -> None:
+def test_a_lost_write_is_decided_again_on_the_stored_job() -> None:
     desk = Desk()
     desk.jobs.lost_writes = ATTEMPTS - 1
     job = desk.record(CLAIM)
@@ -64,7 +64,7 @@ def test_losing_every_write_is_contention() -> None:
 
 
 @pytest.mark.parametrize(("sent_at", "latency"), [(NOW - 250, 250), (NOW, 0), (NOW + 900, 0), (None, None)])
-def test_a_snapshot_took_no_time_when_its_worker_is_ahead_of_our_clock(
+def test_a_snapshot_from_a_fast_clock_has_no_negative_latency(
     sent_at: int | None, latency: int | None
 ) -> None:
     assert Desk().record(replace(CLAIM, sent_at=sent_at)).latency == latency
@@ -95,7 +95,7 @@ def test_a_repeated_continuation_starts_nothing() -> None:
     assert len(desk.workers.orders) == 1
 
 
-def test_a_continuation_whose_worker_cannot_be_started_is_the_sweepers() -> None:
+def test_a_continuation_whose_worker_cannot_be_started_is_left_to_the_sweeper() -> None:
     desk = Desk()
     desk.workers.refusing = True
     desk.record(CLAIM)

@@ -47,7 +47,7 @@ def test_the_same_case_again_is_the_same_job_and_no_worker() -> None:
     assert (again, created, len(workers.orders)) == (first, False, 1)
 
 
-def test_each_job_has_a_salt_of_its_own_that_a_replacement_does_not_keep() -> None:
+def test_each_job_has_its_own_salt_also_a_replacement() -> None:
     jobs, workers = MemoryJobs(), RecordedWorkers()
     submit = a_submission(jobs, workers)
     first, _ = submit(a_case(), caller="game", webhook_url=URL)
@@ -58,7 +58,7 @@ def test_each_job_has_a_salt_of_its_own_that_a_replacement_does_not_keep() -> No
     assert not set(first.digests.values()) & {*second.digests.values(), *other.digests.values()}
 
 
-def test_the_same_case_is_answered_whatever_became_of_its_job() -> None:
+def test_the_same_case_returns_its_job_in_whatever_state() -> None:
     jobs, workers = MemoryJobs(), RecordedWorkers()
     submit = a_submission(jobs, workers)
     job, _ = submit(a_case(), caller="game", webhook_url=URL)
@@ -84,7 +84,7 @@ def test_a_refused_worker_leaves_the_job_pending_for_the_sweeper() -> None:
     assert jobs.due(job.due_at or 0, 10) == ["case-1"]
 
 
-def test_a_job_that_moved_meanwhile_is_answered_as_it_is() -> None:
+def test_a_job_that_changed_meanwhile_is_returned_as_it_is() -> None:
     jobs, workers = MemoryJobs(), RecordedWorkers(refusing=True)
     jobs.lost_writes = 1
     job, _ = a_submission(jobs, workers)(a_case(), caller="game", webhook_url=URL)
@@ -133,7 +133,7 @@ def test_a_cancelled_job_can_be_replaced_when_its_worker_has_stopped() -> None:
     assert submit(OTHER, caller="game", webhook_url=URL, replace=True)[1]
 
 
-def test_a_replacement_of_a_state_that_is_no_more_is_refused() -> None:
+def test_a_replacement_of_an_old_state_is_refused() -> None:
     jobs, workers = MemoryJobs(), RecordedWorkers()
     submit = a_submission(jobs, workers)
     old, _ = submit(a_case(), caller="game", webhook_url=URL)
@@ -160,7 +160,7 @@ def test_a_caller_who_has_submitted_enough_for_today_is_refused_and_nothing_is_s
     assert submit(a_case(), caller="game", webhook_url=URL)[1]
 
 
-def test_what_makes_no_new_job_does_not_count() -> None:
+def test_a_submission_without_a_new_job_does_not_count() -> None:
     jobs = MemoryJobs()
     submit = a_submission(jobs, RecordedWorkers(), limit=2)
     job, _ = submit(a_case(), caller="game", webhook_url=URL)
@@ -183,7 +183,7 @@ def test_a_replacement_counts() -> None:
     assert jobs.jobs["case-1"] == ended
 
 
-def test_a_replacement_that_others_disturb_counts_once() -> None:
+def test_a_replacement_whose_write_was_lost_counts_once() -> None:
     jobs = MemoryJobs()
     submit = a_submission(jobs, RecordedWorkers(), limit=2)
     old, _ = submit(a_case(), caller="game", webhook_url=URL)
@@ -192,7 +192,7 @@ def test_a_replacement_that_others_disturb_counts_once() -> None:
     assert submit(OTHER, caller="game", webhook_url=URL, replace=True)[1]
 
 
-def test_a_submission_that_finds_another_in_its_place_and_replaces_it_counts_once() -> None:
+def test_a_submission_that_replaces_a_concurrent_one_counts_once() -> None:
     jobs = MemoryJobs()
     submit = a_submission(jobs, RecordedWorkers(), limit=1)
     other = replace(a_job(), status=Status.FAILED)

@@ -59,7 +59,7 @@ def test_a_job_is_left_alone_until_it_is_due() -> None:
     assert world.workers.orders == []
 
 
-def test_a_stale_pending_job_is_armed_again_and_handed_to_a_worker() -> None:
+def test_a_stale_pending_job_is_rescheduled_and_gets_a_worker() -> None:
     world = a_world()
     world.until_due(world.jobs.get("case-1"))
     assert world.sweep().rescheduled == ["case-1"]
@@ -112,7 +112,7 @@ def test_a_job_ends_when_more_of_its_runs_were_lost_than_allowed() -> None:
     assert len(world.workers.orders) == TIMING.max_lost_runs
 
 
-def test_runs_that_nobody_claimed_are_no_losses_and_end_only_at_the_deadline() -> None:
+def test_runs_that_nobody_claimed_are_not_lost_and_end_only_at_the_deadline() -> None:
     world = a_world()
     job = world.jobs.get("case-1")
     while job.is_open:
@@ -125,7 +125,7 @@ def test_runs_that_nobody_claimed_are_no_losses_and_end_only_at_the_deadline() -
     assert world.clock.now >= job.deadline_at
 
 
-def test_pictures_in_storage_are_adopted_before_a_job_is_armed_again() -> None:
+def test_stored_pictures_are_adopted_before_a_job_is_rescheduled() -> None:
     world = a_world()
     claimed(world)
     keys = keys_of(CASE, "evidence-1")
@@ -136,7 +136,7 @@ def test_pictures_in_storage_are_adopted_before_a_job_is_armed_again() -> None:
     assert world.workers.orders[0].done == keys
 
 
-def test_what_a_lost_worker_stored_and_did_not_report_is_counted_when_it_is_adopted() -> None:
+def test_an_adopted_picture_is_counted_with_its_price() -> None:
     world = a_world()
     claimed(world, "evidence-1")
     for key in keys_of(CASE, "evidence-1", "evidence-2").values():
@@ -148,7 +148,7 @@ def test_what_a_lost_worker_stored_and_did_not_report_is_counted_when_it_is_adop
     assert (set(job.images), job.cost_micro_usd - before) == ({"evidence-1", "evidence-2"}, PRICE)
 
 
-def test_a_cancelled_job_whose_worker_never_stopped_keeps_what_it_stored_and_is_free_then() -> None:
+def test_a_sweep_adopts_the_pictures_of_a_cancelled_job_whose_worker_died() -> None:
     world = a_world()
     claimed(world)
     cancelled = cancel(world.jobs.get("case-1"), now=world.clock.now)
@@ -175,7 +175,7 @@ def test_a_job_whose_pictures_are_all_in_storage_is_completed_without_another_ru
     assert job.lease_until is None
 
 
-def test_what_is_recorded_wins_over_what_is_stored_and_else_the_lowest_run() -> None:
+def test_a_recorded_picture_wins_over_a_stored_one_and_then_the_lowest_run() -> None:
     world = a_world()
     claimed(world, "evidence-1")
     twelve, two = (keys_of(CASE, "evidence-1", "evidence-2", run=run) for run in (12, 2))
@@ -223,7 +223,7 @@ def test_a_job_past_its_deadline_ends_whatever_its_retries() -> None:
     assert {f.code for f in world.jobs.get("case-1").failures.values()} == {"deadline_exceeded"}
 
 
-def test_a_refused_worker_is_tried_again_when_the_job_comes_due_again() -> None:
+def test_a_job_whose_worker_was_refused_is_swept_again_when_due() -> None:
     world = a_world()
     world.workers.refusing = True
     world.until_due(world.jobs.get("case-1"))
@@ -234,7 +234,7 @@ def test_a_refused_worker_is_tried_again_when_the_job_comes_due_again() -> None:
     assert [order.run for order in world.workers.orders] == [3]
 
 
-def test_of_two_sweepers_one_arms_the_job() -> None:
+def test_of_two_sweepers_one_reschedules_the_job() -> None:
     world = a_world()
     world.until_due(world.jobs.get("case-1"))
     world.jobs.lost_writes = 1
@@ -242,7 +242,7 @@ def test_of_two_sweepers_one_arms_the_job() -> None:
     assert (report.rescheduled, world.workers.orders) == ([], [])
 
 
-def test_one_job_in_trouble_does_not_stop_the_others() -> None:
+def test_a_job_that_cannot_be_swept_does_not_stop_the_others() -> None:
     world = a_world("case-1", "case-2", "case-3")
     world.clock.now += TIMING.grace
     del world.jobs.cases["case-2", "job-1", 0]
@@ -274,7 +274,7 @@ def test_a_picture_in_storage_wins_over_a_failure_that_was_reported() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("shots"), Busy("the table is busy")])
-def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it(error: Exception) -> None:
+def test_a_job_that_cannot_be_read_does_not_keep_the_others_from_a_sweep(error: Exception) -> None:
     class OneBroken(MemoryJobs):
         def get(self, case_id: str) -> Job:
             if case_id == "case-1":
@@ -290,7 +290,7 @@ def test_a_job_that_cannot_even_be_read_does_not_hide_those_behind_it(error: Exc
     assert (report.failed, report.rescheduled) == ({"case-1": type(error).__name__}, ["case-2"])
 
 
-def test_what_there_is_no_time_for_is_left_to_the_next_sweep() -> None:
+def test_jobs_without_time_left_are_left_to_the_next_sweep() -> None:
     world = a_world("case-1", "case-2", "case-3")
     world.until_due(world.jobs.get("case-1"))
     left = iter([2.0, 1.0, 0.0])
@@ -299,7 +299,7 @@ def test_what_there_is_no_time_for_is_left_to_the_next_sweep() -> None:
     assert world.sweep().rescheduled == ["case-3"]
 
 
-def test_several_jobs_are_looked_after_at_once() -> None:
+def test_several_jobs_are_swept_at_once() -> None:
     world = a_world(*(f"case-{n}" for n in range(8)))
     world.until_due(world.jobs.get("case-0"))
     together = Barrier(4)
