@@ -1,6 +1,7 @@
 """The tree of errors, and what callers are told of it."""
 
 import json
+import re
 
 import pytest
 from darkroom.api import responses
@@ -48,3 +49,18 @@ def test_an_error_names_at_most_twenty_fields_and_quotes_a_bounded_part_of_each(
 def test_what_is_short_is_quoted_whole() -> None:
     error = InvalidInput("wrong", [FieldError("a" * 200, "b")])
     assert (str(error), error.errors) == ("wrong", (FieldError("a" * 200, "b"),))
+
+
+@pytest.mark.parametrize("kind", tree(RequestError)[1:], ids=lambda kind: kind.__name__)
+def test_every_error_of_a_request_has_a_status_of_its_own(kind: type[RequestError]) -> None:
+    assert 400 <= responses.STATUS[kind] < 500
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in KINDS]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_module_draws_every_error_in_its_tree() -> None:
+    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
+    assert sorted(drawn) == sorted(kind.__name__ for kind in tree(DarkroomError)[1:])

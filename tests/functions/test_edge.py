@@ -13,11 +13,11 @@ from darkroom.adapters import aws as clients
 from darkroom.api.app import WEBHOOK_PATH
 
 from local import openapi
+from testing.template import FUNCTIONS
 from tests.functions.conftest import Answer, Functions, event, fail, request
 from tests.functions.test_reader import follow
 from tests.functions.test_reader import job as job  # noqa: PLC0414 - a fixture
 from tests.functions.test_webhook import deliver, snapshot
-from tests.template.test_template import FUNCTIONS
 
 PATH = "/api/cases/case-42/image-job"
 PARAMETERS = {"caseId": "case-42", "shotId": "evidence-1", "version": "1", "name": "viewer.js"}

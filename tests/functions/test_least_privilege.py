@@ -23,11 +23,11 @@ from darkroom.domain.receivers import CallbackEvent
 
 from local import fake_gemini
 from testing.builders import a_case, a_job
+from testing.template import FUNCTIONS, as_list, name_of, statements_of
 from tests.functions.conftest import TOKEN, Context, Functions, event, request
 from tests.functions.test_observer import a_submission, an_event
 from tests.functions.test_webhook import deliver, snapshot
 from tests.functions.test_worker import develop, serving
-from tests.template.test_template import FUNCTIONS, as_list, name_of, statements_of
 
 JOB = "/api/cases/case-42/image-job"
 CALLER: ContextVar[str | None] = ContextVar("CALLER", default=None)

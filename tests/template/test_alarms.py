@@ -1,18 +1,22 @@
-"""Alarms and the dashboard watch what is really emitted, and somebody is told."""
+"""Alarms and the dashboard watch metrics that are emitted, and operators are notified."""
 
+import ast
 import json
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from darkroom import cloudwatch
 
-from local import cloudformation, package
+from local import package
+from testing.template import FUNCTIONS, RESOURCES, name_of
 
-RESOURCES = cloudformation.load(package.ROOT / "template.yaml")["Resources"]
 ALARMS = {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
+QUEUES = [name for name, r in RESOURCES.items() if r["Type"] == "AWS::SQS::Queue"]
+RELEASED = [name for name, r in RESOURCES.items() if "AutoPublishAlias" in r.get("Properties", {})]
+WIDGETS = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
+DRAWN = [metric for widget in WIDGETS for metric in widget["properties"]["metrics"]]
 OURS = "Darkroom/${AWS::StackName}"
 AWS_METRICS = {
     "AWS/Lambda": {"Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions"},
@@ -22,16 +26,13 @@ AWS_METRICS = {
 
 
 def watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    """Namespace, name and service of each metric of an alarm."""
+    """Return the namespace, name and service of each metric of an alarm."""
     for part in [m["MetricStat"]["Metric"] for m in alarm.get("Metrics", []) if "MetricStat" in m] or [alarm]:
-        namespace = part["Namespace"]
-        if isinstance(namespace, dict):
-            namespace = namespace["Fn::Sub"]
-        service = next((d["Value"] for d in part.get("Dimensions", []) if d["Name"] == "service"), None)
-        yield namespace, part["MetricName"], service
+        dimensions = {d["Name"]: d["Value"] for d in part.get("Dimensions", [])}
+        yield name_of(part["Namespace"]), part["MetricName"], dimensions.get("service")
 
 
-def check(namespace: str, name: str, service: str | None) -> None:
+def check_emitted(namespace: str, name: str, service: str | None) -> None:
     if namespace == OURS:
         assert service is not None
         assert name in cloudwatch.EMITTERS[service], name
@@ -39,13 +40,34 @@ def check(namespace: str, name: str, service: str | None) -> None:
         assert name in AWS_METRICS[namespace], name
 
 
+def emits(function: str) -> bool:
+    """Return whether a handler calls `cloudwatch.emit`, after checking that it does so under its own name."""
+    tree = ast.parse((package.FUNCTIONS / function / "app.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    services = [call.args[0] for call in calls if ast.unparse(call.func) == "cloudwatch.emit"]
+    assert all(ast.literal_eval(service) == function for service in services)
+    return bool(services)
+
+
+def test_the_emitters_are_the_functions_whose_handlers_emit_metrics() -> None:
+    assert cloudwatch.EMITTERS.keys() == {function for function in FUNCTIONS if emits(function)}
+
+
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_tells_somebody_and_watches_what_is_emitted(name: str) -> None:
-    alarm = ALARMS[name]
-    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
-    assert len(alarm["AlarmDescription"]) > 30
-    for metric in watched(alarm):
-        check(*metric)
+def test_an_alarm_watches_emitted_metrics(name: str) -> None:
+    for metric in watched(ALARMS[name]):
+        check_emitted(*metric)
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_notifies_operators_when_it_begins_and_when_it_ends(name: str) -> None:
+    assert ALARMS[name]["AlarmActions"] == ALARMS[name]["OKActions"] == [{"Ref": "AlarmTopic"}]
+    assert len(ALARMS[name]["AlarmDescription"]) > 30
+
+
+def test_the_operators_guide_explains_every_alarm_and_no_other() -> None:
+    guide = (package.ROOT / "docs/guides/operations.md").read_text()
+    assert set(re.findall(r"^\| `(\w+Alarm)` \|", guide, re.MULTILINE)) == ALARMS.keys()
 
 
 def test_there_is_an_alarm_for_each_kind_of_trouble() -> None:
@@ -56,65 +78,48 @@ def test_there_is_an_alarm_for_each_kind_of_trouble() -> None:
     }
 
 
-def test_only_a_missing_sweeper_is_an_alarm_by_silence() -> None:
+@pytest.mark.parametrize("queue", QUEUES)
+def test_the_first_message_in_a_queue_of_failures_raises_an_alarm(queue: str) -> None:
+    alarm = ALARMS[f"{queue}Alarm"]
+    [dimension] = alarm["Dimensions"]
+    assert name_of(dimension["Value"]) == f"{queue}.QueueName"
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def test_missing_data_raises_only_the_alarm_of_the_sweeper() -> None:
     silent = {name for name, alarm in ALARMS.items() if alarm["TreatMissingData"] == "breaching"}
     assert silent == {"SweeperAlarm"}
 
 
-def test_the_dashboard_draws_every_metric_of_ours_and_only_what_exists() -> None:
-    body = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
-    drawn = set()
-    for widget in body["widgets"]:
-        assert widget["x"] + widget["width"] <= 24
-        for namespace, name, *rest in widget["properties"]["metrics"]:
-            service = rest[1] if namespace == OURS else None
-            check(namespace, name, service)
-            drawn.add(name)
-    assert drawn >= {metric.value for metric in cloudwatch.Metric}
-
-
-RELEASED = [name for name, r in RESOURCES.items() if "AutoPublishAlias" in r.get("Properties", {})]
-
-
 @pytest.mark.parametrize("function", RELEASED)
-def test_a_release_is_taken_back_for_errors_of_the_new_version_alone(function: str) -> None:
+def test_errors_of_the_new_version_alone_undo_a_release(function: str) -> None:
     preference = RESOURCES[function]["Properties"]["DeploymentPreference"]
     condition, [alarm], none = preference["Alarms"]["Fn::If"]
     assert (condition, none) == ("HasReleaseAlarms", [])
-    watched = ALARMS[alarm["Ref"]]
-    assert (watched["Namespace"], watched["MetricName"]) == ("AWS/Lambda", "Errors")
-    assert {d["Name"]: d["Value"] for d in watched["Dimensions"]} == {
+    found = ALARMS[alarm["Ref"]]
+    assert (found["Namespace"], found["MetricName"]) == ("AWS/Lambda", "Errors")
+    assert {d["Name"]: d["Value"] for d in found["Dimensions"]} == {
         "FunctionName": {"Ref": function},
         "Resource": {"Fn::Sub": f"${{{function}}}:live"},
         "ExecutedVersion": {"Fn::GetAtt": [function, "Version.Version"]},
     }
-    assert watched["TreatMissingData"] == "notBreaching"
+    assert found["TreatMissingData"] == "notBreaching"
 
 
-def test_the_dashboard_shows_the_errors_of_every_function() -> None:
-    body = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
-    metrics_drawn = [metric for widget in body["widgets"] for metric in widget["properties"]["metrics"]]
-    errors = [metric[3] for metric in metrics_drawn if metric[:2] == ["AWS/Lambda", "Errors"]]
-    functions = [name for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"]
-    assert sorted(errors) == sorted(f"${{{name}}}" for name in functions)
+def test_the_dashboard_draws_only_emitted_metrics() -> None:
+    for namespace, name, *rest in DRAWN:
+        check_emitted(namespace, name, rest[1] if namespace == OURS else None)
 
 
-@pytest.mark.parametrize("function", package.functions())
-def test_no_tracing_sdk_is_on_the_way_to_a_warm_function(function: str) -> None:
-    template = cloudformation.load(package.ROOT / "template.yaml")
-    given = cloudformation.variables(template, f"{function.capitalize()}Function")
-    code = f"import functions.{function}.app, sys; print([m for m in sys.modules if 'xray' in m.lower()])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"AWS_DEFAULT_REGION": "us-east-1", **given},
-        cwd=package.ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "[]"
+def test_the_dashboard_draws_every_metric_from_every_function_that_emits_it() -> None:
+    drawn = {(metric[3], metric[1]) for metric in DRAWN if metric[0] == OURS}
+    assert drawn == {(service, str(m)) for service, metrics in cloudwatch.EMITTERS.items() for m in metrics}
 
 
-@pytest.mark.parametrize("name", ALARMS)
-def test_the_operators_are_told_what_to_do_about_an_alarm(name: str) -> None:
-    assert f"| `{name}` |" in (package.ROOT / "docs/guides/operations.md").read_text()
+def test_the_dashboard_draws_the_errors_of_every_function() -> None:
+    errors = [metric[3] for metric in DRAWN if metric[:2] == ["AWS/Lambda", "Errors"]]
+    assert sorted(errors) == sorted(f"${{{name.capitalize()}Function}}" for name in FUNCTIONS)
+
+
+def test_the_dashboards_widgets_fit_its_width() -> None:
+    assert all(widget["x"] + widget["width"] <= 24 for widget in WIDGETS)
