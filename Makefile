@@ -50,8 +50,10 @@ token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="subm
 	@$(PY) -m ops.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
 
 .PHONY: test
-test: setup .local/build/template.yaml ## run all tests; ARGS go to pytest
-	$(PY) -m pytest $(ARGS)
+test: setup .local/build/template.yaml ## run all tests in two processes; ARGS go to pytest, tests named there run in one
+	$(PY) -m pytest $(if $(findstring tests/,$(ARGS)),,$(PARALLEL)) $(ARGS)
+# Two, however many processors there are: the stack's tests, which mostly wait, and all others.
+PARALLEL := -n 2
 
 .PHONY: browser
 browser: setup .tools/browser/.ready ## drive the page in Chromium on the local stack; pictures of it in out/screenshots/

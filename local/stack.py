@@ -267,10 +267,15 @@ def _client(service: str, url: str) -> Any:
 
 
 def free_port() -> int:
-    """Return a port of loopback on which nothing listens now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    """Return a port of loopback that nobody listens on, and that the system gives to nobody for a minute.
+
+    A connection that the server's side closes first leaves the port waiting (TIME_WAIT). A program that
+    asks for any port does not get it then; one that asks for this port does, as servers set SO_REUSEADDR.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()
         return port
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that every kind of test may use."""
+"""Fixtures that every kind of test may use, and which tests one process runs."""
 
 import threading
 from collections.abc import Iterator
@@ -7,9 +7,36 @@ from typing import Any
 
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 collect_ignore = [] if find_spec("playwright") else ["browser"]
 """The tests of the page need the environment that `make browser` installs."""
+
+STACK = "tests/stack/"
+BUILD = ("tests/local/test_build.py", "tests/local/test_imports.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the stack's tests first: together they take longest, and mostly they wait."""
+    items.sort(key=lambda item: not item.nodeid.startswith(STACK))
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Give each file to one process, and files that share something costly to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file.startswith(STACK):
+            return STACK
+        return BUILD[0] if file in BUILD else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Return what decides which process runs a test, where there are several (`-n`)."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)

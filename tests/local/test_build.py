@@ -1,44 +1,31 @@
 """What `sam build` makes runs on a Python that has only what the Lambda runtime includes."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local import cloudformation, openapi, package, sam
-from local.runtime import BUILD, BYTECODE, LAYERS, run, unpack_layers
+from local.runtime import BUILD, BYTECODE, LAYERS, run
+from tests.local.conftest import Imported
 
 TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
 FUNCTIONS = sam.functions(TEMPLATE)
 
 
-@pytest.fixture(scope="module")
-def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpack_layers(tmp_path_factory.mktemp("opt"))
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_built_function_imports_with_only_the_layers(
+    function: str, layers: Path, imported: Callable[[str], Imported]
+) -> None:
+    task = BUILD / function
+    found = [Path(imported(function).files[name] or "").parent for name in ("app", "darkroom")]
+    assert found == [task, layers / "darkroom"]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_built_function_imports_with_only_the_layers(function: str, layers: Path) -> None:
-    task = BUILD / function
-    code = "import app, darkroom, json; print(json.dumps([app.__file__, darkroom.__file__]))"
-    done = run(code, task, layers)
-    assert done.returncode == 0, done.stderr
-    assert [Path(p).parent for p in json.loads(done.stdout)] == [task, layers / "darkroom"]
-
-
-def test_no_library_is_compiled_at_a_cold_start(layers: Path) -> None:
-    code = """
-import app, json, os
-modules = [m for m in sys.modules.values() if (getattr(m, "__file__", None) or "").endswith(".py")]
-ours = [m for m in modules if m.__file__.startswith(sys.path[1])]
-print(json.dumps([len(ours), [m.__name__ for m in ours if not os.path.exists(m.__cached__)]]))
-"""
-    for function in FUNCTIONS:
-        done = run(code, BUILD / function, layers)
-        assert done.returncode == 0, done.stderr
-        found, compiled_anew = json.loads(done.stdout)
-        assert found > 50
-        assert compiled_anew == []
+def test_no_library_is_compiled_at_a_cold_start(function: str, imported: Callable[[str], Imported]) -> None:
+    assert imported(function).from_layers > 50
+    assert imported(function).compiled_anew == []
 
 
 def test_the_bytecode_layer_holds_bytecode_only_and_each_layer_of_libraries_its_source() -> None:

@@ -1,12 +1,13 @@
 """Each built function imports only the slow libraries that it uses."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local import package
 from local.imports import HEAVY, found_by
-from local.runtime import BUILD, unpack_layers
+from tests.local.conftest import Imported
 
 ROUTER = {"asyncio", "aws_lambda_powertools.event_handler"}
 ALLOWED = {
@@ -22,14 +23,11 @@ ALLOWED = {
 }
 
 
-@pytest.fixture(scope="module")
-def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpack_layers(tmp_path_factory.mktemp("opt"))
-
-
 @pytest.mark.parametrize("function", ALLOWED)
-def test_no_function_imports_a_heavy_library_that_it_does_not_use(function: str, layers: Path) -> None:
-    found = found_by("import app", BUILD / f"{function.capitalize()}Function", layers) & HEAVY
+def test_no_function_imports_a_heavy_library_that_it_does_not_use(
+    function: str, imported: Callable[[str], Imported]
+) -> None:
+    found = imported(f"{function.capitalize()}Function").files.keys() & HEAVY
     assert found - ALLOWED[function] == set(), "it costs every cold start; leave it off, or allow it here"
     assert found >= ALLOWED[function] - {"asyncio"}, "it does not import this any more"
 
@@ -43,8 +41,8 @@ def test_an_imported_heavy_library_is_found(layers: Path) -> None:
 
 
 def test_the_layer_has_colour_conversion_and_the_worker_does_not_import_it_at_start(
-    layers: Path,
+    layers: Path, imported: Callable[[str], Imported]
 ) -> None:
     convert = "from PIL import ImageCms; ImageCms.createProfile('sRGB')"
     assert "PIL._imagingcms" in found_by(convert, layers)
-    assert "PIL.ImageCms" not in found_by("import app", BUILD / "WorkerFunction", layers)
+    assert "PIL.ImageCms" not in imported("WorkerFunction").files

@@ -1,0 +1,49 @@
+"""What a bare Python with the layers imports, once for all tests of the build."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from local.runtime import BUILD, run, unpack_layers
+
+REPORT = """
+import app, darkroom, json, os
+files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+ours = [name for name, file in files.items() if (file or "").startswith(sys.path[1]) and file.endswith(".py")]
+anew = [name for name in ours if not os.path.exists(sys.modules[name].__cached__)]
+print(json.dumps({"files": files, "from_layers": len(ours), "compiled_anew": anew}))
+"""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a fresh process holds once it has imported a function."""
+
+    files: dict[str, str | None]
+    """The file of each module."""
+    from_layers: int
+    """Number of modules that come from the layers."""
+    compiled_anew: list[str]
+    """Modules of the layers whose bytecode did not travel with them."""
+
+
+@pytest.fixture(scope="session")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack_layers(tmp_path_factory.mktemp("opt"))
+
+
+@pytest.fixture(scope="session")
+def imported(layers: Path) -> Callable[[str], Imported]:
+    """Return what a process has imported after the app of a function of the template."""
+
+    @cache
+    def import_app(function: str) -> Imported:
+        done = run(REPORT, BUILD / function, layers)
+        assert done.returncode == 0, done.stderr
+        return Imported(**json.loads(done.stdout))
+
+    return import_app
