@@ -37,9 +37,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     sources = event.get("identitySource") or []
     found = authenticate(sources[0]) if len(sources) == 1 else None
     if found is None:
-        LOGGER.warning("caller_unknown", route=event.get("routeKey"))
+        LOGGER.warning("caller_rejected", route=event.get("routeKey"))
         return {"isAuthorized": False}
-    LOGGER.info("caller_known", caller=found.caller, case_id=found.case_id, route=event.get("routeKey"))
+    LOGGER.info(
+        "caller_authenticated", caller=found.caller, case_id=found.case_id, route=event.get("routeKey")
+    )
     scopes = " ".join(sorted(found.scopes))
     known = {"caller": found.caller, "scopes": scopes, "caseId": found.case_id or ""}
     return {"isAuthorized": True, "context": known}

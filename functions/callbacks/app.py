@@ -1,4 +1,4 @@
-"""What callers ask about their callbacks: which were sent, send one again, the secret to verify them."""
+"""List the callbacks of a case, send one again, return the secrets with which callers verify them."""
 
 from http import HTTPStatus
 from typing import Any
@@ -41,19 +41,23 @@ darkroom.startup.done()
 @auth.requires(app, Scope.SUBMIT)
 def deliveries(caseId: str) -> Response[str]:  # noqa: N803 - a name of the wire
     job = JOBS.get(caseId)
-    return responses.respond(DeliveriesView.of(job, OUTBOX.of_job(job)))
+    found = OUTBOX.of_job(job)
+    return responses.respond(DeliveriesView.of(job, found))
 
 
 @app.post("/api/cases/<caseId>/image-job/callbacks/<version>/replay", **openapi.REPLAY)
 @auth.requires(app, Scope.SUBMIT)
 def replay(caseId: str, version: str) -> Response[str]:  # noqa: N803
-    return responses.respond(DeliveryView.of(REPLAY(JOBS.get(caseId), int(version))), HTTPStatus.ACCEPTED)
+    job = JOBS.get(caseId)
+    delivery = REPLAY(job, int(version))
+    return responses.respond(DeliveryView.of(delivery), HTTPStatus.ACCEPTED)
 
 
 @app.get("/api/callback-secret", **openapi.CALLBACK_SECRET)
 @auth.requires(app, Scope.SUBMIT)
 def callback_secret() -> Response[str]:
-    secrets = SECRETS.of(auth.caller_of(app.current_event).caller).split()
+    caller = auth.caller_of(app.current_event).caller
+    secrets = SECRETS.of(caller).split()
     return responses.respond(CallbackSecretView(secrets=secrets), headers={"Cache-Control": "no-store"})
 
 

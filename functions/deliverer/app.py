@@ -1,4 +1,4 @@
-"""Invoked with a delivery: try it once at its receiver."""
+"""Attempt one delivery of a callback."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         LOGGER.info("nothing_to_deliver", case_id=order.case_id, version=order.version)
         return {"state": None}
     LOGGER.info(
-        "delivery_tried",
+        "delivery_attempted",
         case_id=order.case_id,
         version=order.version,
         callback_event=delivery.event,

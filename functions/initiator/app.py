@@ -1,6 +1,5 @@
-"""What callers ask for: submit a case, retry what failed, cancel."""
+"""Submit a case, retry a job, cancel a job."""
 
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -33,11 +32,11 @@ SHARES = ShareLinks(secret(SETTINGS.share_secret))
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 START = StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function))
 app = resolver(LOGGER, SETTINGS.public_url)
-BASE_URL = partial(base_url, app, SETTINGS.public_url)
-CASES = DynamoDBDailyLimit(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
-TIMING = SETTINGS.timing
-SUBMIT = SubmitCase(jobs=JOBS, daily_limit=CASES, start=START, clock=clock, new_id=new_id, timing=TIMING)
-RETRY = RetryJob(jobs=JOBS, daily_limit=CASES, start=START, clock=clock, timing=TIMING)
+DAILY_LIMIT = DynamoDBDailyLimit(aws.dynamodb(), SETTINGS.table_name, SETTINGS.cases_per_day)
+SUBMIT = SubmitCase(
+    jobs=JOBS, daily_limit=DAILY_LIMIT, start=START, clock=clock, new_id=new_id, timing=SETTINGS.timing
+)
+RETRY = RetryJob(jobs=JOBS, daily_limit=DAILY_LIMIT, start=START, clock=clock, timing=SETTINGS.timing)
 CANCEL = CancelJob(jobs=JOBS, clock=clock)
 darkroom.startup.done()
 
@@ -51,40 +50,45 @@ def submit(body: SubmitRequest, replace: bool = False, share: Share = "read") ->
     caller = auth.caller_of(app.current_event).caller
     seen = params.states_in_if_match(app.current_event)
     case = body.to_case(SETTINGS.receivers)
-    webhook_url = BASE_URL() + WEBHOOK_PATH
-    job, created = SUBMIT(case, caller=caller, webhook_url=webhook_url, replace=replace, seen=seen)
-    link = SHARES.link(job.case_id, rights, base_url=BASE_URL(), now=clock(), days=SETTINGS.share_days)
-    return answer("case_submitted", job, HTTPStatus.ACCEPTED if created else HTTPStatus.OK, link)
+    base = base_url(app, SETTINGS.public_url)
+    job, created = SUBMIT(case, caller=caller, webhook_url=base + WEBHOOK_PATH, replace=replace, seen=seen)
+    status = HTTPStatus.ACCEPTED if created else HTTPStatus.OK
+    share_url = SHARES.link(job.case_id, rights, base_url=base, now=clock(), days=SETTINGS.share_days)
+    return respond("case_submitted", job, status, share_url)
 
 
 @app.post("/api/cases/<caseId>/image-job/retry", **openapi.RETRY)
 @auth.requires(app, Scope.RETRY)
 @params.with_body(app, SETTINGS.max_body_bytes)
 def retry(caseId: str, body: RetryRequest = RETRY_ALL) -> Response[str]:  # noqa: N803 - a name of the wire
-    by = auth.caller_of(app.current_event)
+    caller = auth.caller_of(app.current_event)
     seen = params.states_in_if_match(app.current_event)
-    more = auth.allowed_max_cost(app.current_event, body.max_cost_micro_usd)
-    changed = body.descriptions()
-    webhook_url = BASE_URL() + WEBHOOK_PATH
-    job = RETRY(caseId, changed, by=by, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=more)
-    return answer("job_retried", job, HTTPStatus.ACCEPTED)
+    max_cost = auth.allowed_max_cost(app.current_event, body.max_cost_micro_usd)
+    descriptions = body.descriptions()
+    webhook_url = base_url(app, SETTINGS.public_url) + WEBHOOK_PATH
+    job = RETRY(
+        caseId, descriptions, by=caller, webhook_url=webhook_url, seen=seen, max_cost_micro_usd=max_cost
+    )
+    return respond("job_retried", job, HTTPStatus.ACCEPTED)
 
 
 @app.delete("/api/cases/<caseId>/image-job", **openapi.CANCEL)
 @auth.requires(app, Scope.SUBMIT)
 def cancel(caseId: str) -> Response[str]:  # noqa: N803
-    by = auth.caller_of(app.current_event).caller
+    caller = auth.caller_of(app.current_event).caller
     seen = params.states_in_if_match(app.current_event)
-    return answer("job_cancelled", CANCEL(caseId, by=by, seen=seen), HTTPStatus.OK)
+    job = CANCEL(caseId, by=caller, seen=seen)
+    return respond("job_cancelled", job, HTTPStatus.OK)
 
 
-def answer(event: str, job: Job, status: HTTPStatus, share_url: str | None = None) -> Response[str]:
+def respond(event: str, job: Job, status: HTTPStatus, share_url: str | None = None) -> Response[str]:
     observability.log_job(LOGGER, event, job)
-    links = LINKS.of(job, base_url=BASE_URL())
-    # It needs no token and never ends, and a share link does.
-    status_url = "" if auth.caller_of(app.current_event).is_guest else SETTINGS.status_url
-    document = LINKS.document(job, base_url=status_url)
-    return responses.accepted(job, links, BASE_URL(), status, share_url=share_url, status_url=document)
+    base = base_url(app, SETTINGS.public_url)
+    links = LINKS.of(job, base_url=base)
+    # Holders of share links do not receive the URL of the status document: it never expires.
+    documents_url = "" if auth.caller_of(app.current_event).is_guest else SETTINGS.status_url
+    status_url = LINKS.document(job, base_url=documents_url)
+    return responses.accepted(job, links, base, status, share_url=share_url, status_url=status_url)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

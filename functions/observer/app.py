@@ -1,4 +1,4 @@
-"""Hears of every change of a job from the table's stream: counts it, tells receivers, rewrites its status."""
+"""Process every change of a job from the table's stream: callbacks, metrics, the status document."""
 
 from typing import Any
 
@@ -14,6 +14,8 @@ from darkroom.adapters.secrets import secret
 from darkroom.adapters.signing.image_links import ImageLinks
 from darkroom.adapters.status_documents import StatusDocuments
 from darkroom.clock import clock
+from darkroom.domain.job import Job
+from darkroom.domain.receivers import CallbackEvent
 from darkroom.settings import ObserverSettings
 from darkroom.usecases.count_change import CountChange
 from darkroom.usecases.enqueue_callback import EnqueueCallback
@@ -23,32 +25,44 @@ SETTINGS = ObserverSettings.load()
 LOGGER = observability.logger("observer")
 COUNT = CountChange(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name))
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
-ANNOUNCE = EnqueueCallback(
+
+
+def callback_body(event: CallbackEvent, job: Job, at: int) -> str:
+    links = LINKS.of(job, base_url=SETTINGS.api_url)
+    return CallbackMessage.body(event, job, at, links)
+
+
+ENQUEUE = EnqueueCallback(
     outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
     deliverers=LambdaDeliverers(
         aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once
     ),
     clock=clock,
-    describe=lambda event, job, at: CallbackMessage.body(
-        event, job, at, LINKS.of(job, base_url=SETTINGS.api_url)
-    ),
+    describe=callback_body,
 )
 DOCUMENTS = StatusDocuments(aws.s3(), SETTINGS.bucket_name)
 darkroom.startup.done()
 
 
-def observe(record: dict[str, Any]) -> None:
-    change = record["dynamodb"]
+def process(change: dict[str, Any]) -> None:
     old = job_from_item(change["OldImage"]) if "OldImage" in change else None
     new = job_from_item(change["NewImage"])
-    ANNOUNCE(old, new)
-    cloudwatch.emit("observer", cloudwatch.of_tally(COUNT(old, new, at=milliseconds(change))))
-    if SETTINGS.status_url:
-        DOCUMENTS.put(LINKS.document_key(new), new, LINKS.of(new, base_url=SETTINGS.api_url))
+    ENQUEUE(old, new)
+    count(old, new, at=int(change["ApproximateCreationDateTime"] * 1000))
+    write_status_document(new)
 
 
-def milliseconds(change: dict[str, Any]) -> int:
-    return int(change["ApproximateCreationDateTime"] * 1000)
+def count(old: Job | None, new: Job, *, at: int) -> None:
+    tally = COUNT(old, new, at=at)
+    cloudwatch.emit("observer", cloudwatch.of_tally(tally))
+
+
+def write_status_document(job: Job) -> None:
+    if not SETTINGS.status_url:
+        return
+    key = LINKS.document_key(job)
+    links = LINKS.of(job, base_url=SETTINGS.api_url)
+    DOCUMENTS.put(key, job, links)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -56,12 +70,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     failures = []
     for record in event["Records"]:
         try:
-            observe(record)
-        except Exception:  # the stream comes again from here on; what is behind it keeps its order
+            process(record["dynamodb"])
+        except Exception:
+            # Lambda delivers the stream again from this record on, so the later ones keep their order.
             number = record["dynamodb"]["SequenceNumber"]
-            LOGGER.exception("change_not_counted", sequence_number=number)
+            LOGGER.exception("change_not_processed", sequence_number=number)
             failures.append({"itemIdentifier": number})
             break
         done += 1
-    LOGGER.info("changes_counted", changes=done, failed=len(failures))
+    LOGGER.info("changes_processed", changes=done, failed=len(failures))
     return {"batchItemFailures": failures}

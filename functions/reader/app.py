@@ -1,4 +1,4 @@
-"""Answers questions: the job of a case, its pictures, the API's description; and what has no route."""
+"""Return jobs, pictures and metrics. Serve the web page and the OpenAPI description. Return 404 and 405."""
 
 from functools import partial
 from pathlib import Path
@@ -33,9 +33,8 @@ LOGGER = observability.logger("reader")
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
 IMAGES = S3Images(aws.s3(), SETTINGS.bucket_name)
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
-READ_METRICS = ReadMetrics(
-    counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name), jobs=JOBS, clock=clock
-)
+COUNTERS = DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name)
+READ_METRICS = ReadMetrics(counters=COUNTERS, jobs=JOBS, clock=clock)
 FIND_IMAGE = FindImage(jobs=JOBS, key=LINKS.key)
 app = resolver(LOGGER, SETTINGS.public_url)
 Routes(Path(__file__).with_name("openapi.json")).install(app)
@@ -50,43 +49,51 @@ def job(caseId: str, images: Literal["links", "inline"] = "links") -> Response[s
     found = JOBS.get(caseId)
     links = LINKS.of(found, base_url=base_url(app, SETTINGS.public_url))
     inline = partial(inline_view, found, links, IMAGES.read)
-    forms = {"links": partial(JobView.of, found, links), "inline": inline}
-    view = params.choice("images", images, forms)
+    views = {"links": partial(JobView.of, found, links), "inline": inline}
+    view = params.choice("images", images, views)
     return responses.job_or_not_modified(app.current_event, found, images, view)
 
 
 @app.get("/api/cases/<caseId>/image-job/request", **openapi.REQUEST)
 @auth.requires(app, Scope.RETRY)
 def submitted(caseId: str) -> Response[str]:  # noqa: N803
-    return responses.respond(RequestView.of(JOBS.get_case(JOBS.get(caseId))))
+    found = JOBS.get(caseId)
+    case = JOBS.get_case(found)
+    return responses.respond(RequestView.of(case))
 
 
 @app.get("/api/cases/<caseId>/image-status", **openapi.IMAGE_STATUS)
 @auth.requires(app, Scope.READ)
 def image_status(caseId: str) -> Response[str]:  # noqa: N803
-    return responses.respond(ImageStatusView.of(JOBS.get(caseId)))
+    found = JOBS.get(caseId)
+    return responses.respond(ImageStatusView.of(found))
 
 
 @app.get("/api/cases/<caseId>/image-job/timeline", **openapi.TIMELINE)
 @auth.requires(app, Scope.READ)
 def timeline(caseId: str) -> Response[str]:  # noqa: N803
     found = JOBS.get(caseId)
-    return responses.respond(TimelineView.of(found, JOBS.run_logs(found)))
+    logs = JOBS.run_logs(found)
+    return responses.respond(TimelineView.of(found, logs))
 
 
 @app.get("/api/metrics/image-generation", **openapi.METRICS)
 @auth.requires(app, Scope.OPERATE)
 @params.with_query(app)
 def image_generation(window: Window = Window.DAY) -> Response[str]:
-    chosen = params.choice("window", window, {each.value: each for each in Window})
+    windows = {option.value: option for option in Window}
+    chosen = params.choice("window", window, windows)
     totals, stuck = READ_METRICS(chosen)
-    return responses.respond(MetricsView.of(chosen, totals, stuck), headers={"Cache-Control": "max-age=10"})
+    view = MetricsView.of(chosen, totals, stuck)
+    return responses.respond(view, headers={"Cache-Control": "max-age=10"})
 
 
 @app.get("/api/cases/<caseId>/images/<shotId>", **openapi.IMAGE)
 @params.with_query(app)
 def image(caseId: str, shotId: str, s: str = "") -> Response[str]:  # noqa: N803
-    return responses.redirect(IMAGES.presign(FIND_IMAGE(caseId, shotId, s), seconds=300), keep_s=240)
+    key = FIND_IMAGE(caseId, shotId, s)
+    address = IMAGES.presign(key, seconds=300)
+    return responses.redirect(address, keep_s=240)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

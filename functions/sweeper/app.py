@@ -1,9 +1,9 @@
-"""Every minute: adopt pictures, reschedule jobs that are overdue, end hopeless ones; try callbacks again."""
+"""Runs every minute: adopt pictures, reschedule or end jobs that are overdue, redeliver callbacks."""
 
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import asdict
 from typing import Any
 
@@ -21,18 +21,22 @@ from darkroom.cloudwatch import Metric
 from darkroom.settings import SweeperSettings
 from darkroom.usecases.redeliver_callbacks import RedeliverCallbacks
 from darkroom.usecases.start_worker import StartWorker
-from darkroom.usecases.sweep_jobs import SweepJobs
+from darkroom.usecases.sweep_jobs import SweepJobs, SweepReport
 
 SETTINGS = SweeperSettings.load()
 RESERVE_S = 10.0
-"""Kept back for the callbacks and the log."""
+"""Seconds of the invocation that are reserved for the callbacks and the log."""
 LOGGER = observability.logger("sweeper")
 THREADS = ThreadPoolExecutor(SETTINGS.sweep_threads)
 
 
-def at_once(attend: Callable[[str], None], cases: Iterable[str]) -> Iterable[None]:
-    calls = ((copy_context(), case) for case in cases)  # what belongs to this invocation goes along
-    return THREADS.map(lambda call: call[0].run(attend, call[1]), calls)
+def in_threads(sweep_case: Callable[[str], None], case_ids: Iterable[str]) -> Iterable[None]:
+    def call(context: Context, case_id: str) -> None:
+        context.run(sweep_case, case_id)
+
+    case_ids = list(case_ids)
+    contexts = [copy_context() for _ in case_ids]  # each thread needs the context variables of the invocation
+    return THREADS.map(call, contexts, case_ids)
 
 
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
@@ -45,7 +49,7 @@ SWEEP = SweepJobs(
     timing=SETTINGS.timing,
     webhook_url=SETTINGS.webhook_url,
     limit=SETTINGS.sweep_limit,
-    each=at_once,
+    each=in_threads,
 )
 
 REDELIVER = RedeliverCallbacks(
@@ -60,15 +64,28 @@ darkroom.startup.done()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    report = asdict(SWEEP(lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_S))
-    jobs = report.pop("jobs")
+    report = sweep(context)
     redelivered = REDELIVER()
-    LOGGER.info("swept", extra={name: len(found) for name, found in report.items()}, redelivered=redelivered)
-    for case_id, job_id in jobs.items():
-        LOGGER.info("job_swept", case_id=case_id, correlation_id=job_id, ended=case_id in report["ended"])
-    cloudwatch.emit("sweeper", {Metric.STUCK_JOBS: len(report["stuck"])})
-    if report["stuck"]:
-        LOGGER.warning("jobs_stuck", extra={"count": len(report["stuck"]), "case_ids": report["stuck"]})
-    if report["failed"]:
-        LOGGER.error("jobs_not_swept", extra={"errors": report["failed"]})
-    return report
+    log(report, redelivered)
+    cloudwatch.emit("sweeper", {Metric.STUCK_JOBS: len(report.stuck)})
+    result = asdict(report)
+    del result["jobs"]
+    return result
+
+
+def sweep(context: LambdaContext) -> SweepReport:
+    def remaining_s() -> float:
+        return context.get_remaining_time_in_millis() / 1000 - RESERVE_S
+
+    return SWEEP(remaining_s)
+
+
+def log(report: SweepReport, redelivered: int) -> None:
+    counts = {name: len(found) for name, found in asdict(report).items() if name != "jobs"}
+    LOGGER.info("swept", extra=counts, redelivered=redelivered)
+    for case_id, job_id in report.jobs.items():
+        LOGGER.info("job_swept", case_id=case_id, correlation_id=job_id, ended=case_id in report.ended)
+    if report.stuck:
+        LOGGER.warning("jobs_stuck", extra={"count": len(report.stuck), "case_ids": report.stuck})
+    if report.failed:
+        LOGGER.error("jobs_not_swept", extra={"errors": report.failed})

@@ -1,4 +1,4 @@
-"""POST /api/webhook/image-progress: take a worker's signed snapshot."""
+"""Receive the signed snapshots of workers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,8 +42,9 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
 @app.post(WEBHOOK_PATH, **openapi.SNAPSHOT)
 @params.with_body(app, SETTINGS.max_body_bytes, verify)
 def receive(body: ImageProgressUpdate) -> Response[str]:
+    snapshot = body.to_snapshot()
     webhook_url = base_url(app, SETTINGS.public_url) + WEBHOOK_PATH
-    job = RECORD(body.to_snapshot(), webhook_url=webhook_url)
+    job = RECORD(snapshot, webhook_url=webhook_url)
     LOGGER.append_keys(sequence=body.sequence, kind=body.kind, sender_run=body.run)
     observability.log_job(LOGGER, "snapshot_received", job)
     return responses.respond(Received())

@@ -100,8 +100,8 @@ def test_a_token_is_never_logged(functions: Functions, capsys: pytest.CaptureFix
     authorize(functions, f"Bearer {TOKEN}")
     authorize(functions, f"Bearer {TOKEN}-not-quite")
     out = capsys.readouterr().out
-    assert '"caller_known"' in out
-    assert '"caller_unknown"' in out
+    assert '"caller_authenticated"' in out
+    assert '"caller_rejected"' in out
     assert TOKEN not in out
 
 
