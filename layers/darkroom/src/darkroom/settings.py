@@ -1,4 +1,4 @@
-"""What each function is configured with: one class a function, and the only reader of the environment."""
+"""The settings of each function: one class for each. Only this module reads the environment."""
 
 import os
 from collections.abc import Mapping
@@ -12,25 +12,29 @@ from darkroom.domain.quota import Limits
 from darkroom.domain.receivers import ReceiverPolicy
 from darkroom.domain.timing import Timing
 
-_FLAGS = {"true": True, "false": False}
+MAX_BODY_BYTES = 262_144
+"""Bytes of the largest body that the API accepts."""
+
+_TRUTH = {"true": True, "false": False}
 
 
 class MissingSetting(RuntimeError):
-    """A variable that has no default is not set, or one has a value of the wrong kind."""
+    """A variable without a default is not set, or a variable has a value that is not valid."""
 
 
-# Neither compared nor printed by anybody: each method that a dataclass makes costs a part of the start.
+# eq and repr are off because nothing uses them, and each method that a dataclass makes slows the start.
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Settings:
-    """Each field is the environment variable of its name in upper case."""
+    """Base of all settings. Each field is read from the environment variable of its name in upper case."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read the fields from `environ`; raises MissingSetting naming the variable."""
+        """Return the settings in `environ`; raise MissingSetting, which names the variable."""
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         for item in fields(cls):
-            name, kind = item.name.upper(), item.type
+            name = item.name.upper()
+            kind = item.type
             text = environ.get(name)
             if text is None:
                 if item.default is MISSING:
@@ -38,25 +42,29 @@ class Settings:
                 continue
             assert isinstance(kind, type)
             try:
-                values[item.name] = _FLAGS[text] if kind is bool else kind(text)
+                values[item.name] = _TRUTH[text] if kind is bool else kind(text)
             except (KeyError, ValueError) as error:
                 raise MissingSetting(f"{name} must be of type {kind.__name__}") from error
         return cls(**values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _Timed(Settings):
+class _Keeping(Settings):
+    keep_days: int = 30
+    """Days that the items of a job are kept after its end."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class _Timed(_Keeping):
     grace_seconds: int = Timing.grace // 1000
     lease_seconds: int = Timing.lease // 1000
     deadline_seconds: int = Timing.deadline // 1000
     max_lost_runs: int = Timing.max_lost_runs
     max_hops: int = Timing.max_hops
-    keep_days: int = 30
-    """Days that a job is kept after its end."""
 
     @property
     def timing(self) -> Timing:
-        """The waits and limits of a job; raises ValueError when they contradict each other."""
+        """The waits and limits of a job. Raises ValueError when they contradict each other."""
         return Timing(
             grace=self.grace_seconds * 1000,
             lease=self.lease_seconds * 1000,
@@ -67,50 +75,51 @@ class _Timed(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _Delivering(Settings):
+class _Delivering(_Keeping):
     deliverer_function: str
     deliverer_concurrency: int = 0
-    """Concurrency of Lambda reserved for deliverers, which bounds them; 0: none is."""
+    """Reserved concurrency of the deliverer, which is also its maximum; 0: none is reserved."""
     unreserved_deliverers: int = 50
-    """Deliverers that one process of this function may have running while none are reserved."""
+    """Deliverers that one process of this function may run at once while no concurrency is reserved."""
 
     @property
     def deliverers_at_once(self) -> int | None:
-        """Deliverers that one process of this function may have running; None: Lambda bounds them."""
+        """Deliverers that one process of this function may run at once; None: Lambda limits them."""
         return None if self.deliverer_concurrency else self.unreserved_deliverers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InitiatorSettings(_Timed):
-    """Accepts cases."""
+    """Settings of the function that accepts, retries and cancels cases."""
 
     table_name: str
     worker_function: str
     link_secret: str
     share_secret: str
     share_days: int = 7
+    """Days that a share link is valid."""
     cases_per_day: int = 500
-    """Of one caller; 0: no limit."""
+    """Cases that one caller may submit, or retry at a price, on one day; 0: no limit."""
     public_url: str = ""
-    """Where callers reach the API; empty means at its own address."""
+    """Address at which callers reach the API; empty: its own address."""
     status_url: str = ""
-    """Where status documents are read; empty: none are written."""
+    """Address of the status documents; empty: none are written."""
     callback_hosts: str = ""
-    """Where receivers of callbacks may be, by commas; `*.example.com` is every name below; empty: nowhere."""
+    """Hosts of allowed receivers, separated by commas; `*.example.com` means all names below; empty: none."""
     callback_private: bool = False
-    """Whether they may speak plain HTTP: on a laptop only."""
-    max_body_bytes: int = 262_144
+    """Whether receivers may use plain HTTP: for a laptop only."""
+    max_body_bytes: int = MAX_BODY_BYTES
 
     @property
     def receivers(self) -> ReceiverPolicy:
-        """Who may be told."""
+        """The receivers of callbacks that a case may name."""
         hosts = tuple(host.strip().lower() for host in self.callback_hosts.split(",") if host.strip())
         return ReceiverPolicy(hosts=hosts, private=self.callback_private)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AuthorizerSettings(Settings):
-    """Says who calls."""
+    """Settings of the function that authenticates callers."""
 
     api_tokens: str
     share_secret: str
@@ -118,7 +127,7 @@ class AuthorizerSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ReaderSettings(Settings):
-    """Answers questions."""
+    """Settings of the function that returns jobs, pictures and metrics."""
 
     table_name: str
     bucket_name: str
@@ -128,67 +137,65 @@ class ReaderSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class WebhookSettings(_Timed):
-    """Takes snapshots."""
+    """Settings of the function that receives snapshots."""
 
     table_name: str
     worker_function: str
     webhook_secret: str
     public_url: str = ""
-    max_body_bytes: int = 262_144
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ObserverSettings(_Delivering):
-    """Counts what changes, and tells receivers of it."""
+    """Settings of the function that counts changes of jobs and stores callbacks for them."""
 
     table_name: str
     link_secret: str
     api_url: str
-    """Where callers reach the API: pictures are linked there."""
+    """Address at which callers reach the API, for the links to pictures."""
     bucket_name: str
     status_url: str = ""
-    """Where status documents are read; empty: none are written."""
-    keep_days: int = 30
+    """Address of the status documents; empty: none are written."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class DelivererSettings(Settings):
-    """Tries deliveries."""
+class DelivererSettings(_Keeping):
+    """Settings of the function that sends callbacks."""
 
     table_name: str
     callback_secret: str
     callback_private: bool = False
-    """Whether receivers may have private addresses and speak plain HTTP: on a laptop only."""
-    keep_days: int = 30
+    """Whether receivers may have private addresses and use plain HTTP: for a laptop only."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CallbacksSettings(_Delivering):
-    """Answers questions about callbacks."""
+    """Settings of the function that returns and replays callbacks."""
 
     table_name: str
     callback_secret: str
     public_url: str = ""
-    keep_days: int = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SweeperSettings(_Delivering, _Timed):
-    """Looks after jobs nobody else will."""
+    """Settings of the function that continues or ends jobs that are due."""
 
     table_name: str
     bucket_name: str
     worker_function: str
     webhook_url: str
     sweep_limit: int = 5_000
-    """Jobs of one sweep: more than it has time for."""
+    """Jobs that one sweep reads: more than it has time for."""
     sweep_threads: int = 16
     redeliver_limit: int = 200
+    """Deliveries that one sweep starts."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class WorkerSettings(Settings):
-    """Makes pictures. Where 0 or an empty text means something, its description says what."""
+class WorkerSettings(_Keeping):
+    """Settings of the function that makes pictures."""
 
     table_name: str
     bucket_name: str
@@ -197,21 +204,21 @@ class WorkerSettings(Settings):
     image_provider: str = "gemini"
     """`gemini`, `bedrock` or `openai`."""
     fallback_provider: str = ""
-    """Asked when `fallback_on` says that another provider can help; empty: none."""
+    """Provider for the errors in `fallback_on`; empty: none."""
     fallback_on: str = (
         "throttled,overloaded,timed_out,no_image,bad_image,"
         "quota_exhausted,unauthorized,account_unusable,misconfigured,model_retired"
     )
-    """Codes of errors, by commas: all that another provider may not have.
+    """Codes of errors, separated by commas, after which the fallback provider is called.
 
-    Without `refused`, because what one provider refuses is not shopped around, and without `invalid`,
-    which is about what the caller wrote.
+    `refused` is not among them, because a prompt that one provider refuses is not offered to another.
+    `invalid` is not, because it is about the caller's own text.
     """
     gemini_secret: str = ""
     gemini_url: str = "https://generativelanguage.googleapis.com"
     gemini_model: str = "gemini-nano-banana-2.1"
     gemini_thinking: str = "auto"
-    """The level sent with each request: `auto` sends what the model is documented to take, `none` none."""
+    """Thinking level that is sent; `auto`: one that the model is documented to take; `none`: none."""
     openai_secret: str = ""
     openai_url: str = "https://api.openai.com"
     openai_model: str = "gpt-image-2"
@@ -220,52 +227,55 @@ class WorkerSettings(Settings):
     bedrock_model: str = "stability.stable-image-core-v1:1"
 
     image_price_usd: float = 0.0
-    """Of one picture; 0: what adapters/providers/prices.py knows of the model."""
-    keep_days: int = 30
-    """Days that a job is kept after its end, and its budget with it."""
+    """US dollars for one picture; 0: the price in adapters/providers/prices.py."""
     daily_budget_usd: float = 0.0
-    """What all jobs together may cost in a day (UTC); 0: no limit."""
+    """US dollars that all jobs together may cost on one day (UTC); 0: no limit."""
     requests_per_minute: int = 0
-    """Of all workers together to the provider's model; 0: the provider's own answers decide."""
+    """Requests of all workers together in one minute; 0: only the provider's responses limit them."""
     requests_per_day: int = 0
-    """The same for a day; 0: the provider's own answers decide."""
+    """Requests of all workers together on one day; 0: only the provider's responses limit them."""
     quota_day_zone: str = "America/Los_Angeles"
-    """Where the provider's day ends at midnight; Google's does there."""
+    """Time zone in which the provider's day ends at midnight. The default is Google's."""
 
     concurrency: int = 14
+    """Requests to the provider that one worker may have at once."""
     evidence_batch: int = 5
     location_batch: int = 4
     strict_batches: bool = False
+    """Whether a batch waits for the end of the one before."""
     request_timeout_seconds: float = 60.0
     shot_timeout_seconds: float = 120.0
     reserve_seconds: float = 15.0
+    """Seconds at the end of a worker's time that are kept for its last snapshot."""
     hedge_share: float = 0.5
-    """At most so many extra requests a shot for those that are late; 0: none."""
+    """Extra requests for late ones, as a share of the run's shots; 0: none."""
     latency_median_seconds: float = 8.0
+    """Median of a request's time that a worker assumes before it has seen any."""
     latency_p95_seconds: float = 20.0
-    """What a worker expects of a request before it has seen any."""
+    """95th percentile of a request's time that a worker assumes before it has seen any."""
 
     image_size: int = 512
+    """Pixels a side of a picture."""
     jpeg_quality: int = 80
 
     @property
     def batch_sizes(self) -> dict[ShotKind, int]:
-        """Shots in one batch, by kind."""
+        """Number of shots in one batch by kind."""
         return {ShotKind.EVIDENCE: self.evidence_batch, ShotKind.LOCATION: self.location_batch}
 
     @property
     def limits(self) -> Limits:
-        """Of the requests to the provider's model."""
+        """Limits of the requests to the provider's model."""
         return Limits(per_minute=self.requests_per_minute or None, per_day=self.requests_per_day or None)
 
     @property
     def daily_budget_micro_usd(self) -> int | None:
-        """In millionths of a US dollar; None without limit."""
+        """The daily budget in millionths of a US dollar; None: no limit."""
         return round(self.daily_budget_usd * 1_000_000) or None
 
     @property
     def hedging(self) -> HedgePolicy:
-        """When and how often a late request gets a second one; raises ValueError for nonsense."""
+        """When and how often a late request is sent a second time. Raises ValueError for invalid values."""
         return HedgePolicy(
             share=self.hedge_share,
             prior_median=self.latency_median_seconds,
@@ -274,7 +284,7 @@ class WorkerSettings(Settings):
 
     @property
     def fallback_codes(self) -> frozenset[str]:
-        """The codes in `fallback_on`; raises MissingSetting when one is no error's."""
+        """The codes in `fallback_on`. Raises MissingSetting for one that no error has."""
         codes = frozenset(code.strip() for code in self.fallback_on.split(",") if code.strip())
         known = {error.code for error in ShotError.__subclasses__()}
         if codes - known:
