@@ -71,7 +71,7 @@ def test_an_answer_gives_its_picture(stub: Stubber) -> None:
 
 
 @pytest.mark.parametrize("reasons", [[None], [], None, "", [7]])
-def test_a_picture_without_a_reason_against_it_is_taken(stub: Stubber, reasons: Any) -> None:
+def test_a_picture_without_a_filter_reason_is_accepted(stub: Stubber, reasons: Any) -> None:
     picture = base64.b64encode(b"picture").decode()
     body = json.dumps({"seeds": [1], "finish_reasons": reasons, "images": [None, picture]}).encode()
     assert answering(stub, body).data == b"picture"
@@ -92,7 +92,7 @@ def test_the_documented_answer_to_a_filtered_prompt_is_a_refusal(stub: Stubber) 
     assert isinstance(failing(stub, body_of("bedrock_200_filtered_prompt.json")), Refused)
 
 
-def test_a_filtered_picture_is_not_taken_even_when_there_is_one(stub: Stubber) -> None:
+def test_a_filtered_picture_is_refused_even_when_it_is_sent(stub: Stubber) -> None:
     body = finished("Filter reason: output image", images=["QUJD"])
     assert isinstance(failing(stub, body), Refused)
 
@@ -110,7 +110,7 @@ def test_a_filtered_picture_is_not_taken_even_when_there_is_one(stub: Stubber) -
         b'{"finish_reasons": {}}',
     ],
 )
-def test_an_answer_without_a_picture_may_have_one_next_time(stub: Stubber, body: bytes) -> None:
+def test_a_response_without_a_picture_may_be_retried(stub: Stubber, body: bytes) -> None:
     failure = failing(stub, body)
     assert isinstance(failure, NoImage)
     assert PROMPT not in str(failure)
@@ -131,7 +131,7 @@ def test_an_answer_that_cannot_be_decoded_is_a_bad_image(stub: Stubber, body: by
     assert isinstance(failing(stub, body), BadImage)
 
 
-def test_an_answer_that_breaks_off_may_be_whole_next_time_and_is_billed(stub: Stubber) -> None:
+def test_a_response_that_breaks_off_may_be_retried_and_is_billed(stub: Stubber) -> None:
     failure = failing(stub, b'{"seeds"', length=1000)
     assert (type(failure), failure.billed) == (Overloaded, True)
 
@@ -195,7 +195,7 @@ END = "This model version has reached the end of its life. Use another one."
         ("502", "Bad Gateway", 502, Overloaded),
     ],
 )
-def test_every_error_of_aws_has_its_own(
+def test_every_error_of_aws_becomes_its_shot_error(
     stub: Stubber, name: str, text: str, status: int, error: type[ShotError]
 ) -> None:
     stub.add_client_error("invoke_model", name, text, status)
@@ -214,7 +214,7 @@ def test_the_text_of_aws_is_in_no_traceback(stub: Stubber) -> None:
     assert raised.value.__suppress_context__
 
 
-def test_a_delay_is_the_one_of_the_header(stub: Stubber) -> None:
+def test_the_delay_is_read_from_the_header(stub: Stubber) -> None:
     headers = {"HTTPHeaders": {"retry-after": "7"}}
     stub.add_client_error("invoke_model", "ThrottlingException", "", 429, response_meta=headers)
     with pytest.raises(Throttled) as raised:

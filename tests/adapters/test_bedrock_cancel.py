@@ -63,7 +63,7 @@ def ask(provider: Bedrock) -> asyncio.Task[RawImage]:
     return asyncio.create_task(provider.generate(PROMPT, timeout_s=60))
 
 
-def test_being_cancelled_returns_at_once_though_the_request_runs_on(client: Any) -> None:
+def test_a_cancelled_call_returns_at_once_though_the_request_runs_on(client: Any) -> None:
     async def scenario(provider: Bedrock, requests: Hanging) -> None:
         task = ask(provider)
         await requests.until_begun()

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,8 +18,8 @@ from darkroom.adapters.http_callbacks import HttpCallbacks, connections
 from darkroom.adapters.signing.callback_secrets import CallbackSecrets
 from darkroom.domain.callbacks import ReceiverResponse
 
+from testing.deliveries import a_delivery
 from testing.fakes import ManualClock
-from tests.adapters.test_http_callbacks import delivery
 
 NAME = "receiver.example"
 
@@ -99,12 +98,14 @@ def sent_to(port: int, trusted: Path | None, *names: str) -> list[ReceiverRespon
         resolve=resolve,
     )
     try:
-        return [sender.send(replace(delivery(), url=f"https://{name}:{port}/hook")) for name in names]
+        return [sender.send(a_delivery(url=f"https://{name}:{port}/hook")) for name in names]
     finally:
         sender.close()
 
 
-def test_a_trusted_certificate_of_the_name_is_taken_although_the_address_was_dialled(tmp_path: Path) -> None:
+def test_a_trusted_certificate_of_the_host_name_is_accepted(
+    tmp_path: Path,
+) -> None:
     pem = certificate(tmp_path, NAME)
     with receiver(pem) as (port, asked):
         assert sent(port, pem) == ReceiverResponse(status=200)
@@ -112,7 +113,7 @@ def test_a_trusted_certificate_of_the_name_is_taken_although_the_address_was_dia
 
 
 @pytest.mark.parametrize("name", [NAME, "another.example"])
-def test_a_certificate_that_nobody_vouches_for_or_of_another_name_is_not(tmp_path: Path, name: str) -> None:
+def test_an_untrusted_certificate_or_one_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
     pem = certificate(tmp_path, name)
     with receiver(pem) as (port, asked):
         answer = sent(port, None if name == NAME else pem)
@@ -120,7 +121,7 @@ def test_a_certificate_that_nobody_vouches_for_or_of_another_name_is_not(tmp_pat
         assert asked == []
 
 
-def test_a_certificate_of_last_year_is_not(tmp_path: Path) -> None:
+def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     pem = certificate(tmp_path, NAME, age_days=365)
     with receiver(pem) as (port, asked):
         assert sent(port, pem).error == "ConnectError"

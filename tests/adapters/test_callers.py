@@ -57,12 +57,12 @@ def test_a_token_may_be_kept_as_a_salted_hash() -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_other_text_is_nobodys(text: str) -> None:
+def test_no_other_text_authenticates_a_caller(text: str) -> None:
     assert text == FIRST or tokens(a_caller()).authenticate(text) is None
 
 
 @pytest.mark.parametrize("token", ["", FIRST[:-1], FIRST + "1", FIRST.upper(), f" {FIRST}", "x" * 10_000])
-def test_nearly_the_token_is_nobodys(token: str) -> None:
+def test_nearly_the_token_authenticates_nobody(token: str) -> None:
     assert tokens(a_caller()).authenticate(token) is None
 
 
@@ -92,7 +92,7 @@ def test_nearly_the_token_is_nobodys(token: str) -> None:
         json.dumps(FIRST),
     ],
 )
-def test_a_secret_of_another_form_lets_nobody_in_and_is_not_quoted(secret: str) -> None:
+def test_a_secret_of_another_form_authenticates_nobody_and_is_not_quoted(secret: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         ApiTokens(lambda: secret).authenticate(FIRST)
     assert FIRST not in str(refused.value)
@@ -121,7 +121,7 @@ def test_an_entry_with_a_fault_locks_out_only_its_own_caller_and_is_reported_onc
     assert "short" not in " ".join(reported)
 
 
-def test_a_list_without_callers_is_no_fault_and_lets_nobody_in() -> None:
+def test_an_empty_list_of_callers_is_no_fault_and_authenticates_nobody() -> None:
     assert tokens().authenticate(FIRST) is None
 
 
@@ -145,7 +145,7 @@ def a_token(scopes: tuple[Scope, ...] = RIGHTS["read"], key: str = KEY) -> str:
 
 
 @pytest.mark.parametrize("share", RIGHTS)
-def test_a_link_opens_its_case_for_its_days(share: str) -> None:
+def test_a_link_opens_its_case_until_it_expires(share: str) -> None:
     token = a_token(RIGHTS[share])
     links = ShareLinks(lambda: KEY)
     expected = Access(caller=CALLER, scopes=frozenset(RIGHTS[share]), case_id="case-1")
@@ -158,7 +158,7 @@ def test_a_link_fits_into_a_message() -> None:
     assert len(a_token(RIGHTS["retry"])) < 200
 
 
-def test_an_old_key_opens_until_it_is_taken_away() -> None:
+def test_a_link_signed_with_an_old_key_is_valid_until_the_key_is_removed() -> None:
     old = a_token(key=OTHER_KEY)
     assert ShareLinks(lambda: f"{KEY} {OTHER_KEY}").verify(old, now=NOW) is not None
     assert ShareLinks(lambda: KEY).verify(old, now=NOW) is None
@@ -190,7 +190,7 @@ def test_an_altered_token_opens_nothing(place: int, character: str) -> None:
         jwt.encode({"sub": "case-1", "exp": NOW}, KEY, algorithm="HS256"),
     ],
 )
-def test_what_is_no_token_of_ours_opens_nothing(token: str) -> None:
+def test_a_token_that_is_not_ours_opens_nothing(token: str) -> None:
     assert ShareLinks(lambda: KEY).verify(token, now=NOW) is None
 
 

@@ -111,7 +111,7 @@ def test_a_transaction_that_is_cancelled_because_the_table_is_throttled_is_busy(
             send()
 
 
-def test_a_condition_that_failed_beside_a_throttled_item_decides(stubber: Stubber) -> None:
+def test_a_failed_condition_counts_more_than_a_throttled_item(stubber: Stubber) -> None:
     cancelled_for(stubber, "ConditionalCheckFailed", "ThrottlingError")
     assert not jobs().create(JOB, a_case())
     cancelled_for(stubber, "ConditionalCheckFailed", "ThrottlingError")
@@ -120,7 +120,7 @@ def test_a_condition_that_failed_beside_a_throttled_item_decides(stubber: Stubbe
     assert not isinstance(lost.value, Busy)
 
 
-def test_what_else_cancels_a_transaction_is_not_hidden(stubber: Stubber) -> None:
+def test_another_reason_for_a_cancelled_transaction_is_raised(stubber: Stubber) -> None:
     cancelled_for(stubber, "None", "ValidationError")
     with pytest.raises(ClientError):
         jobs().create(JOB, a_case())
@@ -134,7 +134,7 @@ def found(*keys: str) -> Any:
     return {TABLE: [{"pk": {"S": key}} for key in keys]}
 
 
-def test_what_the_table_had_no_room_for_is_asked_for_again_after_a_growing_wait(stubber: Stubber) -> None:
+def test_unprocessed_keys_are_read_again_after_a_growing_wait(stubber: Stubber) -> None:
     waits: list[float] = []
     answers = [(found("a"), unread("b", "c")), (found(), unread("b", "c")), (found("b", "c"), unread())]
     for responses, left in answers:
@@ -145,7 +145,7 @@ def test_what_the_table_had_no_room_for_is_asked_for_again_after_a_growing_wait(
     stubber.assert_no_pending_responses()
 
 
-def test_what_the_table_never_has_room_for_is_busy(stubber: Stubber) -> None:
+def test_keys_that_are_never_processed_are_busy(stubber: Stubber) -> None:
     waits: list[float] = []
     for _ in range(5):
         stubber.add_response("batch_get_item", {"Responses": found(), "UnprocessedKeys": unread("a")})
@@ -154,7 +154,7 @@ def test_what_the_table_never_has_room_for_is_busy(stubber: Stubber) -> None:
     assert waits == [0.05, 0.1, 0.2, 0.4]
 
 
-def test_no_request_names_more_items_than_one_can(stubber: Stubber) -> None:
+def test_a_batch_read_names_at_most_a_hundred_items(stubber: Stubber) -> None:
     keys = [f"k-{n}" for n in range(READ_AT_ONCE + 1)]
     for some in (keys[:READ_AT_ONCE], keys[READ_AT_ONCE:]):
         stubber.add_response("batch_get_item", {"Responses": found(*some)}, {"RequestItems": unread(*some)})
@@ -201,7 +201,7 @@ def refused(code: str, status: int) -> ClientError:
         (ValueError("a defect"), False),
     ],
 )
-def test_what_passes_at_aws_is_told_from_a_defect(error: Exception, passing: bool) -> None:
+def test_passing_errors_of_aws_are_told_from_defects(error: Exception, passing: bool) -> None:
     assert is_passing(error) == passing
     wrapped = RuntimeError("wrapped")
     wrapped.__cause__ = error

@@ -70,7 +70,7 @@ def test_a_picture_with_a_profile_is_shown_in_its_colours(
     assert alike(shown(data), by_the_library(plain(colour), given), within=6)
 
 
-def test_the_most_saturated_red_of_display_p3_is_known_from_elsewhere() -> None:
+def test_the_reddest_colour_of_display_p3_has_its_published_value() -> None:
     assert alike(shown(encoded(plain((220, 40, 30)), icc_profile=profile(P3))), (241, 0, 0))
 
 
@@ -96,7 +96,7 @@ def test_pictures_of_every_mode_have_profiles(mode: str, given: bytes) -> None:
     assert alike(made, expected) if expected else max(made) - min(made) <= 2
 
 
-def test_what_is_transparent_is_white_in_other_colours_too() -> None:
+def test_transparent_pixels_become_white_in_other_colours_too() -> None:
     clear = plain((*RED, 0), "RGBA")
     assert alike(shown(encoded(clear, icc_profile=profile(P3))), (255, 255, 255))
 
@@ -117,7 +117,7 @@ def test_inks_are_shown_as_their_printer_prints_them(ink: tuple[int, ...]) -> No
     )
 
 
-def test_inks_that_adobe_stores_as_light_are_understood() -> None:
+def test_inverted_inks_of_adobe_are_read() -> None:
     """libjpeg needs Adobe's segment to know how four components are stored."""
     cmyk = encoded(plain((0, 255, 255, 0), "CMYK"), "JPEG", quality=95)
     at = cmyk.index(b"Adobe") + 11
@@ -151,13 +151,13 @@ NONSENSE = {
 
 @pytest.mark.parametrize("given", NONSENSE.values(), ids=NONSENSE)
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_a_profile_that_is_nonsense_costs_neither_picture_nor_colours(form: str, given: bytes) -> None:
+def test_an_absurd_profile_is_ignored(form: str, given: bytes) -> None:
     data = encoded(plain(SKIN), form, **({"icc_profile": given} if given else {}))
     assert alike(shown(data), SKIN, within=6)
 
 
 @pytest.mark.parametrize("given", [profile(P3), profile(gamma=1.0, space=b"GRAY"), b"none"])
-def test_inks_with_a_profile_of_something_else_are_shown_as_without_one(given: bytes) -> None:
+def test_inks_with_a_profile_of_another_kind_are_shown_as_without_a_profile(given: bytes) -> None:
     image = plain((255, 0, 0, 0), "CMYK")
     assert alike(shown(encoded(image, "JPEG", quality=95, icc_profile=given)), (0, 255, 255), within=8)
 

@@ -22,10 +22,10 @@ def ms(*when: int) -> int:
         (ms(2026, 11, 1, 0, 30), ms(2026, 11, 2, 0, 0)),  # a day of 25 hours
     ],
 )
-def test_a_day_ends_at_midnight_where_the_provider_lives(now: int, end: int) -> None:
+def test_a_day_ends_at_midnight_in_the_providers_time_zone(now: int, end: int) -> None:
     assert day_ends("America/Los_Angeles")(now) == end
 
 
-def test_a_place_that_does_not_exist_is_an_error_at_once() -> None:
+def test_an_unknown_time_zone_is_an_error_at_once() -> None:
     with pytest.raises(ZoneInfoNotFoundError):
         day_ends("Mars/Olympus")

@@ -85,7 +85,7 @@ def test_an_error_is_understood_in_every_form(
         ({"message": "You have exhausted your daily quota on this model."}, QuotaExhausted),
     ],
 )
-def test_keys_are_understood_in_both_spellings(keys: dict[str, Any], error: type[ShotError]) -> None:
+def test_keys_are_read_in_snake_case_and_camel_case(keys: dict[str, Any], error: type[ShotError]) -> None:
     for body in (keys, {"error": keys}, [{"error": keys}]):
         assert type(faults.to_error(429, encoded(body), {})) is error
 
@@ -103,7 +103,7 @@ def test_keys_are_understood_in_both_spellings(keys: dict[str, Any], error: type
         ({"message": "Please retry in 48.9s."}, 7.0),
     ],
 )
-def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], seconds: float) -> None:
+def test_a_delay_in_the_body_is_read_in_every_form(more: dict[str, Any], seconds: float) -> None:
     body = encoded(error_body(429, "", more))
     assert faults.to_error(429, body, {"retry-after": "7"}).retry_after == seconds
 
@@ -124,7 +124,7 @@ def test_a_delay_of_the_body_is_understood_in_every_form(more: dict[str, Any], s
         ("Please try again later", None),
     ],
 )
-def test_a_delay_may_be_in_the_sentence_alone(sentence: str, seconds: float | None) -> None:
+def test_a_delay_may_be_in_the_sentence_only(sentence: str, seconds: float | None) -> None:
     body = encoded(error_body(429, sentence, {}))
     assert faults.to_error(429, body, {}).retry_after == seconds
 
@@ -142,12 +142,12 @@ def test_a_delay_may_be_in_the_sentence_alone(sentence: str, seconds: float | No
         ("The upstream connection was terminated: too many requests", {}),
     ],
 )
-def test_advice_about_money_makes_no_rate_limit_final(sentence: str, more: dict[str, Any]) -> None:
+def test_a_rate_limit_with_advice_about_money_may_be_retried(sentence: str, more: dict[str, Any]) -> None:
     body = encoded(error_body(429, sentence, more))
     assert type(faults.to_error(429, body, {})) is Throttled
 
 
-def test_a_rate_limit_that_is_one_of_money_is_final() -> None:
+def test_a_spending_cap_named_as_a_rate_limit_is_final() -> None:
     more = {"details": [{"reason": "RATE_LIMIT_EXCEEDED"}], **RATE}
     body = encoded(error_body(429, "Your project exceeded its monthly spending cap. Go on.", more))
     assert type(faults.to_error(429, body, {})) is QuotaExhausted
@@ -163,25 +163,25 @@ def test_a_rate_limit_that_is_one_of_money_is_final() -> None:
         ("Invalid prompt: aspect ratio of a door", InvalidPrompt),
     ],
 )
-def test_how_a_sentence_begins_tells_what_was_wrong(sentence: str, error: type[ShotError]) -> None:
+def test_the_beginning_of_a_sentence_decides_its_meaning(sentence: str, error: type[ShotError]) -> None:
     body = encoded(error_body(400, sentence, {"type": "image_generation_user_error"}))
     assert type(faults.to_error(400, body, {})) is error
 
 
-def test_a_gateway_that_answers_with_a_status_of_its_own_is_seen_through() -> None:
+def test_the_status_in_the_body_counts_when_a_gateway_sends_another() -> None:
     body = encoded(error_body(402, DEPLETED, RATE))
     for status in (400, 500, 502):
         assert type(faults.to_error(status, body, {})) is QuotaExhausted
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_page_of_a_firewall_says_nothing_of_the_account(status: int) -> None:
+def test_a_web_page_of_a_firewall_is_no_error_of_the_account(status: int) -> None:
     body = b"<html>Access suspended: your credits are depleted, billing is disabled</html>"
     expected = {403: Unauthorized, 429: Throttled, 503: Overloaded}[status]
     assert type(faults.to_error(status, body, {})) is expected
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_sentence_that_quotes_the_prompt_is_no_fault_of_the_account(status: int) -> None:
+def test_a_sentence_that_quotes_the_prompt_is_no_error_of_the_account(status: int) -> None:
     body = encoded(error_body(status, f"The prompt '{TRICKY_PROMPT}' is too long", ARGUMENT))
     assert type(faults.to_error(status, body, {})) is InvalidPrompt

@@ -65,7 +65,7 @@ def test_the_request_is_the_documented_one() -> None:
     }
 
 
-def test_thinking_can_be_left_to_the_model() -> None:
+def test_no_thinking_level_is_sent_when_the_setting_is_empty() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         assert "thinkingConfig" not in json.loads(request.content)["generationConfig"]
         return httpx.Response(200, content=an_answer(a_part()))
@@ -73,7 +73,7 @@ def test_thinking_can_be_left_to_the_model() -> None:
     recorded.generate(answer, lambda client: provider(client, thinking=""))
 
 
-def test_a_recorded_answer_gives_its_picture_mime_and_model() -> None:
+def test_a_recorded_response_gives_its_picture_mime_and_model() -> None:
     image = answering(200, body_of("gemini_200_flash_lite_image.json"))
     assert len(image.data) == 1_041_948 // 4 * 3
     assert (image.mime, image.model) == ("image/jpeg", "gemini-3.1-flash-lite-image")
@@ -84,7 +84,7 @@ def test_an_answer_of_vertex_with_other_fields_is_read_the_same() -> None:
     assert len(image.data) == 192_412 // 4 * 3
 
 
-def test_fields_nobody_asked_for_are_no_matter() -> None:
+def test_unknown_fields_are_ignored() -> None:
     answer = json.loads(an_answer(a_part(thoughtSignature="QUJD" * 100)))
     answer["candidates"][0] |= {"finishMessage": "done", "safetyRatings": None, "index": 0}
     answer |= {
@@ -97,7 +97,7 @@ def test_fields_nobody_asked_for_are_no_matter() -> None:
 
 
 @pytest.mark.parametrize("version", [None, 7, {}, "not a name but a sentence"])
-def test_without_a_version_the_model_is_the_one_asked_for(version: Any) -> None:
+def test_without_a_version_the_model_is_the_requested_one(version: Any) -> None:
     answer = json.loads(an_answer(a_part())) | {"modelVersion": version}
     assert answering(200, json.dumps(answer).encode()).model == "gemini-nano-banana-2.1"
 
@@ -163,12 +163,12 @@ def test_an_unset_block_reason_blocks_nothing(unset: str | None) -> None:
 @pytest.mark.parametrize(
     "reason", ["SAFETY", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", ["SAFETY"], {}, None]
 )
-def test_a_picture_is_a_picture_whatever_the_finish_reason(reason: Any) -> None:
+def test_a_picture_is_accepted_with_any_finish_reason(reason: Any) -> None:
     assert answering(200, an_answer(a_part(), reason=reason)).data == b"picture"
 
 
 @pytest.mark.parametrize("mime", [None, "", "application/octet-stream", "IMAGE/PNG"])
-def test_a_picture_is_a_picture_whatever_media_type_it_lacks(mime: Any) -> None:
+def test_a_picture_is_accepted_with_a_missing_or_general_media_type(mime: Any) -> None:
     part = a_part(mime=mime)
     assert answering(200, an_answer({"text": "Here it is"}, part)).data == b"picture"
     del part["inlineData"]["mimeType"]
@@ -179,7 +179,7 @@ def test_a_sound_is_no_picture() -> None:
     assert isinstance(failing(200, an_answer(a_part(mime="audio/wav"))), NoImage)
 
 
-def test_a_picture_is_a_picture_although_the_prompt_is_said_to_be_blocked() -> None:
+def test_a_picture_is_accepted_although_the_prompt_is_called_blocked() -> None:
     answer = json.loads(an_answer(a_part())) | {"promptFeedback": {"blockReason": "OTHER"}}
     assert answering(200, json.dumps(answer).encode()).data == b"picture"
 
@@ -192,7 +192,7 @@ def test_the_first_finish_reason_that_is_set_counts() -> None:
 @pytest.mark.parametrize(
     "reason", ["NO_IMAGE", "OTHER", "MALFORMED_RESPONSE", "MAX_TOKENS", "A_NEW_ONE", ["SAFETY"], {}, 7]
 )
-def test_every_other_reason_may_pass(reason: Any) -> None:
+def test_every_other_reason_may_be_retried(reason: Any) -> None:
     assert isinstance(failing(200, an_answer(reason=reason)), NoImage)
 
 
@@ -213,7 +213,7 @@ def test_every_other_reason_may_pass(reason: Any) -> None:
         b'{"candidates": [{"content": {"parts": {}}}]}',
     ],
 )
-def test_answers_with_parts_missing_are_answers_without_a_picture(body: bytes) -> None:
+def test_a_response_with_missing_parts_has_no_picture(body: bytes) -> None:
     assert isinstance(failing(200, body), NoImage)
 
 

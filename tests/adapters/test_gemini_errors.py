@@ -36,7 +36,7 @@ def test_the_recorded_rate_limit_names_its_delay() -> None:
     assert failure.retry_after == 48.0
 
 
-def test_a_bare_rate_limit_names_none() -> None:
+def test_a_rate_limit_without_details_has_no_delay() -> None:
     failure = failing(429, body_of("gemini_429_bare.json"))
     assert isinstance(failure, Throttled)
     assert failure.retry_after is None
@@ -78,7 +78,7 @@ def test_a_daily_or_zero_quota_is_final(body: bytes) -> None:
         (None, None),
     ],
 )
-def test_delays_are_durations_or_nothing(delay: str | None, seconds: float | None) -> None:
+def test_a_delay_that_is_no_duration_is_ignored(delay: str | None, seconds: float | None) -> None:
     failure = failing(429, with_details({"retryDelay": delay}))
     assert failure.retry_after == seconds
 
@@ -89,11 +89,11 @@ def test_details_may_have_any_shape(details: Any) -> None:
     assert isinstance(failing(429, json.dumps({"error": error}).encode()), Throttled)
 
 
-def test_the_delay_of_the_body_goes_before_that_of_the_header() -> None:
+def test_the_delay_in_the_body_counts_more_than_the_header() -> None:
     assert failing(429, with_details({"retryDelay": "48s"}), {"retry-after": "9"}).retry_after == 48.0
 
 
-def test_a_proxys_retry_after_header_counts_too() -> None:
+def test_a_retry_after_header_of_a_proxy_is_read() -> None:
     assert failing(503, b"", {"retry-after": "9"}).retry_after == 9.0
 
 

@@ -10,29 +10,15 @@ from darkroom.adapters import http_callbacks
 from darkroom.adapters.http_callbacks import HttpCallbacks, is_public
 from darkroom.adapters.signing import standard_webhooks
 from darkroom.adapters.signing.callback_secrets import CallbackSecrets
-from darkroom.domain.callbacks import Delivery, ReceiverResponse
+from darkroom.domain.callbacks import ReceiverResponse
 from darkroom.domain.errors import BadSignature
-from darkroom.domain.receivers import CallbackEvent
 
 from testing.builders import NOW
+from testing.deliveries import a_delivery
 from testing.fakes import ManualClock
 
 SECRETS = CallbackSecrets(lambda: "the-new-master the-old-master")
 URL = "https://game.example:8443/hook?x=1"
-
-
-def delivery(url: str = URL) -> Delivery:
-    return Delivery(
-        case_id="case-1",
-        job_id="job-1",
-        version=4,
-        event=CallbackEvent.COMPLETED,
-        url=url,
-        caller="game",
-        body='{"type":"image-job.completed"}',
-        created_at=NOW,
-        due_at=NOW,
-    )
 
 
 def sent(
@@ -43,7 +29,7 @@ def sent(
     private: bool = False,
     url: str = URL,
 ) -> tuple[ReceiverResponse, list[httpx.Request]]:
-    """What came of it, and what reached the receiver."""
+    """Return the outcome, and the requests that reached the receiver."""
     asked: list[httpx.Request] = []
 
     async def respond(request: httpx.Request) -> httpx.Response:
@@ -67,7 +53,7 @@ def sent(
         resolve=resolve,
     )
     try:
-        return sender.send(delivery(url)), asked
+        return sender.send(a_delivery(url=url)), asked
     finally:
         sender.close()
 
@@ -81,12 +67,12 @@ def test_the_connection_goes_to_the_checked_address_in_the_name_of_the_host() ->
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_the_callers_own_secret_verifies_it_the_new_and_the_old(number: int) -> None:
+def test_the_new_and_the_old_secret_of_the_caller_verify_a_callback(number: int) -> None:
     _, [request] = sent(lambda _: httpx.Response(200))
     secret = SECRETS.of("game").split()[number]
     headers = dict(request.headers)
     standard_webhooks.verify(secret, headers=headers, body=request.content, now_s=NOW / 1000)
-    assert headers["webhook-id"] == "job-1-4"
+    assert headers["webhook-id"] == "job-1-1"
     other = SECRETS.of("other")
     with pytest.raises(BadSignature):
         standard_webhooks.verify(other, headers=headers, body=request.content, now_s=NOW / 1000)
@@ -146,14 +132,14 @@ def test_public_addresses_are_public() -> None:
     assert all(map(is_public, ["93.184.216.34", "8.8.8.8", "2606:4700::1111"]))
 
 
-def test_on_a_laptop_they_may_be_private_and_plain() -> None:
+def test_a_laptop_may_use_private_addresses_and_plain_http() -> None:
     answer, [request] = sent(
         lambda _: httpx.Response(200), addresses=["127.0.0.1"], private=True, url="http://localhost:9/x"
     )
     assert (answer.status, str(request.url)) == (200, "http://127.0.0.1:9/x")
 
 
-def test_plain_http_is_refused_elsewhere() -> None:
+def test_plain_http_is_refused_on_aws() -> None:
     answer, asked = sent(lambda _: httpx.Response(200), url="http://game.example/")
     assert (answer.error, asked) == ("only https is allowed", [])
 
@@ -213,7 +199,7 @@ class Endless(httpx.AsyncByteStream):
         (stalling, ReceiverResponse(error="no answer within 0 s")),
     ],
 )  # fmt: skip
-def test_whatever_a_receiver_does_it_is_an_answer(
+def test_every_behaviour_of_a_receiver_gives_a_response(
     answer: Callable[[httpx.Request], Any], expected: ReceiverResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_callbacks, "TIMEOUT_S", 0.2)
@@ -222,13 +208,13 @@ def test_whatever_a_receiver_does_it_is_an_answer(
     assert len(asked) == 1
 
 
-def test_an_answer_is_closed_without_its_body() -> None:
+def test_a_response_is_closed_before_its_body_is_read() -> None:
     body = Endless()
     sent(lambda _: httpx.Response(200, stream=body))
     assert body.closed == 1
 
 
-def test_a_host_without_an_address_is_an_answer_too() -> None:
+def test_an_unresolved_host_gives_a_response() -> None:
     answer, asked = sent(lambda _: httpx.Response(200), addresses=[])
     assert (answer, asked) == (ReceiverResponse(error="the host has no address"), [])
 
@@ -248,7 +234,7 @@ def test_a_host_without_an_address_is_an_answer_too() -> None:
         ("-5", None),
     ],
 )
-def test_a_receiver_may_say_when_by_a_number_or_a_date(asked: str, waited: int | None) -> None:
+def test_retry_after_may_be_a_number_or_a_date(asked: str, waited: int | None) -> None:
     answer, _ = sent(lambda _: httpx.Response(503, headers={"retry-after": asked}))
     assert answer == ReceiverResponse(status=503, retry_after_s=waited)
 
@@ -262,7 +248,7 @@ def test_an_international_host_is_reached_by_the_name_that_was_allowed(host: str
     assert request.extensions["sni_hostname"] == request.headers["host"] == host.lower()
 
 
-def test_the_roots_dot_is_no_part_of_the_name_that_a_certificate_has() -> None:
+def test_the_final_dot_of_a_host_is_not_compared_with_the_certificate() -> None:
     looked_up: list[tuple[str, int]] = []
     _, [request] = sent(lambda _: httpx.Response(204), url="https://game.example.:8443/", looked_up=looked_up)
     assert looked_up == [("game.example", 8443)]
@@ -273,7 +259,7 @@ def test_the_roots_dot_is_no_part_of_the_name_that_a_certificate_has() -> None:
 @pytest.mark.parametrize(
     "url", ["https://xn--a.x..\\:99999/", "https://xn--a.x/", "https://[::1/", "https:///x"]
 )
-def test_an_address_that_should_never_have_been_stored_is_an_answer_too(url: str) -> None:
+def test_an_invalid_stored_address_gives_a_response(url: str) -> None:
     answer, asked = sent(lambda _: httpx.Response(200), url=url)
     assert (answer.status, asked) == (None, [])
     assert answer.error
@@ -293,17 +279,17 @@ def test_all_addresses_are_tried_in_turn_those_of_ipv4_first() -> None:
     assert {r.extensions["timeout"]["connect"] for r in asked} == {http_callbacks.TIMEOUT_S / 4}
 
 
-def test_when_no_address_answers_the_last_ones_failure_is_told() -> None:
+def test_when_no_address_responds_the_last_failure_is_reported() -> None:
     answer, asked = sent(failing(httpx.ConnectTimeout("no")), addresses=["93.184.216.34", "8.8.8.8"])
     assert (answer, len(asked)) == (ReceiverResponse(error="ConnectTimeout"), 2)
 
 
-def test_a_receiver_that_may_have_got_it_is_not_sent_it_at_its_other_addresses() -> None:
+def test_a_receiver_that_may_have_the_callback_is_not_sent_it_at_another_address() -> None:
     answer, asked = sent(failing(httpx.ReadError("broken")), addresses=["93.184.216.34", "8.8.8.8"])
     assert (answer, len(asked)) == (ReceiverResponse(error="ReadError"), 1)
 
 
-def test_a_host_without_any_address_is_an_answer_too() -> None:
+def test_a_host_without_any_address_gives_a_response() -> None:
     async def nothing(host: str, port: int) -> Sequence[str]:
         return []
 
@@ -312,11 +298,11 @@ def test_a_host_without_any_address_is_an_answer_too() -> None:
 
     for resolve in (nothing, no_name):
         sender = HttpCallbacks(SECRETS.of, ManualClock(), resolve=resolve)
-        assert sender.send(delivery()) == ReceiverResponse(error="the host has no address")
+        assert sender.send(a_delivery(url=URL)) == ReceiverResponse(error="the host has no address")
         sender.close()
 
 
-def test_a_secret_that_cannot_be_read_is_an_answer_too() -> None:
+def test_a_secret_that_cannot_be_read_gives_a_response() -> None:
     def unreadable(caller: str) -> str:
         raise RuntimeError("throttled")
 
@@ -324,11 +310,11 @@ def test_a_secret_that_cannot_be_read_is_an_answer_too() -> None:
         return ["93.184.216.34"]
 
     sender = HttpCallbacks(unreadable, ManualClock(), resolve=resolve)
-    assert sender.send(delivery()) == ReceiverResponse(error="RuntimeError")
+    assert sender.send(a_delivery(url=URL)) == ReceiverResponse(error="RuntimeError")
     sender.close()
 
 
-def test_it_is_sent_in_our_name_and_a_cookie_of_one_receiver_reaches_no_other() -> None:
+def test_the_user_agent_is_sent_and_a_cookie_of_one_receiver_reaches_no_other() -> None:
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -340,7 +326,7 @@ def test_it_is_sent_in_our_name_and_a_cookie_of_one_receiver_reaches_no_other() 
 
     sender = HttpCallbacks(SECRETS.of, ManualClock(), transport=httpx.MockTransport(answer), resolve=resolve)
     for url in ("https://first.example/", "https://second.example/"):
-        assert sender.send(delivery(url)).status == 200
+        assert sender.send(a_delivery(url=url)).status == 200
     sender.close()
     assert ["cookie" in request.headers for request in asked] == [False, False]
     assert [request.headers["user-agent"] for request in asked] == ["Darkroom", "Darkroom"]

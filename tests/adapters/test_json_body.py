@@ -30,7 +30,7 @@ def test_a_name_may_be_quoted(value: str) -> None:
         "\ud83d",
     ],
 )
-def test_a_text_may_not_and_no_name_in_another_script(value: object) -> None:
+def test_a_text_or_a_name_in_another_script_may_not_be_quoted(value: object) -> None:
     assert json_body.word(value) == "?"
 
 
@@ -102,7 +102,7 @@ def test_json_is_read_in_every_encoding_and_from_an_array(body: bytes) -> None:
 @pytest.mark.parametrize(
     "beside", [b"\xff\xfe", b"caf\xe9", b"\\ud83d", b"\\ude00", b"a\nb", b"\x01", b"\xf0\x9f"]
 )
-def test_a_broken_text_beside_the_picture_does_not_cost_it(beside: bytes) -> None:
+def test_a_picture_beside_a_broken_text_is_read(beside: bytes) -> None:
     body = b'{"text": "Here ' + beside + b'", "data": "QUJD"}'
     assert (json_body.as_object(body) or {})["data"] == "QUJD"
 
@@ -110,5 +110,5 @@ def test_a_broken_text_beside_the_picture_does_not_cost_it(beside: bytes) -> Non
 @pytest.mark.parametrize(
     "body", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xef\xbb\xbf", b"[]", b"[7]", b'"text"', b"7 {}"]
 )
-def test_what_holds_no_object_is_none(body: bytes) -> None:
+def test_a_body_without_an_object_gives_none(body: bytes) -> None:
     assert json_body.as_object(body) is None

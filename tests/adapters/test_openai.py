@@ -77,7 +77,7 @@ def test_the_request_is_the_documented_one() -> None:
     }
 
 
-def test_a_recorded_answer_gives_its_picture_mime_and_the_model_asked_for() -> None:
+def test_a_recorded_response_gives_its_picture_mime_and_the_requested_model() -> None:
     image = answering(200, body_of("openai_200_gpt-image-1.json"))
     assert len(image.data) == 2_447_204 // 4 * 3
     assert (image.mime, image.model) == ("image/png", "gpt-image-2")
@@ -123,7 +123,7 @@ def test_the_last_picture_is_chosen(items: list[Any]) -> None:
         b'{"data": [{"url": "https://openai.example/1.png"}]}',
     ],
 )
-def test_answers_with_parts_missing_are_answers_without_a_picture(body: bytes) -> None:
+def test_a_response_with_missing_parts_has_no_picture(body: bytes) -> None:
     assert isinstance(failing(200, body), NoImage)
 
 
@@ -180,7 +180,7 @@ def test_every_answer_has_its_error(status: int, body: bytes, error: type[ShotEr
 @pytest.mark.parametrize(
     ("headers", "seconds"), [({}, None), ({"Retry-After": "20"}, 20.0), ({"Retry-After-Ms": "1500"}, 1.5)]
 )
-def test_a_delay_is_the_one_of_the_headers(
+def test_the_delay_is_read_from_the_headers(
     status: int, headers: dict[str, str], seconds: float | None
 ) -> None:
     assert failing(status, b"", headers).retry_after == seconds

@@ -46,7 +46,7 @@ EXIFS = {
 
 @pytest.mark.parametrize("exif", EXIFS.values(), ids=EXIFS)
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_nonsense_about_the_camera_costs_nothing(form: str, exif: bytes) -> None:
+def test_broken_metadata_of_a_camera_is_removed(form: str, exif: bytes) -> None:
     data = encoded(Image.new("RGB", (64, 64), "red"), form, exif=b"Exif\0\0" + exif, quality=95)
     assert near(processed(data), (256, 256), (254, 0, 0))
 
@@ -70,7 +70,7 @@ def test_the_orientation_is_read_from_every_format_that_has_one(
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
 @pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF, 0xFE])
-def test_nonsense_in_any_segment_of_a_jpeg_costs_nothing(marker: int, junk: bytes) -> None:
+def test_a_broken_segment_of_a_jpeg_is_removed(marker: int, junk: bytes) -> None:
     sound = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", quality=95)
     for starts in (b"", b"ICC_PROFILE\0", b"Photoshop 3.0\x008BIM", b"http://ns.adobe.com/xap/1.0/\0"):
         data = with_segments(sound, (marker, starts + junk), (marker, starts + junk + bytes(65_000)))
@@ -119,7 +119,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("at_end", [False, True])
-def test_what_stands_beside_the_pixels_of_a_png_costs_nothing(text: bytes, at_end: bool) -> None:
+def test_broken_chunks_beside_the_pixels_of_a_png_are_removed(text: bytes, at_end: bool) -> None:
     data = with_chunks(encoded(Image.new("RGB", (64, 64), "red")), text, at_end=at_end)
     assert near(processed(data), (256, 256), (254, 0, 0))
 

@@ -75,7 +75,7 @@ def test_a_palette_with_a_transparent_colour_becomes_white_there() -> None:
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
-def test_of_moving_pictures_the_first_counts(form: str) -> None:
+def test_the_first_frame_of_an_animation_is_used(form: str) -> None:
     first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
     moving = encoded(first, form, save_all=True, append_images=[second], duration=100)
     assert near(processed(moving), (256, 256), (255, 0, 0))
@@ -97,7 +97,7 @@ def test_every_orientation_is_set_upright(orientation: int, size: tuple[int, int
     assert near(image, (100, 400), (254, 0, 0))
 
 
-def test_a_picture_tells_what_it_shows_and_what_made_it_and_nothing_of_where_it_came_from() -> None:
+def test_the_metadata_names_shot_and_model_and_nothing_of_the_source() -> None:
     exif = Image.Exif()
     exif[0x010E] = "taken by Jane"
     exif[0x8825] = {1: "N"}
@@ -147,7 +147,7 @@ def test_what_is_no_picture_is_refused(data: bytes) -> None:
         processed(data)
 
 
-def test_a_bomb_is_refused_before_it_goes_off() -> None:
+def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
     header = (20_000).to_bytes(4) * 2 + bytes([8, 2, 0, 0, 0])
     chunk = b"IHDR" + header
     data = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
@@ -164,7 +164,7 @@ def test_a_picture_too_large_for_its_format_is_refused_before_it_is_decoded() ->
 
 @pytest.mark.parametrize("levels", [bytes([0, 255]), bytes(range(256))], ids=["primary", "all"])
 @pytest.mark.parametrize("size", [1, 7, 64, 160, 512, 1024])
-def test_no_picture_outgrows_the_encoder(size: int, levels: bytes) -> None:
+def test_the_largest_jpeg_fits_the_encoders_buffer(size: int, levels: bytes) -> None:
     grain = bytes(random.Random(size).choices(levels, k=size * size * 3))
     facts = dict.fromkeys(FACTS, "&" * 9000)
     data = encoded(Image.frombytes("RGB", (size, size), grain))
@@ -172,7 +172,7 @@ def test_no_picture_outgrows_the_encoder(size: int, levels: bytes) -> None:
         assert Image.open(io.BytesIO(jpeg_of(data, size, facts, quality))).size == (size, size)
 
 
-def test_a_fault_of_the_encoder_is_not_called_one_of_the_picture() -> None:
+def test_an_error_of_the_encoder_is_not_a_bad_image() -> None:
     processor = PillowProcessor(size=64, quality=80)
     with pytest.raises(ValueError, match="XMP"):
         processor.process_now(encoded(Image.new("RGB", (64, 64))), b"x" * 70_000)

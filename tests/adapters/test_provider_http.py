@@ -58,7 +58,7 @@ def raising(error: Exception) -> Server:
         httpx.RemoteProtocolError("no"),
     ],
 )
-def test_a_broken_connection_may_be_whole_next_time(make: Make, error: httpx.TransportError) -> None:
+def test_a_broken_connection_may_be_retried(make: Make, error: httpx.TransportError) -> None:
     with pytest.raises(Overloaded) as raised:
         recorded.generate(raising(error), make)
     assert type(error).__name__ in str(raised.value)
@@ -100,7 +100,7 @@ async def broken(error: Exception) -> AsyncIterator[bytes]:
         RuntimeError("a defect of a library"),
     ],
 )
-def test_a_body_of_a_success_that_breaks_off_may_be_whole_next_time_and_is_billed(
+def test_a_success_whose_body_breaks_off_may_be_retried_and_is_billed(
     make: Make, status: int, error: Exception
 ) -> None:
     failure = recorded.failure(lambda request: httpx.Response(status, content=broken(error)), make)
@@ -112,7 +112,7 @@ def test_a_body_of_a_success_that_breaks_off_may_be_whole_next_time_and_is_bille
     ("status", "expected"),
     [(401, Unauthorized), (402, QuotaExhausted), (404, ModelRetired), (429, Throttled), (503, Overloaded)],
 )
-def test_an_error_whose_body_breaks_off_is_what_its_status_says_and_free(
+def test_an_error_whose_body_breaks_off_has_the_meaning_of_its_status_and_is_free(
     make: Make, status: int, expected: type[ShotError]
 ) -> None:
     error = httpx.ReadError("reset")
@@ -141,7 +141,7 @@ def test_a_request_that_may_have_arrived_is_billed(
     assert (type(failure), failure.billed) == (Overloaded, billed)
 
 
-def test_of_an_error_whose_body_never_ends_only_the_status_is_waited_for() -> None:
+def test_an_error_whose_body_never_ends_is_cut_off_after_five_seconds() -> None:
     async def trickling() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" "
@@ -185,7 +185,7 @@ def test_an_answer_that_inflates_without_end_is_cut_off_while_it_inflates(
 
 @both
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip,deflate"])
-def test_an_encoding_that_nobody_asked_for_is_not_inflated(make: Make, encoding: str) -> None:
+def test_an_encoding_that_was_not_requested_is_not_inflated(make: Make, encoding: str) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield gzip.compress(gzip.compress(b"{}"))
 
@@ -196,7 +196,7 @@ def test_an_encoding_that_nobody_asked_for_is_not_inflated(make: Make, encoding:
 
 @both
 @pytest.mark.parametrize("encoding", ["utf-8", "none", "identity", "aws-chunked", "identity, GZIP"])
-def test_a_word_that_is_no_compression_does_not_cost_the_answer(make: Make, encoding: str) -> None:
+def test_an_encoding_that_is_no_compression_is_ignored(make: Make, encoding: str) -> None:
     async def body() -> AsyncIterator[bytes]:
         said = b'{"error": {"code": "billing_not_active"}}'
         yield gzip.compress(said) if "GZIP" in encoding else said
@@ -207,7 +207,7 @@ def test_a_word_that_is_no_compression_does_not_cost_the_answer(make: Make, enco
 
 
 @both
-def test_only_one_encoding_is_asked_for(make: Make) -> None:
+def test_only_gzip_is_requested(make: Make) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers["accept-encoding"] == "gzip"
         return httpx.Response(503)
@@ -272,7 +272,7 @@ def test_being_cancelled_ends_the_request(make: Make) -> None:
 
 @pytest.mark.parametrize("make", [gemini, openai])
 @pytest.mark.parametrize("key", ["", "  \n", http.UNSET_KEY, "two words", "kéy", "line\nbreak"])
-def test_without_a_key_that_can_be_sent_nothing_is(
+def test_nothing_is_sent_without_a_usable_key(
     make: Callable[[httpx.AsyncClient, str], ImageProvider], key: str
 ) -> None:
     with pytest.raises(Unauthorized):

@@ -26,7 +26,7 @@ def test_json_without_that_field_says_so_and_is_not_quoted(stored: str) -> None:
     assert refused.value.__cause__ is refused.value.__context__ is None
 
 
-def test_a_secret_that_holds_no_key_is_for_the_operator_to_mend() -> None:
+def test_a_secret_without_a_key_is_an_error_for_the_operator() -> None:
     with pytest.raises(Unauthorized, match="in the field apiKey"):
         asyncio.run(http.usable_key(lambda: key_in("{}")))
 

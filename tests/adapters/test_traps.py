@@ -72,7 +72,7 @@ TRAPS: dict[str, tuple[Callable[[], httpx.Response], str | None]] = {
 """Part of the prompt → what comes, and the code of the error, None for a picture."""
 
 
-def test_every_wrong_answer_is_an_error_of_its_shot_alone() -> None:
+def test_every_wrong_response_is_an_error_of_its_own_shot_only() -> None:
     def respond(request: httpx.Request) -> httpx.Response:
         prompt = json.loads(request.content)["contents"][0]["parts"][0]["text"]
         return next(make for part, (make, _) in TRAPS.items() if part in prompt)()

@@ -29,7 +29,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[CounterStore]:
         yield DynamoDBCounters(clients.dynamodb(), TABLE)
 
 
-def test_what_is_counted_adds_up_in_every_window(store: CounterStore) -> None:
+def test_counts_add_up_in_every_window(store: CounterStore) -> None:
     for number in range(10):
         job = a_job(job_id=f"job-{number}")
         assert store.add(job, STARTED, at=NOW - 1000)
@@ -53,7 +53,7 @@ def test_a_version_counts_once(store: CounterStore) -> None:
     assert store.totals(Window.DAY, now=NOW + HOUR).counts[Count.CASES] == 1
 
 
-def test_what_is_older_than_the_window_is_not_in_it(store: CounterStore) -> None:
+def test_counts_older_than_the_window_are_not_in_it(store: CounterStore) -> None:
     store.add(a_job(), STARTED, at=NOW)
     assert store.totals(Window.HOUR, now=NOW + HOUR // 2).counts[Count.CASES] == 1
     assert store.totals(Window.HOUR, now=NOW + 2 * HOUR) == Totals()
@@ -62,11 +62,11 @@ def test_what_is_older_than_the_window_is_not_in_it(store: CounterStore) -> None
     assert store.totals(Window.WEEK, now=NOW + 167 * HOUR).counts[Count.CASES] == 1
 
 
-def test_before_anything_is_counted_there_is_nothing(store: CounterStore) -> None:
+def test_totals_are_empty_before_anything_is_counted(store: CounterStore) -> None:
     assert store.totals(Window.WEEK, now=NOW) == Totals()
 
 
-def test_of_many_that_hear_the_same_change_one_counts_it(store: CounterStore) -> None:
+def test_the_same_change_seen_many_times_at_once_counts_once(store: CounterStore) -> None:
     counted: list[bool] = []
     threads = [
         threading.Thread(target=lambda: counted.append(store.add(a_job(), STARTED, at=NOW))) for _ in range(6)

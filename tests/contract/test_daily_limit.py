@@ -30,7 +30,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         yield lambda limit: DynamoDBDailyLimit(clients.dynamodb(), TABLE, limit)
 
 
-def test_as_many_as_allowed_and_not_one_more(make: Make) -> None:
+def test_a_caller_may_submit_up_to_the_limit_and_no_more(make: Make) -> None:
     daily_limit = make(3)
     for _ in range(3):
         daily_limit.take("game", NOON)
@@ -39,7 +39,7 @@ def test_as_many_as_allowed_and_not_one_more(make: Make) -> None:
     assert refused.value.seconds == 43_200
 
 
-def test_each_caller_has_an_allowance_of_its_own(make: Make) -> None:
+def test_each_caller_has_a_daily_limit_of_its_own(make: Make) -> None:
     daily_limit = make(1)
     daily_limit.take("game", NOON)
     daily_limit.take("desk", NOON)
@@ -62,7 +62,7 @@ def test_without_a_limit_any_number_is_allowed(make: Make) -> None:
         daily_limit.take("game", NOON)
 
 
-def test_of_many_at_once_no_more_than_allowed_are_let_through(make: Make) -> None:
+def test_of_many_cases_at_once_no_more_than_the_limit_are_counted(make: Make) -> None:
     daily_limit, through = make(5), []
 
     def take(number: int) -> None:

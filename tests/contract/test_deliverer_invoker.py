@@ -89,7 +89,9 @@ def test_no_more_deliverers_are_started_than_may_run_at_once(accepted: bool) -> 
     assert [(at - began) / 1000 for at in asked_at] == [0, 10, 20, 30]
 
 
-def test_where_lambda_bounds_them_any_number_is_started(stubbed: tuple[LambdaDeliverers, Stubber]) -> None:
+def test_any_number_is_started_where_lambda_limits_them(
+    stubbed: tuple[LambdaDeliverers, Stubber],
+) -> None:
     deliverers, stubber = stubbed
     for _ in range(300):
         stubber.add_response("invoke", {"StatusCode": 202})

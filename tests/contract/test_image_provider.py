@@ -164,7 +164,7 @@ def test_a_picture_comes_with_its_mime_type_and_model(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["fake", *ADAPTERS])
 @pytest.mark.parametrize("error", ERRORS)
-def test_every_failure_is_the_error_it_means(kind: str, error: type[ShotError]) -> None:
+def test_every_failure_becomes_its_shot_error(kind: str, error: type[ShotError]) -> None:
     with pytest.raises(ShotError) as raised:
         generate(kind, error)
     assert type(raised.value) is error
@@ -183,7 +183,7 @@ def test_no_message_quotes_the_prompt_the_key_or_the_provider(kind: str, error: 
 
 
 @pytest.mark.parametrize("kind", ADAPTERS)
-def test_an_answer_cut_short_is_a_bad_image(kind: str) -> None:
+def test_a_truncated_response_is_a_bad_image(kind: str) -> None:
     status, body = WIRES[kind][None]
     with pytest.raises(BadImage):
         over_the_wire(kind, status, body[:-20])

@@ -37,7 +37,7 @@ def failing_s3() -> ImageStore:
 @pytest.mark.parametrize(
     ("make", "around"), [(failing_fake, nullcontext()), (failing_s3, mock_aws())], ids=["fake", "s3"]
 )
-def test_what_cannot_be_stored_is_an_error_of_the_shot(
+def test_a_picture_that_cannot_be_stored_is_an_error_of_its_shot(
     make: type[ImageStore], around: AbstractContextManager[object]
 ) -> None:
     with around:
@@ -68,7 +68,7 @@ STRANGE_TEXTS = [
 
 
 @pytest.mark.parametrize("text", STRANGE_TEXTS, ids=range(len(STRANGE_TEXTS)))
-def test_no_text_about_a_picture_keeps_it_from_being_stored(bucket: S3Images, text: str) -> None:
+def test_a_picture_is_stored_whatever_its_facts(bucket: S3Images, text: str) -> None:
     asyncio.run(bucket.put(KEY, b"jpeg", {"shot": text, "model": text}))
     stored = clients.s3().get_object(Bucket=BUCKET, Key=KEY)
     metadata = stored["Metadata"]
@@ -131,7 +131,7 @@ def test_more_pictures_than_fit_a_page_are_listed(bucket: S3Images) -> None:
 @pytest.mark.parametrize(
     ("make", "around"), [(failing_fake, nullcontext()), (failing_s3, mock_aws())], ids=["fake", "s3"]
 )
-def test_what_cannot_be_listed_is_an_error(
+def test_pictures_that_cannot_be_listed_are_an_error(
     make: type[MemoryImages], around: AbstractContextManager[object]
 ) -> None:
     with around, pytest.raises(StorageFailed):

@@ -62,7 +62,7 @@ def a_full_job() -> Job:
     )
 
 
-def test_what_is_stored_is_read_back_whole(store: JobStore) -> None:
+def test_a_stored_job_is_read_back_whole(store: JobStore) -> None:
     job = a_full_job()
     assert store.create(job, a_case())
     assert store.get("case-1") == job
@@ -236,7 +236,7 @@ def a_log(run: int = 1, sequence: int = 2, count: int = 1) -> RunLog:
     )
 
 
-def test_what_a_run_tells_is_stored_with_the_job_and_the_latest_stays(store: JobStore) -> None:
+def test_a_runs_log_is_stored_with_the_job_and_the_latest_one_stays(store: JobStore) -> None:
     store.create(a_job(), a_case())
     assert store.run_logs(a_job()) == []
     first = a_job().with_last_error("first")
@@ -248,7 +248,7 @@ def test_what_a_run_tells_is_stored_with_the_job_and_the_latest_stays(store: Job
     assert store.run_logs(third) == [a_log(sequence=3, count=2), a_log(run=2)]
 
 
-def test_what_was_told_before_is_not_stored_over_what_was_told_later(store: JobStore) -> None:
+def test_an_earlier_run_log_does_not_replace_a_later_one(store: JobStore) -> None:
     store.create(a_job(), a_case())
     first = a_job().with_last_error("first")
     store.save(first, a_log(sequence=5))
@@ -272,7 +272,7 @@ def fill(store: JobStore, count: int) -> None:
         store.create(a_job(case, now=NOW + i), case)
 
 
-def test_what_is_due_comes_longest_overdue_first_and_no_more_than_asked_for(store: JobStore) -> None:
+def test_due_jobs_come_longest_overdue_first_and_at_most_the_limit(store: JobStore) -> None:
     fill(store, 30)
     last_due = NOW + 24 + TIMING.grace
     assert store.due(last_due, 100) == [f"case-{i}" for i in range(25)]

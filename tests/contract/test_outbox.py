@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
-from darkroom.domain.callbacks import Delivery, DeliveryState, ReceiverResponse
+from darkroom.domain.callbacks import DeliveryState, ReceiverResponse
 from darkroom.domain.errors import Contention, DeliveryNotFound
-from darkroom.domain.receivers import CallbackEvent
 from darkroom.ports import Outbox
 from moto import mock_aws
 
 from testing.builders import NOW, a_job
+from testing.deliveries import a_delivery
 from testing.fakes import MemoryOutbox
 from testing.tables import TABLE, create_table
 
@@ -27,26 +27,17 @@ def outbox(request: pytest.FixtureRequest) -> Iterator[Outbox]:
         yield DynamoDBOutbox(clients.dynamodb(), TABLE)
 
 
-def delivery(version: int = 1, due_at: int | None = NOW, job_id: str = "job-1") -> Delivery:
-    return Delivery(
-        case_id="case-1",
-        job_id=job_id,
-        version=version,
-        event=CallbackEvent.PROGRESS,
+def test_a_delivery_is_added_once_and_read_back_whole(outbox: Outbox) -> None:
+    full = a_delivery(
         url="https://game.example/«x»",
-        caller="game",
-        body='{"data": "—"}',
-        created_at=NOW,
-        due_at=due_at,
-    )
-
-
-def test_what_is_added_is_read_back_whole_and_only_once_added(outbox: Outbox) -> None:
-    full = replace(
-        delivery(), attempts=3, last_status=503, last_error="x", milliseconds=7, state=DeliveryState.GIVEN_UP
+        attempts=3,
+        last_status=503,
+        last_error="x",
+        milliseconds=7,
+        state=DeliveryState.GIVEN_UP,
     )
     assert outbox.add(full)
-    assert not outbox.add(delivery())
+    assert not outbox.add(a_delivery())
     assert outbox.get(*full.key) == full
 
 
@@ -55,8 +46,8 @@ def test_an_unknown_delivery_is_not_found(outbox: Outbox) -> None:
         outbox.get("case-1", "job-1", 9)
 
 
-def test_of_two_who_try_it_the_second_loses(outbox: Outbox) -> None:
-    first = delivery()
+def test_the_second_of_two_attempts_of_a_delivery_loses(outbox: Outbox) -> None:
+    first = a_delivery()
     outbox.add(first)
     begun = first.start_attempt(NOW)
     outbox.save(begun, over=first)
@@ -69,25 +60,25 @@ def test_of_two_who_try_it_the_second_loses(outbox: Outbox) -> None:
         outbox.save(begun, over=begun)
 
 
-def test_what_is_due_comes_longest_overdue_first_and_what_is_over_never(outbox: Outbox) -> None:
+def test_due_deliveries_come_longest_overdue_first_and_ended_ones_never(outbox: Outbox) -> None:
     for version, due_at in ((1, NOW), (2, NOW - 5), (3, NOW + 1), (4, None)):
-        outbox.add(delivery(version, due_at, job_id=f"job-{version}"))
+        outbox.add(a_delivery(version=version, due_at=due_at, job_id=f"job-{version}"))
     assert [key[2] for key in outbox.due(NOW, 10)] == [2, 1]
     assert [key[2] for key in outbox.due(NOW, 1)] == [2]
 
 
 def test_the_deliveries_of_a_job_come_in_order_and_no_others(outbox: Outbox) -> None:
     for version in (7, 3, 150, 40):
-        outbox.add(delivery(version))
-    outbox.add(delivery(5, job_id="job-2"))
+        outbox.add(a_delivery(version=version))
+    outbox.add(a_delivery(version=5, job_id="job-2"))
     job = replace(a_job(), version=150)
     assert [each.version for each in outbox.of_job(replace(job, version=60))][:3] == [3, 7, 40]
     assert outbox.of_job(replace(job, job_id="job-3")) == []
 
 
 def test_a_receiver_that_is_gone_is_gone_for_this_job_only(outbox: Outbox) -> None:
-    assert not outbox.is_gone(delivery())
-    outbox.set_gone(delivery())
-    outbox.set_gone(delivery(2))
-    assert outbox.is_gone(delivery(3))
-    assert not outbox.is_gone(delivery(3, job_id="job-2"))
+    assert not outbox.is_gone(a_delivery())
+    outbox.set_gone(a_delivery())
+    outbox.set_gone(a_delivery(version=2))
+    assert outbox.is_gone(a_delivery(version=3))
+    assert not outbox.is_gone(a_delivery(version=3, job_id="job-2"))

@@ -61,14 +61,14 @@ def spent(state: QuotaState, *amounts: int) -> QuotaState:
     return replace(state, budgets=tuple(budgets))
 
 
-def test_what_nobody_has_stored_is_empty(store: QuotaStore) -> None:
+def test_a_state_that_nobody_has_stored_is_empty(store: QuotaStore) -> None:
     stored = load(store)
     assert stored.state == QuotaState(
         budgets=(Budget(name="job:1", limit=1_000), Budget(name="day:7", limit=5_000))
     )
 
 
-def test_what_is_stored_comes_back(store: QuotaStore) -> None:
+def test_a_stored_state_is_read_back(store: QuotaStore) -> None:
     stored = load(store)
     state = spent(QuotaState(quota=QUOTA, budgets=stored.state.budgets), 700, 800)
     save(store, stored, state)
@@ -76,7 +76,7 @@ def test_what_is_stored_comes_back(store: QuotaStore) -> None:
     assert load(store, {}).state == QuotaState(quota=QUOTA)
 
 
-def test_of_two_workers_that_saw_the_same_one_wins(store: QuotaStore) -> None:
+def test_of_two_workers_that_read_the_same_state_one_wins(store: QuotaStore) -> None:
     first, second = load(store, {}), load(store, {})
     save(store, first, QuotaState(quota=QUOTA))
     with pytest.raises(Contention):
@@ -84,7 +84,7 @@ def test_of_two_workers_that_saw_the_same_one_wins(store: QuotaStore) -> None:
     assert load(store, {}).state.quota == QUOTA
 
 
-def test_a_start_is_not_stored_without_its_money(store: QuotaStore) -> None:
+def test_a_start_is_not_stored_without_its_reserved_money(store: QuotaStore) -> None:
     mine, other = load(store), load(store, {"job:1": 1_000})
     save(store, other, spent(other.state, 100))
     with pytest.raises(Contention):
@@ -94,14 +94,14 @@ def test_a_start_is_not_stored_without_its_money(store: QuotaStore) -> None:
     assert [budget.spent for budget in after.budgets] == [100, 0]
 
 
-def test_what_did_not_change_is_nobodys_contention(store: QuotaStore) -> None:
+def test_parts_that_did_not_change_cause_no_contention(store: QuotaStore) -> None:
     mine, other = load(store), load(store)
     save(store, other, spent(other.state, 0, 100))
     save(store, mine, spent(mine.state, 300, 0))
     assert [budget.spent for budget in load(store).state.budgets] == [300, 100]
 
 
-def test_sources_do_not_share_their_quota_but_their_purses(store: QuotaStore) -> None:
+def test_image_models_share_budgets_and_not_quotas(store: QuotaStore) -> None:
     stored = load(store)
     save(store, stored, spent(QuotaState(quota=QUOTA, budgets=stored.state.budgets), 1, 2))
     other = load(store, image_model="bedrock/model").state
@@ -109,7 +109,7 @@ def test_sources_do_not_share_their_quota_but_their_purses(store: QuotaStore) ->
     assert [budget.spent for budget in other.budgets] == [1, 2]
 
 
-def test_saving_what_did_not_change_writes_nothing(store: QuotaStore) -> None:
+def test_saving_an_unchanged_state_writes_nothing(store: QuotaStore) -> None:
     stored = load(store)
     save(store, stored, stored.state)
     assert load(store).versions == (0, 0, 0)
@@ -124,7 +124,7 @@ def test_saving_what_did_not_change_writes_nothing(store: QuotaStore) -> None:
         ("AccessDeniedException", StorageFailed),
     ],
 )
-def test_what_dynamodb_refuses_has_a_name(code: str, error: type[Exception]) -> None:
+def test_an_error_of_dynamodb_becomes_contention_or_storage_failed(code: str, error: type[Exception]) -> None:
     client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="test", aws_secret_access_key="test")
     with Stubber(client) as stub:
         stub.add_client_error("put_item", code)
@@ -133,7 +133,7 @@ def test_what_dynamodb_refuses_has_a_name(code: str, error: type[Exception]) -> 
             save(DynamoDBQuota(client, "jobs"), stored, QuotaState(quota=QUOTA))
 
 
-def test_a_purse_is_forgotten_a_day_after_its_job() -> None:
+def test_a_budget_is_kept_a_day_longer_than_its_job() -> None:
     with mock_aws():
         client = boto3.client("dynamodb", "eu-central-1")
         client.create_table(

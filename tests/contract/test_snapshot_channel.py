@@ -75,7 +75,7 @@ both = pytest.mark.parametrize("send", [send_by_fake, send_by_http], ids=["fake"
 
 
 @both
-def test_success_is_delivery(send: Send) -> None:
+def test_a_success_is_a_delivery(send: Send) -> None:
     send(200)
 
 
@@ -86,14 +86,14 @@ def test_a_conflict_stops_the_run(send: Send) -> None:
 
 
 @pytest.mark.parametrize("cancel", [cancel_by_fake, cancel_by_http], ids=["fake", "http"])
-def test_a_cancellation_is_told_apart(cancel: Callable[[], None]) -> None:
+def test_a_conflict_by_cancellation_raises_cancelled(cancel: Callable[[], None]) -> None:
     with pytest.raises(Cancelled):
         cancel()
 
 
 @both
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_what_may_pass_may_be_tried_again(send: Send, status: int) -> None:
+def test_a_passing_failure_is_retryable(send: Send, status: int) -> None:
     with pytest.raises(Undeliverable) as raised:
         send(status)
     assert raised.value.retryable
@@ -101,7 +101,7 @@ def test_what_may_pass_may_be_tried_again(send: Send, status: int) -> None:
 
 @both
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 413])
-def test_what_will_not_pass_is_not(send: Send, status: int) -> None:
+def test_a_lasting_failure_is_not_retryable(send: Send, status: int) -> None:
     with pytest.raises(Undeliverable) as raised:
         send(status)
     assert not raised.value.retryable
@@ -140,7 +140,7 @@ STRANGE: dict[str, Callable[[httpx.Request], httpx.Response]] = {
 
 
 @pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
-def test_any_strange_answer_is_a_snapshot_that_did_not_arrive(
+def test_any_strange_response_makes_the_snapshot_undeliverable(
     answer: Callable[[httpx.Request], httpx.Response],
 ) -> None:
     with pytest.raises(Undeliverable) as raised:
@@ -156,7 +156,7 @@ def test_a_conflict_stops_the_run_whatever_its_body(content: bytes) -> None:
         post(lambda _: httpx.Response(409, content=content))
 
 
-def test_an_answer_is_read_as_it_comes_and_only_its_beginning() -> None:
+def test_only_the_beginning_of_a_response_is_read_and_never_inflated() -> None:
     read: list[int] = []
 
     async def large() -> AsyncIterator[bytes]:
@@ -172,13 +172,13 @@ def test_an_answer_is_read_as_it_comes_and_only_its_beginning() -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "not base64!", "c2hvcnQ="])
-def test_a_secret_that_cannot_sign_is_a_snapshot_that_did_not_arrive(secret: str) -> None:
+def test_a_secret_that_cannot_sign_makes_the_snapshot_undeliverable(secret: str) -> None:
     with pytest.raises(Undeliverable) as raised:
         post(lambda _: httpx.Response(200), secret=lambda: secret)
     assert secret not in str(raised.value) or not secret
 
 
-def test_a_secret_that_cannot_be_read_is_a_snapshot_that_did_not_arrive() -> None:
+def test_a_secret_that_cannot_be_read_makes_the_snapshot_undeliverable() -> None:
     def unreadable() -> str:
         raise RuntimeError("throttled")
 
@@ -191,7 +191,7 @@ def test_a_cancelled_send_is_cancelled() -> None:
         post(raising(asyncio.CancelledError()))
 
 
-def test_no_cookie_is_kept_and_it_is_sent_in_our_name() -> None:
+def test_no_cookie_is_kept_and_the_user_agent_is_sent() -> None:
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -208,7 +208,7 @@ def test_no_cookie_is_kept_and_it_is_sent_in_our_name() -> None:
     assert {request.headers["user-agent"] for request in seen} == {"Darkroom"}
 
 
-def test_the_body_is_the_contracts_and_its_signature_holds() -> None:
+def test_the_body_follows_the_contract_and_its_signature_is_valid() -> None:
     seen: list[httpx.Request] = []
     send_by_http(200, seen)
     [request] = seen
@@ -221,7 +221,7 @@ def test_the_body_is_the_contracts_and_its_signature_holds() -> None:
     assert body["failedIds"] == ["location-1"]
 
 
-def test_every_try_is_signed_afresh_under_the_same_id() -> None:
+def test_every_attempt_has_a_new_signature_and_the_same_id() -> None:
     seen: list[httpx.Request] = []
     clock = ManualClock()
 

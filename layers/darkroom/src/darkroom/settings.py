@@ -12,9 +12,6 @@ from darkroom.domain.quota import Limits
 from darkroom.domain.receivers import ReceiverPolicy
 from darkroom.domain.timing import Timing
 
-MAX_BODY_BYTES = 262_144
-"""Bytes of the largest body that the API accepts."""
-
 _TRUTH = {"true": True, "false": False}
 
 
@@ -75,6 +72,12 @@ class _Timed(_Keeping):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class _Receiving(Settings):
+    max_body_bytes: int = 262_144
+    """Bytes of the largest body that the function accepts."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Delivering(_Keeping):
     deliverer_function: str
     deliverer_concurrency: int = 0
@@ -89,7 +92,7 @@ class _Delivering(_Keeping):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class InitiatorSettings(_Timed):
+class InitiatorSettings(_Timed, _Receiving):
     """Settings of the function that accepts, retries and cancels cases."""
 
     table_name: str
@@ -108,7 +111,6 @@ class InitiatorSettings(_Timed):
     """Hosts of allowed receivers, separated by commas; `*.example.com` means all names below; empty: none."""
     callback_private: bool = False
     """Whether receivers may use plain HTTP: for a laptop only."""
-    max_body_bytes: int = MAX_BODY_BYTES
 
     @property
     def receivers(self) -> ReceiverPolicy:
@@ -136,14 +138,13 @@ class ReaderSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class WebhookSettings(_Timed):
+class WebhookSettings(_Timed, _Receiving):
     """Settings of the function that receives snapshots."""
 
     table_name: str
     worker_function: str
     webhook_secret: str
     public_url: str = ""
-    max_body_bytes: int = MAX_BODY_BYTES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
