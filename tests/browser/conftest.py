@@ -1,4 +1,4 @@
-"""The page in a real Chromium, on a local stack of its own."""
+"""Fixtures: the page in a real Chromium, on a local stack of its own."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def a_case(case_id: str, *names: str) -> dict[str, Any]:
 
 
 class Viewer:
-    """A page, the stack it looks at, and all that the browser complains of."""
+    """A page, the stack that it shows, and the errors that the browser reports."""
 
     def __init__(self, page: Page, running: stack.Stack) -> None:
         self.page = page
@@ -59,23 +59,23 @@ class Viewer:
             timeout=30,
             trust_env=False,
         )
-        self.complaints: list[str] = []
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", self._listen)
-        page.on("dialog", lambda dialog: self.complaints.append(f"a dialog: {dialog.message}"))
+        page.on("dialog", lambda dialog: self.errors.append(f"a dialog: {dialog.message}"))
 
     def _listen(self, message: Any) -> None:
         if message.type == "error" and "the server responded with a status" not in message.text:
-            self.complaints.append(message.text)
+            self.errors.append(message.text)
 
     def submit(self, case: dict[str, Any], share: str = "read") -> str:
-        """The share link."""
-        answer = self.http.post("/api/generate-case-images", json=case, params={"share": share})
-        answer.raise_for_status()
-        return str(answer.json()["shareUrl"])
+        """Submit a case; return its share link."""
+        response = self.http.post("/api/generate-case-images", json=case, params={"share": share})
+        response.raise_for_status()
+        return str(response.json()["shareUrl"])
 
     def submit_and_finish(self, case: dict[str, Any], share: str = "read") -> str:
-        """The share link, once the case has ended."""
+        """Submit a case; return its share link when it has ended."""
         link = self.submit(case, share)
         end = time.monotonic() + 60
         while self.job(case["caseId"])["status"] in ("pending", "generating"):
@@ -87,8 +87,8 @@ class Viewer:
         found: dict[str, Any] = self.http.get(f"/api/cases/{case_id}/image-job").json()
         return found
 
-    def of_owner(self, link: str) -> str:
-        """The page behind a share link, for the caller who submitted the case."""
+    def owners_link(self, link: str) -> str:
+        """Return the link to a shared page with the token of the caller who submitted the case."""
         return f"{link.partition('#')[0]}#{quote(self.stack.token, safe='')}"
 
     def configure_provider(self, **config: Any) -> None:
@@ -98,16 +98,18 @@ class Viewer:
         ).raise_for_status()
 
     def keep(self, name: str) -> Path:
-        """A screenshot of the whole page."""
+        """Save a screenshot of the whole page."""
         path = SHOTS / f"{name}.png"
-        self.page.screenshot(full_page=True)  # Chromium decodes what was out of sight for the second
+        self.page.screenshot(
+            full_page=True
+        )  # Chromium shows pictures below the window in the second one only
         self.page.screenshot(path=path, full_page=True)
         return path
 
 
 @pytest.fixture
 def viewer(chromium: Browser, running: stack.Stack, request: pytest.FixtureRequest) -> Iterator[Viewer]:
-    """Nothing may be loaded from elsewhere, and the browser must have nothing to complain of."""
+    """Open a page, and check at the end that the browser reported no error."""
     options: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}
     marker = request.node.get_closest_marker("browser")
     context = chromium.new_context(**(options | (marker.kwargs if marker else {})))
@@ -117,4 +119,4 @@ def viewer(chromium: Browser, running: stack.Stack, request: pytest.FixtureReque
     found.configure_provider()
     found.http.close()
     context.close()
-    assert found.complaints == []
+    assert found.errors == []

@@ -1,4 +1,4 @@
-"""Everybody can use the page: by keyboard, in light and dark, on a narrow screen."""
+"""The page is accessible: by keyboard, in light and dark, on a narrow screen."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def violations(page: Page) -> list[Any]:
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_axe_finds_nothing_that_keeps_people_out(viewer: Viewer, scheme: str, width: int) -> None:
+def test_axe_finds_no_violation(viewer: Viewer, scheme: str, width: int) -> None:
     viewer.configure_provider(script={"Lost": ["safety"], "Odd": ["no-image"]})
     page = viewer.page
     page.set_viewport_size({"width": width, "height": 740})
@@ -29,8 +29,8 @@ def test_axe_finds_nothing_that_keeps_people_out(viewer: Viewer, scheme: str, wi
     page.get_by_role("button", name="Enlarge Key").click()
     found.append(violations(page))
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Try what is missing again").click()
-    page.locator("#again-go").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
+    page.locator("#retry-send").click()
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("unchanged")
     found.append(violations(page))
     assert found == [[], [], []]
@@ -39,14 +39,14 @@ def test_axe_finds_nothing_that_keeps_people_out(viewer: Viewer, scheme: str, wi
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_the_legend_of_the_timeline_shows_the_marks_that_are_in_it(viewer: Viewer, scheme: str) -> None:
+def test_the_legend_of_the_timeline_shows_the_colours_that_are_in_it(viewer: Viewer, scheme: str) -> None:
     viewer.configure_provider(script={"Odd": ["no-image"]})
     page = viewer.page
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(viewer.submit_and_finish(a_case(f"legend-{scheme}", "Key", "Odd")))
     page.locator("#timeline summary").click()
     expect(page.locator(".legend li")).to_have_text(
-        ["a picture was made", "failed", "waited for the image service", "reported"]
+        ["a picture was made", "failed", "waited for the image service", "progress was reported"]
     )
     paints = """selector => [...new Set([...document.querySelectorAll(selector)].map(rect => {
         const { fill, stroke } = getComputedStyle(rect);
@@ -57,7 +57,7 @@ def test_the_legend_of_the_timeline_shows_the_marks_that_are_in_it(viewer: Viewe
     assert in_legend == page.evaluate(paints, ".row rect")
 
 
-def test_who_skips_to_the_pictures_keeps_the_case(viewer: Viewer) -> None:
+def test_skipping_to_the_pictures_keeps_the_token_in_the_address(viewer: Viewer) -> None:
     page = viewer.page
     link = viewer.submit_and_finish(a_case("skipped", "Key"))
     page.goto(link)
@@ -71,10 +71,10 @@ def test_who_skips_to_the_pictures_keeps_the_case(viewer: Viewer) -> None:
     expect(page.get_by_role("button", name="Enlarge Key")).to_be_focused()
 
 
-def test_the_icon_is_in_the_page_and_nothing_that_is_asked_for_is_missing(viewer: Viewer) -> None:
+def test_the_icon_is_part_of_the_page_and_no_request_fails(viewer: Viewer) -> None:
     page = viewer.page
-    answers: list[tuple[int, str]] = []
-    page.on("response", lambda response: answers.append((response.status, response.url)))
+    responses: list[tuple[int, str]] = []
+    page.on("response", lambda response: responses.append((response.status, response.url)))
     page.goto(viewer.submit_and_finish(a_case("icon", "Key")))
     expect(page.locator(".print img")).to_have_count(1)
     icon = page.locator("link[rel=icon]").get_attribute("href") or ""
@@ -83,4 +83,4 @@ def test_the_icon_is_in_the_page_and_nothing_that_is_asked_for_is_missing(viewer
         icon,
     )
     assert size > 0
-    assert [each for each in answers if each[0] >= 400 or "favicon" in each[1]] == []
+    assert [each for each in responses if each[0] >= 400 or "favicon" in each[1]] == []

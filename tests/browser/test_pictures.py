@@ -1,4 +1,4 @@
-"""Pictures that do not come at once, and how people look at one."""
+"""Pictures that load late or not at all, and the enlarged view."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.browser.conftest import Viewer, a_case
 PICTURES = "**/api/cases/*/images/*"
 
 
-def test_a_picture_that_fails_to_load_is_tried_again_by_itself(viewer: Viewer) -> None:
+def test_a_picture_that_fails_to_load_is_loaded_again_automatically(viewer: Viewer) -> None:
     failed: list[str] = []
 
     def twice(route: Route) -> None:
@@ -26,23 +26,23 @@ def test_a_picture_that_fails_to_load_is_tried_again_by_itself(viewer: Viewer) -
     assert len(failed) == 2
 
 
-def test_each_new_attempt_asks_past_the_cache_that_knows_an_expired_address(viewer: Viewer) -> None:
-    asked: list[str] = []
+def test_a_new_attempt_bypasses_the_cache_which_may_hold_an_expired_address(viewer: Viewer) -> None:
+    requests: list[str] = []
 
     def once(route: Route) -> None:
-        asked.append(
+        requests.append(
             f"{route.request.resource_type} {route.request.headers.get('cache-control', '')}".strip()
         )
-        route.fulfill(status=403) if len(asked) == 1 else route.continue_()
+        route.fulfill(status=403) if len(requests) == 1 else route.continue_()
 
     viewer.page.route(PICTURES, once)
     viewer.page.goto(viewer.submit_and_finish(a_case("loads-past-the-cache", "Key")))
     expect(viewer.page.locator(".print img")).to_have_count(1)
-    assert asked[1].startswith("fetch")
-    assert asked[2].startswith("image")
+    assert requests[1].startswith("fetch")
+    assert requests[2].startswith("image")
 
 
-def test_what_cannot_be_loaded_says_so_and_is_loaded_again_by_its_button(viewer: Viewer) -> None:
+def test_a_picture_that_cannot_be_loaded_has_a_button_that_loads_it_again(viewer: Viewer) -> None:
     page = viewer.page
     page.route(PICTURES, lambda route: route.fulfill(status=503))
     page.goto(viewer.submit_and_finish(a_case("loads-never", "Key", "Lamp")))
@@ -58,7 +58,7 @@ def test_what_cannot_be_loaded_says_so_and_is_loaded_again_by_its_button(viewer:
     expect(page.locator(".print img")).to_have_count(1)
 
 
-def test_a_picture_that_hangs_is_offered_again_and_shown_when_it_comes_all_the_same(viewer: Viewer) -> None:
+def test_a_picture_that_hangs_has_a_load_button_and_is_still_shown_when_it_arrives(viewer: Viewer) -> None:
     page = viewer.page
     hanging: list[Route] = []
 
@@ -76,26 +76,26 @@ def test_a_picture_that_hangs_is_offered_again_and_shown_when_it_comes_all_the_s
     expect(page.get_by_role("button", name="Load again Key")).to_be_hidden()
 
 
-def test_a_link_that_leads_nowhere_is_fetched_anew_from_the_job(viewer: Viewer) -> None:
-    asked: list[bool] = []
+def test_a_broken_link_is_replaced_from_the_job(viewer: Viewer) -> None:
+    conditional: list[bool] = []
 
     def stale_at_first(route: Route) -> None:
-        asked.append("if-none-match" in route.request.headers)
-        answer = route.fetch()
-        if len(asked) > 1:
-            route.fulfill(response=answer)
+        conditional.append("if-none-match" in route.request.headers)
+        response = route.fetch()
+        if len(conditional) > 1:
+            route.fulfill(response=response)
             return
-        job: dict[str, Any] = answer.json()
+        job: dict[str, Any] = response.json()
         job["evidenceImages"] = {i: f"{link[:-4]}AAAA" for i, link in job["evidenceImages"].items()}
-        route.fulfill(response=answer, json=job)
+        route.fulfill(response=response, json=job)
 
     viewer.page.route("**/image-job", stale_at_first)
     viewer.page.goto(viewer.submit_and_finish(a_case("loads-stale", "Key", "Lamp")))
     expect(viewer.page.locator(".print img")).to_have_count(2)
-    assert asked[:2] == [False, False]
+    assert conditional[:2] == [False, False]
 
 
-def test_a_picture_is_enlarged_in_place_by_keyboard_and_the_focus_returns(viewer: Viewer) -> None:
+def test_a_picture_can_be_enlarged_by_keyboard_and_the_focus_returns(viewer: Viewer) -> None:
     page = viewer.page
     page.goto(viewer.submit_and_finish(a_case("enlarged", "Key", "Lamp", "Letter")))
     expect(page.locator(".print img")).to_have_count(3)
@@ -122,7 +122,7 @@ def test_a_picture_is_enlarged_in_place_by_keyboard_and_the_focus_returns(viewer
     assert len(page.context.pages) == 1
 
 
-def test_the_link_that_is_copied_is_the_share_link(viewer: Viewer) -> None:
+def test_the_copied_link_is_the_share_link(viewer: Viewer) -> None:
     page = viewer.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     link = viewer.submit_and_finish(a_case("copied", "Key"))
@@ -133,15 +133,15 @@ def test_the_link_that_is_copied_is_the_share_link(viewer: Viewer) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == link
 
 
-def test_a_callers_own_token_is_not_offered_to_be_copied(viewer: Viewer) -> None:
+def test_a_link_with_a_callers_own_token_cannot_be_copied(viewer: Viewer) -> None:
     page = viewer.page
-    page.goto(viewer.of_owner(viewer.submit_and_finish(a_case("not-copied", "Key"))))
+    page.goto(viewer.owners_link(viewer.submit_and_finish(a_case("not-copied", "Key"))))
     page.get_by_role("button", name="Enlarge Key").click()
     expect(page.get_by_role("button", name="Close")).to_be_visible()
     expect(page.get_by_role("button", name="Copy link")).to_be_hidden()
 
 
-def test_a_case_that_is_replaced_shows_nothing_of_the_one_before(viewer: Viewer) -> None:
+def test_a_replaced_case_shows_nothing_of_the_previous_one(viewer: Viewer) -> None:
     page = viewer.page
     page.goto(viewer.submit_and_finish(a_case("replaced", "Key", "Lamp")))
     expect(page.locator(".print img")).to_have_count(2)
@@ -155,7 +155,7 @@ def test_a_case_that_is_replaced_shows_nothing_of_the_one_before(viewer: Viewer)
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_names_of_any_length_and_script_stay_in_their_place(viewer: Viewer, width: int) -> None:
+def test_names_of_any_length_and_script_fit(viewer: Viewer, width: int) -> None:
     page = viewer.page
     page.set_viewport_size({"width": width, "height": 740})
     names = ["W" * 200, "Brief " * 33, "رسالة ممزقة من صاحب المستودع (١٧)", "क्षत्रिय की चाबी", "👩‍👩‍👧‍👦" * 18]

@@ -1,4 +1,4 @@
-"""What people see of failures, and how they try again."""
+"""What people see of failures, and how they retry."""
 
 import json
 import re
@@ -11,11 +11,11 @@ from playwright.sync_api import Page, Request, Route, expect
 from tests.browser.conftest import Viewer, a_case, the_case
 
 INHERITED = ("constructor", "toString", "__proto__", "hasOwnProperty", "valueOf")
-"""What every object of JavaScript has, and items may be called."""
+"""Properties of every object in JavaScript, which are valid ids of items."""
 
 
 def retries(page: Page) -> list[dict[str, Any]]:
-    """The bodies of the retries that the page sends from now on."""
+    """Return a list that collects the bodies of the page's retries from now on."""
     found: list[dict[str, Any]] = []
 
     def listen(request: Request) -> None:
@@ -26,7 +26,7 @@ def retries(page: Page) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_failure_says_why_and_is_tried_again_with_another_description(viewer: Viewer) -> None:
+def test_a_failure_shows_its_reason_and_is_retried_with_another_description(viewer: Viewer) -> None:
     viewer.configure_provider(script={"Refused key": ["safety"]})
     page, sent = viewer.page, retries(viewer.page)
     page.goto(viewer.submit(a_case("the-refusal", "Good key", "Refused key"), share="retry"))
@@ -41,12 +41,12 @@ def test_a_failure_says_why_and_is_tried_again_with_another_description(viewer: 
     viewer.keep("5-retry-dialog")
     page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.locator(".print img")).to_have_count(2)
-    expect(page.get_by_role("status")).to_contain_text("All pictures are developed")
+    expect(page.get_by_role("status")).to_contain_text("All pictures are made")
     expect(page.locator("#reasons")).to_be_hidden()
     assert sent == [{"shots": {"e-1": {"description": "a harmless key"}}}]
 
 
-def test_a_failed_case_says_each_reason_once_and_a_reader_may_not_retry(viewer: Viewer) -> None:
+def test_a_failed_case_shows_each_reason_once_and_a_reader_may_not_retry(viewer: Viewer) -> None:
     case = the_case("the-failure")
     names = [item["name"] for item in (*case["evidence"], *case["locations"])]
     viewer.configure_provider(script={name: ["safety"] for name in names})
@@ -60,7 +60,7 @@ def test_a_failed_case_says_each_reason_once_and_a_reader_may_not_retry(viewer: 
     viewer.keep("6-failed")
 
 
-def test_the_red_button_asks_for_the_descriptions_that_were_refused_and_only_for_those(
+def test_the_retry_dialog_shows_only_the_refused_descriptions(
     viewer: Viewer,
 ) -> None:
     viewer.configure_provider(
@@ -68,65 +68,67 @@ def test_the_red_button_asks_for_the_descriptions_that_were_refused_and_only_for
     )
     page, sent = viewer.page, retries(viewer.page)
     page.goto(viewer.submit_and_finish(a_case("red", "Refused a", "Refused b", "Odd"), share="retry"))
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("textbox")).to_have_count(2)
-    expect(dialog).to_contain_text("1 other missing picture is tried again as described before.")
-    go = dialog.locator("#again-go")
-    go.click()
+    expect(dialog).to_contain_text(
+        "1 other missing picture will be requested again with the same description."
+    )
+    send = dialog.locator("#retry-send")
+    send.click()
     expect(dialog.get_by_role("alert")).to_contain_text("2 descriptions are unchanged")
     expect(dialog.get_by_label("Description of Refused a")).to_be_focused()
     page.keyboard.type("A new one")
     expect(dialog.get_by_role("alert")).to_be_hidden()
     dialog.get_by_label("Description of Refused b").fill(" \n ")
-    go.click()
+    send.click()
     expect(dialog.get_by_role("alert")).to_contain_text("1 description is empty")
     expect(dialog.get_by_label("Description of Refused b")).to_have_attribute("aria-invalid", "true")
     assert sent == []
     dialog.get_by_label("Description of Refused a").fill("polished brass")
     dialog.get_by_label("Description of Refused b").fill("brass")
-    go.click()
+    send.click()
     expect(dialog.get_by_role("alert")).to_contain_text("1 description is unchanged")
     viewer.keep("15-unchanged")
-    expect(go).to_have_text("Send unchanged")
-    go.click()
+    expect(send).to_have_text("Send unchanged")
+    send.click()
     expect(page.locator(".print img")).to_have_count(3)
     assert sent == [{"shots": {"e-0": {"description": "polished brass"}}}]
 
 
-def test_where_no_description_was_refused_the_red_button_asks_once(viewer: Viewer) -> None:
+def test_without_a_refused_description_the_retry_dialog_only_asks_for_confirmation(viewer: Viewer) -> None:
     viewer.configure_provider(script={"Odd a": ["no-image"] * 3, "Odd b": ["no-image"] * 3})
     page, sent = viewer.page, retries(viewer.page)
     page.goto(viewer.submit_and_finish(a_case("red-plain", "Odd a", "Odd b"), share="retry"))
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
     expect(page.get_by_role("dialog")).to_contain_text(
-        "2 missing pictures are tried again as described before."
+        "2 missing pictures will be requested again with the same descriptions."
     )
     page.keyboard.press("Escape")
     assert sent == []
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
     page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.locator(".print img")).to_have_count(2)
     assert sent == [{"shots": {}}]
 
 
-def test_the_time_that_has_passed_never_falls_and_nothing_is_left_after_the_end(viewer: Viewer) -> None:
+def test_the_elapsed_time_never_falls_and_no_time_left_is_shown_after_the_end(viewer: Viewer) -> None:
     viewer.configure_provider(script={"Odd": ["no-image"] * 3})
     page = viewer.page
     page.clock.install()
     page.goto(viewer.submit_and_finish(a_case("time", "Key", "Odd"), share="retry"))
     expect(page.locator("#elapsed")).to_have_text(re.compile(r"^\d+ s$"))
-    expect(page.get_by_text("Left", exact=True)).to_be_hidden()
+    expect(page.get_by_text("Time left", exact=True)).to_be_hidden()
     viewer.configure_provider(latency_median=3.0, latency_p95=4.0)
     submitted = viewer.job("time")["createdAt"]
-    page.clock.set_system_time(submitted / 1000 + 600)  # ten minutes later somebody tries again
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.clock.set_system_time(submitted / 1000 + 600)  # ten minutes later somebody retries
+    page.get_by_role("button", name="Retry missing pictures").click()
     page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.locator("#elapsed")).to_have_text(re.compile(r"^10 min"))
-    expect(page.get_by_text("Left", exact=True)).to_be_visible()
+    expect(page.get_by_text("Time left", exact=True)).to_be_visible()
 
 
-def test_a_cancelled_case_has_no_crosses_and_a_guest_cannot_undo_it(viewer: Viewer) -> None:
+def test_a_cancelled_case_shows_no_failures_and_a_guest_cannot_retry_it(viewer: Viewer) -> None:
     viewer.configure_provider(latency_median=30.0, latency_p95=40.0)
     page = viewer.page
     link = viewer.submit(a_case("undrawn", "Key", "Lamp"), share="retry")
@@ -137,17 +139,19 @@ def test_a_cancelled_case_has_no_crosses_and_a_guest_cannot_undo_it(viewer: View
     assert page.locator(".paper").evaluate_all(
         "all => all.every(p => !getComputedStyle(p, '::before').content.includes('✕'))"
     )
-    expect(page.locator("#reasons")).to_contain_text("Only whoever submitted the case can start it again.")
+    expect(page.locator("#reasons")).to_contain_text(
+        "Only the person who submitted the case can start it again."
+    )
     expect(page.locator("main").get_by_role("button")).to_have_count(0)
     viewer.keep("16-cancelled")
     page.goto("about:blank")
-    page.goto(viewer.of_owner(link))
-    expect(page.get_by_role("button", name="Try what is missing again")).to_be_visible()
+    page.goto(viewer.owners_link(link))
+    expect(page.get_by_role("button", name="Retry missing pictures")).to_be_visible()
     expect(page.get_by_role("button", name="Try again…")).to_have_count(2)
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "daily_limit"), (403, "forbidden")])
-def test_a_retry_that_is_refused_says_why_and_is_not_offered_again(
+def test_a_refused_retry_shows_the_reason_and_is_not_offered_again(
     viewer: Viewer, status: int, code: str
 ) -> None:
     viewer.configure_provider(script={"Odd": ["no-image"] * 3})
@@ -165,40 +169,40 @@ def test_a_retry_that_is_refused_says_why_and_is_not_offered_again(
         route.fulfill(status=status, content_type="application/problem+json", body=json.dumps(problem))
 
     page.route("**/retry", refuse)
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
     page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.get_by_role("alert")).to_have_text("This link has no retries left.")
     expect(page.get_by_role("button", name="Try")).to_have_count(0)
     expect(page.locator("#prints")).to_be_focused()
 
 
-def test_what_was_written_is_kept_when_the_server_does_not_take_it(viewer: Viewer) -> None:
+def test_a_written_description_is_kept_when_the_retry_fails(viewer: Viewer) -> None:
     viewer.configure_provider(script={"Refused": ["safety"]})
     page = viewer.page
     page.goto(viewer.submit_and_finish(a_case("draft", "Refused"), share="retry"))
     page.route("**/retry", lambda route: route.fulfill(status=503))
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
     page.get_by_label("Description").fill("polished brass")
     page.get_by_role("button", name="Try again", exact=True).click()
-    expect(page.get_by_role("alert")).to_have_text("The server answered 503.")
+    expect(page.get_by_role("alert")).to_have_text("The server returned 503.")
     page.unroute("**/retry")
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
     expect(page.get_by_label("Description")).to_have_value("polished brass")
     page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.locator(".print img")).to_have_count(1)
 
 
-def called_like_what_every_object_has(case_id: str) -> dict[str, Any]:
+def a_case_with_inherited_names(case_id: str) -> dict[str, Any]:
     items = [{"id": each, "name": f"Item {each}", "description": "brass"} for each in INHERITED]
     return {"caseId": case_id, "evidence": items[:3], "locations": items[3:]}
 
 
-def test_an_item_that_was_not_made_says_so_whatever_its_id(viewer: Viewer) -> None:
+def test_a_missing_picture_is_shown_as_missing_whatever_its_id(viewer: Viewer) -> None:
     viewer.configure_provider(latency_median=30.0, latency_p95=40.0)
     page = viewer.page
-    link = viewer.submit(called_like_what_every_object_has("inherited-cancelled"))
+    link = viewer.submit(a_case_with_inherited_names("inherited-cancelled"))
     viewer.http.delete("/api/cases/inherited-cancelled/image-job").raise_for_status()
-    page.goto(viewer.of_owner(link))
+    page.goto(viewer.owners_link(link))
     expect(page.locator(".print .why")).to_have_text(["Not made"] * 5)
     expect(page.locator(".print img")).to_have_count(0)
     expect(page.get_by_role("button", name="Try again…")).to_have_count(5)
@@ -207,14 +211,14 @@ def test_an_item_that_was_not_made_says_so_whatever_its_id(viewer: Viewer) -> No
 def test_items_of_any_id_are_retried_downloaded_and_found_in_the_timeline(viewer: Viewer) -> None:
     viewer.configure_provider(script={"Item __proto__": ["safety"], "Item valueOf": ["safety"]})
     page, sent = viewer.page, retries(viewer.page)
-    page.goto(viewer.submit_and_finish(called_like_what_every_object_has("inherited"), share="retry"))
+    page.goto(viewer.submit_and_finish(a_case_with_inherited_names("inherited"), share="retry"))
     expect(page.locator(".failed .why")).to_have_text(["Refused", "Refused"])
     expect(page.locator(".print img")).to_have_count(3)
     with page.expect_download() as found:
         page.get_by_role("button", name="Download all (zip)").click()
     with zipfile.ZipFile(found.value.path()) as archive:
         assert archive.namelist() == ["constructor.jpg", "toString.jpg", "hasOwnProperty.jpg"]
-    page.get_by_role("button", name="Try what is missing again").click()
+    page.get_by_role("button", name="Retry missing pictures").click()
     expect(page.get_by_label("Description")).to_have_count(2)
     for each in page.get_by_label("Description").all():
         each.fill("harmless")
@@ -232,10 +236,10 @@ def test_a_zip_that_lacks_pictures_says_so(viewer: Viewer) -> None:
     page.goto(viewer.submit_and_finish(a_case("zip-short", "Key", "Lamp")))
 
     def cut(route: Route) -> None:
-        answer = route.fetch()
-        job: dict[str, Any] = answer.json()
+        response = route.fetch()
+        job: dict[str, Any] = response.json()
         job["evidenceImages"]["e-1"] = viewer.job("zip-short")["evidenceImages"]["e-1"]
-        route.fulfill(response=answer, json=job | {"linkedIds": ["e-1"]})
+        route.fulfill(response=response, json=job | {"linkedIds": ["e-1"]})
 
     page.route("**/image-job?images=inline", cut)
     with page.expect_download() as found:

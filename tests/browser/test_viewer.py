@@ -11,7 +11,7 @@ from tests.browser.conftest import NARROW, Viewer, a_case, the_case
 HOSTILE = '<img src=x onerror="alert(1)">\u202egnp.exe <script>alert(2)</script> 🔪'
 
 
-def test_pictures_appear_while_the_case_runs_and_then_it_is_done(viewer: Viewer) -> None:
+def test_pictures_appear_while_the_case_runs_and_at_the_end_all_are_made(viewer: Viewer) -> None:
     viewer.configure_provider(latency_median=3.0, latency_p95=12.0)
     page = viewer.page
     page.goto(viewer.submit(the_case("the-clock")))
@@ -21,7 +21,7 @@ def test_pictures_appear_while_the_case_runs_and_then_it_is_done(viewer: Viewer)
     expect(page.locator(".coming").first).to_be_visible()
     page.wait_for_timeout(2500)
     viewer.keep("2-half-way")
-    expect(page.get_by_role("status")).to_contain_text("All pictures are developed", timeout=60_000)
+    expect(page.get_by_role("status")).to_contain_text("All pictures are made", timeout=60_000)
     expect(page.locator(".print img")).to_have_count(14)
     page.wait_for_timeout(2500)
     page.locator("#timeline summary").click()
@@ -30,17 +30,17 @@ def test_pictures_appear_while_the_case_runs_and_then_it_is_done(viewer: Viewer)
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
 
 
-def test_a_caller_cancels_and_the_page_says_so(viewer: Viewer) -> None:
+def test_a_caller_cancels_a_case_on_the_page(viewer: Viewer) -> None:
     viewer.configure_provider(latency_median=20.0, latency_p95=25.0)
     page = viewer.page
-    page.goto(viewer.of_owner(viewer.submit(a_case("the-cancelled", "One", "Two"))))
+    page.goto(viewer.owners_link(viewer.submit(a_case("the-cancelled", "One", "Two"))))
     page.get_by_role("button", name="Cancel").click(timeout=20_000)
     expect(page.get_by_role("status")).to_contain_text("Cancelled")
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
     viewer.keep("7-cancelled")
 
 
-def test_names_are_only_ever_text(viewer: Viewer) -> None:
+def test_names_are_inserted_as_text_only(viewer: Viewer) -> None:
     page = viewer.page
     page.goto(viewer.submit(a_case("the-hostile", HOSTILE, "x" * 200)))
     expect(page.locator(".print img")).to_have_count(2)
@@ -50,7 +50,7 @@ def test_names_are_only_ever_text(viewer: Viewer) -> None:
 
 
 @pytest.mark.browser(**NARROW)
-def test_on_a_narrow_screen_nothing_is_cut_off(viewer: Viewer) -> None:
+def test_nothing_is_cut_off_on_a_narrow_screen(viewer: Viewer) -> None:
     page = viewer.page
     page.goto(viewer.submit(the_case("the-narrow")))
     expect(page.locator(".print img")).to_have_count(14, timeout=60_000)
@@ -60,7 +60,7 @@ def test_on_a_narrow_screen_nothing_is_cut_off(viewer: Viewer) -> None:
 
 
 @pytest.mark.browser(color_scheme="light", reduced_motion="reduce")
-def test_in_the_light_without_motion(viewer: Viewer) -> None:
+def test_the_light_page_has_no_animation_with_reduced_motion(viewer: Viewer) -> None:
     viewer.configure_provider(script={"Lost": ["safety"]})
     page = viewer.page
     page.goto(viewer.submit(a_case("the-light", "Key", "Lost", "Lamp", "Letter"), share="retry"))
@@ -69,7 +69,7 @@ def test_in_the_light_without_motion(viewer: Viewer) -> None:
     viewer.keep("10-light")
 
 
-def test_a_lost_connection_is_said_and_survived(viewer: Viewer) -> None:
+def test_a_lost_connection_is_reported_and_restored(viewer: Viewer) -> None:
     viewer.configure_provider(latency_median=4.0, latency_p95=5.0)
     page = viewer.page
     page.goto(viewer.submit(a_case("the-cable", "Key")))
@@ -80,10 +80,10 @@ def test_a_lost_connection_is_said_and_survived(viewer: Viewer) -> None:
     page.context.set_offline(False)
     expect(page.locator(".print img")).to_have_count(1, timeout=30_000)
     expect(page.get_by_role("alert")).to_be_hidden()
-    viewer.complaints.clear()  # the browser tells of each request that had no connection
+    viewer.errors.clear()  # the browser reports each request that had no connection
 
 
-def test_a_link_that_is_altered_or_of_another_case_says_so(viewer: Viewer) -> None:
+def test_an_altered_link_and_one_of_another_case_are_not_valid(viewer: Viewer) -> None:
     page = viewer.page
     link = viewer.submit(a_case("the-link", "Key"))
     for wrong in (link[:-4] + "AAAA", link.replace("the-link#", "another#"), link.partition("#")[0]):
@@ -93,10 +93,10 @@ def test_a_link_that_is_altered_or_of_another_case_says_so(viewer: Viewer) -> No
         expect(page.locator(".print")).to_have_count(0)
 
 
-def test_all_pictures_come_as_a_zip_and_on_a_contact_sheet(viewer: Viewer) -> None:
+def test_all_pictures_can_be_downloaded_as_a_zip_and_on_a_contact_sheet(viewer: Viewer) -> None:
     page = viewer.page
     page.goto(viewer.submit(a_case("the-download", "Key", "Lamp", "Letter")))
-    expect(page.get_by_role("status")).to_contain_text("All pictures are developed")
+    expect(page.get_by_role("status")).to_contain_text("All pictures are made")
     with page.expect_download() as found:
         page.get_by_role("button", name="Download all (zip)").click()
     with zipfile.ZipFile(found.value.path()) as archive:

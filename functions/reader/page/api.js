@@ -1,11 +1,11 @@
-// Speaks to the API with the token behind the #, which never is part of an address.
+// Calls the API with the token after the #, which browsers send to no server.
 
 export const caseId = decoded(location.pathname.split("/").filter(Boolean).pop() ?? "");
 const token = decoded(location.hash.slice(1));
 const base = new URL("../api/", location.href.split("#")[0]);
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
-/** The token of a caller may have characters that an address has not; a share link's has none. */
+/** Decode `text` from an address: a caller's token, unlike a share link's, may have characters that are encoded there. */
 function decoded(text) {
   try {
     return decodeURIComponent(text);
@@ -14,7 +14,7 @@ function decoded(text) {
   }
 }
 
-/** What a share link's token allows; null for a caller's own token, which does not say. */
+/** Return the scopes of a share link's token; null for a caller's own token, which does not show them. */
 export function scopes() {
   try {
     const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
@@ -24,10 +24,10 @@ export function scopes() {
   }
 }
 
-/** An answer that is no picture of the state: `status` 0 when nobody answered. */
+/** A request that failed: `status` is the HTTP status, 0 without a response. */
 export class Refused extends Error {
   constructor(status, problem, pause = 0) {
-    super(problem?.detail ?? problem?.message ?? `The server answered ${status}`);
+    super(problem?.detail ?? problem?.message ?? `The server returned ${status}`);
     this.status = status;
     this.code = problem?.code ?? "";
     this.pause = pause;
@@ -35,44 +35,44 @@ export class Refused extends Error {
 }
 
 async function call(method, path, headers = {}, body) {
-  let answer;
+  let response;
   try {
-    answer = await fetch(new URL(path, base), {
+    response = await fetch(new URL(path, base), {
       method,
       headers: { Authorization: `Bearer ${token}`, ...headers },
       body,
       cache: "no-store",
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch {
     throw new Refused(0, { detail: "no connection" });
   }
-  if (!answer.ok && answer.status !== 304) {
-    throw new Refused(answer.status, await answer.json().catch(() => null), pauseOf(answer));
+  if (!response.ok && response.status !== 304) {
+    throw new Refused(response.status, await response.json().catch(() => null), retryAfter(response));
   }
-  return answer;
+  return response;
 }
 
-/** An answer that breaks off, or is the page of some gateway, is none. */
-async function json(answer) {
+/** Return a response's JSON. A response that breaks off, or is a gateway's HTML page, counts as no response. */
+async function json(response) {
   try {
-    return await (await answer).json();
+    return await (await response).json();
   } catch (error) {
     throw error instanceof Refused ? error : new Refused(0, { detail: "no connection" });
   }
 }
 
-const pauseOf = (answer) => Number(answer.headers.get("Retry-After")) || 0;
+const retryAfter = (response) => Number(response.headers.get("Retry-After")) || 0;
 
 const path = `cases/${encodeURIComponent(caseId)}/image-job`;
 let tag = "";
 
-/** The job, or null when it has not changed; and after how many seconds to ask again. `anew`: also when it has not. */
-export async function poll(anew = false) {
-  const answer = await call("GET", path, tag && !anew ? { "If-None-Match": tag } : {});
-  const job = answer.status === 304 ? null : await json(answer);
-  tag = answer.headers.get("ETag") ?? tag;
-  return { job, pause: pauseOf(answer) };
+/** Return the job (null when it has not changed, unless `fresh`), and the seconds after which to poll again. */
+export async function poll(fresh = false) {
+  const response = await call("GET", path, tag && !fresh ? { "If-None-Match": tag } : {});
+  const job = response.status === 304 ? null : await json(response);
+  tag = response.headers.get("ETag") ?? tag;
+  return { job, pause: retryAfter(response) };
 }
 
 export const inline = () => json(call("GET", `${path}?images=inline`));
@@ -80,15 +80,15 @@ export const timeline = () => json(call("GET", `${path}/timeline`));
 export const submitted = () => json(call("GET", `${path}/request`));
 export const cancel = () => call("DELETE", path);
 
-/** Try again what has no picture; `shots` gives some another description. Never pays twice for one click. */
+/** Start another run for the missing pictures; `shots` has new descriptions. If-Match keeps a click from paying twice. */
 export const retry = (shots) =>
   call("POST", `${path}/retry`, { "Content-Type": "application/json", "If-Match": tag }, JSON.stringify({ shots }));
 
-/** Whether `link` still leads to a picture. Asks past the browser's cache, which may know an address that has expired. */
-export async function leads(link) {
+/** Return whether `link` still leads to a picture. Bypasses the browser's cache, which may hold an expired address. */
+export async function works(link) {
   try {
-    const answer = await fetch(link, { cache: "reload", redirect: "manual", signal: AbortSignal.timeout(PATIENCE_MS) });
-    return answer.ok || answer.type === "opaqueredirect";
+    const response = await fetch(link, { cache: "reload", redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return response.ok || response.type === "opaqueredirect";
   } catch {
     return false;
   }

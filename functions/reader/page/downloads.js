@@ -1,17 +1,17 @@
-// All pictures as one zip, or on one contact sheet.
+// Downloads all pictures as a zip, or on a contact sheet.
 
 import { caseId, inline } from "./api.js";
 import { itemsOf } from "./job.js";
 import { count } from "./words.js";
 
-/** The pictures that one answer has room for, and a sentence about the others. */
+/** Return the pictures that fit into one response, and a sentence about the others. */
 async function pictures() {
   const job = await inline();
   const found = itemsOf(job).filter(({ link }) => link?.startsWith("data:"));
   const others = job.completedImages - found.length;
-  const said = others > 0 ? `${count(others, "picture")} did not fit into the file. Enlarge what is not in it, and save it by itself.` : "";
-  if (!found.length) throw new Error("No picture fits into a file. Enlarge them one by one and save them.");
-  return { found, said };
+  const remark = others > 0 ? `${count(others, "picture")} did not fit into the file. Enlarge each missing picture and save it.` : "";
+  if (!found.length) throw new Error("No picture fits into the file. Enlarge each picture and save it.");
+  return { found, remark };
 }
 
 function save(blob, name) {
@@ -30,7 +30,7 @@ const table = Uint32Array.from({ length: 256 }, (_, n) => {
 });
 const crc32 = (data) => ~data.reduce((crc, byte) => table[(crc ^ byte) & 255] ^ (crc >>> 8), -1) >>> 0;
 
-/** A zip without compression (JPEGs have none to gain): APPNOTE 4.3, one local header and one entry a file. */
+/** Return a zip without compression, which JPEGs do not need: APPNOTE 4.3, with a local header and an entry for each file. */
 function zipped(files) {
   const parts = [], directory = [];
   let offset = 0;
@@ -55,14 +55,14 @@ function fields(length, values) {
 }
 
 export async function zip() {
-  const { found, said } = await pictures();
+  const { found, remark } = await pictures();
   save(zipped(found.map(({ id, link }) => ({ name: `${id}.jpg`, data: bytes(link) }))), `${caseId}.zip`);
-  return said;
+  return remark;
 }
 
 const rightToLeft = /^\P{L}*[\p{sc=Arab}\p{sc=Hebr}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}\p{sc=Adlm}]/u;
 
-/** As much of `name` as `pen` writes in `width`; a letter keeps its accents and joiners. */
+/** Shorten `name` to the width that `pen` has; a letter keeps its accents and joiners. */
 function clipped(pen, name, width) {
   const all = [...new Intl.Segmenter().segment(name)].map(({ segment }) => segment);
   let text = name;
@@ -74,7 +74,7 @@ function clipped(pen, name, width) {
 }
 
 export async function contactSheet() {
-  const { found, said } = await pictures();
+  const { found, remark } = await pictures();
   const columns = Math.min(5, found.length), cell = 300, caption = 44, gap = 20;
   const canvas = document.createElement("canvas");
   canvas.width = gap + columns * (cell + gap);
@@ -95,5 +95,5 @@ export async function contactSheet() {
     pen.fillText(clipped(pen, name, cell), x, y + cell + 26);
   }
   save(await new Promise((done) => canvas.toBlob(done)), `${caseId}.png`);
-  return said;
+  return remark;
 }

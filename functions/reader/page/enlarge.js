@@ -1,4 +1,4 @@
-// One picture, large, in place: with arrow keys and buttons to the others.
+// Shows one picture enlarged; arrow keys and buttons lead to the others.
 
 import * as gallery from "./gallery.js";
 
@@ -6,7 +6,7 @@ const $ = (id) => document.getElementById(id);
 const dialog = $("enlarged");
 let current = "";
 
-/** Enlarge the picture of `id`. `link` is what may be passed on, empty when there is nothing: a caller's own token is nobody's. */
+/** Enlarge the picture of `id`. `link` is the link to copy; empty for a caller's own token, which must not be shared. */
 export function open(id, link) {
   $("copy").hidden = !link;
   $("copy").onclick = () => copy(link);
@@ -36,9 +36,9 @@ function step(by) {
 async function copy(link) {
   try {
     await navigator.clipboard.writeText(link);
-    $("copied").textContent = "The link to this page was copied. Whoever has it may see the case.";
+    $("copied").textContent = "The link to this page was copied. Everybody who has it can see the case.";
   } catch {
-    $("copied").textContent = "This browser does not let the page copy. The link is in the address bar.";
+    $("copied").textContent = "This browser does not allow copying. The link is in the address bar.";
   }
 }
 

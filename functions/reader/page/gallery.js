@@ -1,18 +1,18 @@
-// The prints: one for each item, coming, there, or missing. Text is only ever put in as text.
+// The pictures of a case: a print for each item, with its picture or the reason for its absence. Names are inserted as text only.
 
-import { leads } from "./api.js";
+import { works } from "./api.js";
 import { isOpen, itemsOf } from "./job.js";
 import { load } from "./loading.js";
 import { reason } from "./words.js";
 
-const PATIENCE_S = 45;
+const LOAD_TIMEOUT_S = 45;
 const template = document.querySelector("#print");
 const prints = new Map();
 let shown = "";
 
 /**
  * Show `job`. `onRetry(item)` is called for a missing print whose button is pressed; without it there is no button.
- * `onEnlarge(id)` is called for a picture that is pressed, `onStale()` is awaited when a link leads nowhere.
+ * `onEnlarge(id)` is called for a picture that is pressed, `onStale()` is awaited when a link is broken.
  */
 export function show(job, onRetry, onEnlarge, onStale) {
   if (job.jobId !== shown) clear();
@@ -21,18 +21,18 @@ export function show(job, onRetry, onEnlarge, onStale) {
   for (const item of itemsOf(job)) {
     const print = prints.get(item.id) ?? add(item);
     Object.assign(print, { item, onRetry, onEnlarge, onStale, open: isOpen(job), status: job.status });
-    if (item.link && print.picture === "none") develop(print);
+    if (item.link && print.picture === "none") loadPicture(print);
     else paint(print);
   }
 }
 
-/** The pictures that are there, in the order of the page. */
+/** Return the loaded pictures in the order of the page. */
 export const pictures = () =>
   [...prints.values()].filter(({ image }) => image).map(({ item, image }) => ({ id: item.id, name: item.name, src: image.src }));
 
-/** Load what could not be loaded. */
+/** Load the pictures that could not be loaded before. */
 export function reload() {
-  for (const print of prints.values()) if (print.picture === "unloaded") develop(print);
+  for (const print of prints.values()) if (print.picture === "unloaded") loadPicture(print);
 }
 
 function clear() {
@@ -50,14 +50,14 @@ function add(item) {
   return print;
 }
 
-/** What a print looks like: its class, the line below it, what its button says and does. */
+/** Return how a print looks: its class, the text below it, and its button's label and action. */
 function look({ item, onRetry, open, status, picture }) {
   if (picture === "there") return ["there", ""];
   if (picture === "unloaded") return ["unloaded", "The picture could not be loaded.", "Load again", loadAgain];
   if (item.link) return ["coming", "loading"];
-  if (open && !item.failure) return ["coming", "in the tray"];
-  const { short, tried } = reason(item, status);
-  return [tried ? "failed" : "undone", short, ...(open || !onRetry ? [] : ["Try again…", () => onRetry(item)])];
+  if (open && !item.failure) return ["coming", "not made yet"];
+  const { short, requested } = reason(item, status);
+  return [requested ? "failed" : "undone", short, ...(open || !onRetry ? [] : ["Try again…", () => onRetry(item)])];
 }
 
 function paint(print) {
@@ -72,13 +72,13 @@ function paint(print) {
   button.onclick = () => press(print);
 }
 
-/** The button goes away when it is pressed: the print has the focus until the picture is there. */
+/** Load a picture again. Its button disappears, so the print has the focus until the picture is loaded. */
 function loadAgain(print) {
   print.node.focus();
-  renew(print).then(() => develop(print));
+  renew(print).then(() => loadPicture(print));
 }
 
-async function develop(print) {
+async function loadPicture(print) {
   const attempt = (print.attempt = {});
   const settle = (picture) => {
     if (print.image || print.attempt !== attempt) return;
@@ -86,14 +86,14 @@ async function develop(print) {
     paint(print);
   };
   settle("loading");
-  const late = setTimeout(settle, 1000 * PATIENCE_S, "unloaded"); // it may come all the same
+  const late = setTimeout(settle, 1000 * LOAD_TIMEOUT_S, "unloaded"); // the picture is still shown if it loads later
   const image = await load(() => print.item.link, () => renew(print));
   clearTimeout(late);
-  if (image && !print.image) hang(print, image);
+  if (image && !print.image) insert(print, image);
   else settle("unloaded");
 }
 
-function hang(print, image) {
+function insert(print, image) {
   const button = document.createElement("button");
   image.alt = "";
   button.type = "button";
@@ -108,6 +108,7 @@ function hang(print, image) {
   if (focused) button.focus();
 }
 
+/** Get a new link if the old one is broken. */
 async function renew({ item, onStale }) {
-  if (!(await leads(item.link))) await onStale?.();
+  if (!(await works(item.link))) await onStale?.();
 }

@@ -1,8 +1,8 @@
-// Loads a picture that may fail to come: tries again by itself, and gives up in the end.
+// Loads a picture, with several attempts.
 
 const PAUSES_S = [1, 2, 4, 8];
 
-/** The image that `link()` leads to, or null when it cannot be had; `renew()` is awaited before each new attempt. */
+/** Return the image at `link()`, or null when it cannot be loaded; `renew()` is awaited before each new attempt. */
 export async function load(link, renew) {
   for (const pause of PAUSES_S) {
     const image = await once(link());

@@ -1,4 +1,4 @@
-// What happened when, as bars over time: one row for each item, one for what the worker reported.
+// Draws the timeline of a case as bars: a row for each item, and one for the worker's snapshots.
 
 import { clock, duration } from "./words.js";
 
@@ -7,9 +7,9 @@ const WIDTH = 1000, PAUSE_MS = 120_000;
 const legend = new Map(Object.entries({
   made: "a picture was made",
   fault: "failed",
-  stopped: "given up, another was faster or the case was cancelled",
+  stopped: "stopped: another request was faster, or the case was cancelled",
   wait: "waited for the image service",
-  told: "reported",
+  reported: "progress was reported",
 }));
 
 function element(name, attributes = {}, ...content) {
@@ -19,17 +19,17 @@ function element(name, attributes = {}, ...content) {
   return made;
 }
 
-/** Draw `told` (the API's timeline) into `box`; `names` maps ids to what people call the items. */
-export function draw(box, told, names) {
+/** Draw `timeline` (from the API) into `box`; `names` maps ids to the names of the items. */
+export function draw(box, timeline, names) {
   const history = element("ul", { class: "history" });
-  for (const { at, action, run, by } of told.history) {
+  for (const { at, action, run, by } of timeline.history) {
     history.append(element("li", {}, `${clock(at)} ${action} by ${by}${run > 1 ? `, run ${run}` : ""}`));
   }
-  const charts = stretches(told.runs.flatMap(({ events }) => events).filter(({ kind }) => kind !== "batch"));
-  box.replaceChildren(history, key(charts.flat()), ...charts.flatMap((events) => chart(events, names)));
+  const charts = stretches(timeline.runs.flatMap(({ events }) => events).filter(({ kind }) => kind !== "batch"));
+  box.replaceChildren(history, legendOf(charts.flat()), ...charts.flatMap((events) => chart(events, names)));
 }
 
-/** The events in parts: a pause of minutes between two runs would leave no room for what happened. */
+/** Split the events at long pauses, which would leave no room for the events in one chart. */
 function stretches(events) {
   const parts = [];
   let until = -Infinity;
@@ -46,12 +46,12 @@ function chart(events, names) {
   const until = Math.max(from + 1000, ...events.map(({ at, milliseconds }) => at + milliseconds));
   const shots = [...names].map(([id, name]) => [name, events.filter(({ shotId }) => shotId === id)]);
   const rows = [...shots, ["Reports", events.filter(({ kind }) => kind === "snapshot")]].filter(([, found]) => found.length);
-  const title = element("h3", {}, `From ${clock(from)}, ${duration(until - from)} in all`);
+  const title = element("h3", {}, `From ${clock(from)}, ${duration(until - from)} in total`);
   return [title, ...rows.map(([name, found]) => row(name, found, from, until))];
 }
 
 function row(name, events, from, until) {
-  const label = `${name}: ${events.map(say).join("; ")}`;
+  const label = `${name}: ${events.map(describe).join("; ")}`;
   const picture = graphic(`0 0 ${WIDTH} 20`, { preserveAspectRatio: "none", role: "img", "aria-label": label });
   for (const event of events) picture.append(bar(event, from, until));
   return element("div", { class: "row" }, element("span", { dir: "auto", title: name }, name), picture);
@@ -60,18 +60,18 @@ function row(name, events, from, until) {
 function bar(event, from, until) {
   const scale = WIDTH / (until - from);
   const place = { x: (event.at - from) * scale, width: Math.max(3, event.milliseconds * scale) };
-  const [kind, height] = [look(event), event.kind === "snapshot" ? 14 : 7];
+  const [kind, height] = [classOf(event), event.kind === "snapshot" ? 14 : 7];
   const size = kind === "wait" ? { y: 5, height: 2 } : { y: event.hedge ? 11 : 2, height };
   const rect = shape("rect", { ...place, ...size, class: kind });
   const title = document.createElementNS(SVG, "title");
-  title.textContent = say(event);
+  title.textContent = describe(event);
   rect.append(title);
   return rect;
 }
 
-/** What the colours mean, shown in the colours themselves: those that are there. */
-function key(events) {
-  const found = new Set(events.map(look));
+/** Return a legend of the colours that `events` have. */
+function legendOf(events) {
+  const found = new Set(events.map(classOf));
   const list = element("ul", { class: "legend" });
   for (const [name, meaning] of legend) {
     if (!found.has(name)) continue;
@@ -90,13 +90,13 @@ function shape(name, attributes) {
   return made;
 }
 
-function look({ kind, outcome }) {
+function classOf({ kind, outcome }) {
   if (kind === "wait") return "wait";
-  if (kind === "snapshot") return outcome === "delivered" ? "told" : "fault";
+  if (kind === "snapshot") return outcome === "delivered" ? "reported" : "fault";
   return outcome === "made" ? "made" : outcome === "cancelled" ? "stopped" : "fault";
 }
 
-function say({ kind, outcome, milliseconds, attempt, hedge, costUsd }) {
+function describe({ kind, outcome, milliseconds, attempt, hedge, costUsd }) {
   const price = costUsd ? `, $${costUsd.toFixed(3)}` : "";
   return `${hedge ? "second request" : kind}${attempt ? ` ${attempt}` : ""}: ${outcome}, ${duration(milliseconds)}${price}`;
 }

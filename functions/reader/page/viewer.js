@@ -1,33 +1,35 @@
-// Follows one case: asks at the pace the server wants, shows what has changed, offers what is allowed.
+// The page of one case: polls as often as the server says, shows what has changed, offers what is allowed.
 
-import * as again from "./again.js";
 import * as api from "./api.js";
 import * as downloads from "./downloads.js";
 import * as enlarge from "./enlarge.js";
 import * as gallery from "./gallery.js";
 import { isOpen, itemsOf } from "./job.js";
+import * as retryDialog from "./retry_dialog.js";
 import * as timeline from "./timeline.js";
 import { count, duration, NOT_VALID, paragraph, reason, reasons, refusal, state } from "./words.js";
 
-const HIDDEN_S = 30, SLOWEST_S = 15, LOST_S = 30;
+// Poll intervals: without Retry-After; at most when nothing changes; while the page is hidden. At most between attempts to reconnect.
+const POLL_S = 2, MAX_POLL_S = 15, HIDDEN_POLL_S = 30, MAX_RECONNECT_S = 30;
 const $ = (id) => document.getElementById(id);
 const allowed = api.scopes();
 const isGuest = allowed !== null;
 const hasScope = (...any) => !isGuest || any.some((scope) => allowed.includes(scope));
 
 let job = null, timer = 0, unchanged = 0, lost = 0, busy = false;
-let barred = ""; // the state of the job in which the server has refused a retry for good
-let basis = null; // how many were done when: what the estimate goes by
+let barred = ""; // the state of the job for which the server refuses every retry
+let basis = null; // a time and the number of pictures settled by then, from which the remaining time is estimated
 
-const nameOf = ({ jobId, version }) => `${jobId}.${version}`;
+const stateOf = ({ jobId, version }) => `${jobId}.${version}`;
 
-async function follow(anew = false) {
+/** Poll now, and again after an interval until the job has ended. `fresh`: get the job even if it has not changed. */
+async function follow(fresh = false) {
   clearTimeout(timer);
   let found;
   try {
-    found = await api.poll(anew);
+    found = await api.poll(fresh);
   } catch (error) {
-    return stumble(error);
+    return reconnect(error);
   }
   if (lost) notice("");
   lost = 0;
@@ -36,28 +38,28 @@ async function follow(anew = false) {
   if (isOpen(job)) timer = setTimeout(follow, 1000 * pace(found.pause));
 }
 
-function stumble(error) {
-  if (error.status && error.status < 500 && error.status !== 429) return gone(error);
+function reconnect(error) {
+  if (error.status && error.status < 500 && error.status !== 429) return stop(error);
   lost += 1;
-  const wait = Math.max(Math.min(LOST_S, 2 ** lost), Math.min(error.pause ?? 0, 2 * LOST_S));
-  notice(`The connection is lost. The case goes on without this page; the next try is in ${wait} s.`);
+  const wait = Math.max(Math.min(MAX_RECONNECT_S, 2 ** lost), Math.min(error.pause ?? 0, 2 * MAX_RECONNECT_S));
+  notice(`The connection is lost. The case continues without this page. Next attempt in ${wait} s.`);
   timer = setTimeout(follow, 1000 * wait);
 }
 
-/** Seconds until the next question: the server's, longer when nothing changes, much longer when nobody looks. */
-function pace(asked) {
-  const calm = Math.min(SLOWEST_S, (asked || 2) * 1.25 ** Math.max(0, unchanged - 5));
-  return document.hidden ? Math.max(calm, HIDDEN_S) : Math.max(calm, asked);
+/** Return the seconds until the next poll: the server's `retryAfter`, longer without changes, longer still while hidden. */
+function pace(retryAfter) {
+  const interval = Math.min(MAX_POLL_S, (retryAfter || POLL_S) * 1.25 ** Math.max(0, unchanged - 5));
+  return document.hidden ? Math.max(interval, HIDDEN_POLL_S) : Math.max(interval, retryAfter);
 }
 
-function gone(error) {
+function stop(error) {
   document.body.classList.remove("working");
   $("status").textContent = "";
   notice(error.status === 401 || error.status === 403 ? NOT_VALID : refusal(error));
 }
 
 function show(found) {
-  if (job?.jobId === found.jobId && job.version > found.version) return; // an answer that was overtaken
+  if (job?.jobId === found.jobId && job.version > found.version) return; // a response that was overtaken by a newer one
   job = found;
   const open = isOpen(job);
   document.body.classList.toggle("working", open);
@@ -75,19 +77,19 @@ function show(found) {
   offerRetry();
   explain();
   tick();
-  if (!open || $("timeline").open) tellMore();
+  if (!open || $("timeline").open) showTimeline();
 }
 
-/** A guest's retry does not undo a cancel, and nobody presses what was refused. */
+/** Show the retry buttons where a retry can succeed: a guest cannot retry a cancelled case, and a refusal is final. */
 function offerRetry() {
-  const offered = hasScope("retry", "submit") && !(isGuest && job.status === "cancelled") && barred !== nameOf(job);
+  const offered = hasScope("retry", "submit") && !(isGuest && job.status === "cancelled") && barred !== stateOf(job);
   $("retry").hidden = isOpen(job) || job.completedImages === job.totalImages || !offered;
-  gallery.show(job, offered ? (item) => askAgain([item]) : null, (id) => enlarge.open(id, isGuest ? location.href : ""), lookAnew);
+  gallery.show(job, offered ? (item) => openRetry([item]) : null, (id) => enlarge.open(id, isGuest ? location.href : ""), refetch);
 }
 
 function explain() {
   const lines = isOpen(job) ? [] : reasons(missing(), job.status);
-  if (isGuest && hasScope("retry") && job.status === "cancelled") lines.push(paragraph("Only whoever submitted the case can start it again."));
+  if (isGuest && hasScope("retry") && job.status === "cancelled") lines.push(paragraph("Only the person who submitted the case can start it again."));
   $("reasons").hidden = lines.length === 0;
   $("reasons").replaceChildren(...lines);
 }
@@ -100,7 +102,7 @@ function tick() {
   $("left").textContent = isOpen(job) ? estimate(Date.now()) : "";
 }
 
-/** By the pace since the submission, or since this page has seen the latest retry, which moves the deadline. */
+/** Estimate the time left from the pace since the submission or the latest retry, which has a new deadline. */
 function estimate(now) {
   const { completedImages, failedImages, totalImages, deadlineAt } = job;
   const settled = completedImages + failedImages;
@@ -116,53 +118,53 @@ function notice(text) {
   $("notice").textContent = text;
 }
 
-/** Change the page. When what has the focus goes, the pictures get it. */
+/** Change the page. If the focused element disappears, the pictures get the focus. */
 function keepFocus(change) {
   const focused = document.activeElement;
   change();
   if (focused?.closest("[hidden]")) $("prints").focus({ preventScroll: true });
 }
 
-async function tellMore() {
+async function showTimeline() {
   try {
-    const told = await api.timeline();
-    $("timeline").hidden = told.runs.length === 0;
-    if (told.runs.length) timeline.draw($("chart"), told, new Map(itemsOf(job).map(({ id, name }) => [id, name])));
+    const found = await api.timeline();
+    $("timeline").hidden = found.runs.length === 0;
+    if (found.runs.length) timeline.draw($("chart"), found, new Map(itemsOf(job).map(({ id, name }) => [id, name])));
   } catch {
-    // The pictures matter more; the next change tries again.
+    // Without the timeline the page is still useful; the next change of the job fetches it again.
   }
 }
 
-const askAgain = (items) => act(() => again.ask(items, missing(), job.status, (shots) => act(() => retry(shots))));
+const openRetry = (items) => act(() => retryDialog.open(items, missing(), job.status, (shots) => act(() => retry(shots))));
 
 async function retry(shots) {
   try {
     await api.retry(shots);
   } catch (error) {
-    if (error.code && (error.status === 403 || error.status === 429)) barred = nameOf(job);
+    if (error.code && (error.status === 403 || error.status === 429)) barred = stateOf(job);
     if (error.code === "stale_version" || error.code === "job_open") follow();
     throw error;
   }
-  again.forget();
-  await lookAgain();
+  retryDialog.forget();
+  await pollNow();
 }
 
-async function lookAgain() {
+async function pollNow() {
   unchanged = 0;
   await follow();
 }
 
-let looking = null;
-/** Ask for the job even when it has not changed: once, however many links lead nowhere. */
-const lookAnew = () => (looking ??= follow(true).finally(() => (looking = null)));
+let refetching = null;
+/** Get the job even if it has not changed: in one request, however many links are broken. */
+const refetch = () => (refetching ??= follow(true).finally(() => (refetching = null)));
 
-/** Do what a button asks for; what it returns is said, and so is why it failed. */
-async function act(what) {
+/** Run a button's action; show the text that it returns, or why it failed. */
+async function act(action) {
   if (busy) return;
   busy = true;
   try {
     notice("");
-    notice((await what()) ?? "");
+    notice((await action()) ?? "");
   } catch (error) {
     notice(refusal(error));
     if (job) keepFocus(offerRetry);
@@ -172,14 +174,14 @@ async function act(what) {
 }
 
 const actions = [
-  ["retry", () => askAgain(missing().filter((item) => reason(item, job.status).needsWords))],
-  ["cancel", () => act(() => api.cancel().then(lookAgain))],
+  ["retry", () => openRetry(missing().filter((item) => reason(item, job.status).needsNewText))],
+  ["cancel", () => act(() => api.cancel().then(pollNow))],
   ["zip", () => act(downloads.zip)],
   ["sheet", () => act(downloads.contactSheet)],
 ];
 for (const [id, press] of actions) $(id).onclick = press;
-$("skip").onclick = () => $("prints").focus(); // a link's # would take the token's place
-$("timeline").addEventListener("toggle", () => $("timeline").open && tellMore());
+$("skip").onclick = () => $("prints").focus(); // not a link: its # would replace the token in the address
+$("timeline").addEventListener("toggle", () => $("timeline").open && showTimeline());
 document.addEventListener("visibilitychange", () => !document.hidden && job && follow());
 addEventListener("online", () => {
   if (lost) follow();
@@ -188,5 +190,5 @@ addEventListener("online", () => {
 addEventListener("hashchange", () => location.reload());
 setInterval(tick, 1000);
 document.querySelector("#case bdi").textContent = api.caseId;
-$("status").textContent = "Looking…";
+$("status").textContent = "Loading…";
 follow();
