@@ -14,8 +14,8 @@ from darkroom.ports import RawImage
 from bench.speed.virtual_clock import VirtualProvider
 from bench.speed.worker import WEBHOOK_S
 from bench.usage.request_meter import LOG_BYTES, LOG_LINES, Meter
+from testing.functions import Response
 from testing.virtual_time import VirtualLoop
-from tests.functions.conftest import Answer
 
 JPEG_BYTES = 44_000
 """Of a picture of 512 x 512, the median of docs/measurements/bench.md."""
@@ -86,7 +86,7 @@ class KeyedProvider:
 class ToWebhook(httpx.AsyncBaseTransport):
     """Carries snapshots to the webhook's handler."""
 
-    take: Callable[[str, Mapping[str, str]], Answer]
+    take: Callable[[str, Mapping[str, str]], Response]
     """Body and headers → the answer."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -27,8 +27,8 @@ from bench.speed.virtual_clock import VirtualProvider
 from bench.speed.worker import START
 from bench.usage.request_meter import BYTES_OUT, INVOCATIONS, REQUESTS, Meter
 from bench.usage.surroundings import JPEG_BYTES, KeyedProvider, Logs, Loop, PlainProcessor, ToWebhook, Watched
-from tests.functions.conftest import TOKEN, Answer, Context, Functions, deployment, event, request
-from tests.functions.test_worker import serving
+from testing.function_calls import serving
+from testing.functions import TOKEN, Context, Functions, Response, deployment, event, request
 
 POLL_S = 2
 """What `Retry-After` asks of clients while a job is open."""
@@ -52,7 +52,7 @@ class Whole:
         passed = 0.0 if self.loop is None else self.loop.time()
         return START * 1_000_000 + round(passed * 1e9)
 
-    def call(self, name: str, incoming: dict[str, Any], function: str = "") -> Answer:
+    def call(self, name: str, incoming: dict[str, Any], function: str = "") -> Response:
         """An HTTP function's answer, counted under its name or another."""
         with self.meter.of(function or name):
             self.meter.add(INVOCATIONS)
@@ -69,7 +69,7 @@ class Whole:
             self.meter.add(INVOCATIONS)
             return module.handler(incoming, Context())
 
-    def ask(self, path: str, function: str = "", tag: str = "", **query: str) -> Answer:
+    def ask(self, path: str, function: str = "", tag: str = "", **query: str) -> Response:
         """A question to the reader."""
         incoming = request("GET", path, queryStringParameters=query)
         incoming["headers"] = incoming["headers"] | ({"if-none-match": tag} if tag else {})
@@ -118,7 +118,7 @@ class Whole:
             jitter=jitter,
         )
 
-    def _take(self, body: str, headers: Mapping[str, str]) -> Answer:
+    def _take(self, body: str, headers: Mapping[str, str]) -> Response:
         """A snapshot that has arrived."""
         self.meter.size("snapshot", len(body.encode()))
         return self.call("webhook", event("webhook") | {"body": body, "headers": dict(headers)})

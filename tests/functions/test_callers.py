@@ -9,7 +9,7 @@ import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.signing.share_links import RIGHTS, ShareLinks
 
-from tests.functions.conftest import SECRETS, TOKEN, Functions, event, fail, request
+from testing.functions import SECRETS, TOKEN, Functions, event, fail, request
 
 CASE = "/api/cases/case-42/image-job"
 FORBIDDEN = {"isAuthorized": False}

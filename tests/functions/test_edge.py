@@ -13,11 +13,9 @@ from darkroom.adapters import aws as clients
 from darkroom.api.app import WEBHOOK_PATH
 
 from local import openapi
+from testing.function_calls import deliver, request_of, snapshot
+from testing.functions import Functions, Response, event, fail, request
 from testing.template import FUNCTIONS
-from tests.functions.conftest import Answer, Functions, event, fail, request
-from tests.functions.test_reader import follow
-from tests.functions.test_reader import job as job  # noqa: PLC0414 - a fixture
-from tests.functions.test_webhook import deliver, snapshot
 
 PATH = "/api/cases/case-42/image-job"
 PARAMETERS = {"caseId": "case-42", "shotId": "evidence-1", "version": "1", "name": "viewer.js"}
@@ -47,7 +45,7 @@ def test_head_is_answered_as_get_without_the_body(functions: Functions, job: dic
 def test_head_of_a_picture_leads_where_get_does_and_a_known_job_is_a_304(
     functions: Functions, job: dict[str, Any]
 ) -> None:
-    head = follow(job["evidenceImages"]["evidence-1"])
+    head = request_of(job["evidenceImages"]["evidence-1"])
     head["requestContext"]["http"]["method"] = "HEAD"
     answer = functions.call("reader", head)
     assert (answer.status, answer.text) == (302, "")
@@ -150,7 +148,7 @@ def test_a_method_without_a_route_is_told_below_a_path_too(functions: Functions)
     assert functions.call("reader", request("GET", f"/darkroomer{PATH}")).json["code"] == "route_not_found"
 
 
-def submitted(functions: Functions, **query: str) -> Answer:
+def submitted(functions: Functions, **query: str) -> Response:
     return functions.call("initiator", event("initiator") | {"queryStringParameters": query})
 
 
@@ -183,7 +181,7 @@ def test_nothing_is_read_after_a_job_was_stored_so_a_busy_table_keeps_no_worker_
     assert asked[-1] == "PutItem"
 
 
-def retried(functions: Functions, if_match: str | None = None, case_id: str = "") -> Answer:
+def retried(functions: Functions, if_match: str | None = None, case_id: str = "") -> Response:
     incoming = request("POST", f"{PATH}/retry")
     if if_match is not None:
         incoming["headers"]["if-match"] = if_match

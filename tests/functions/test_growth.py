@@ -14,7 +14,7 @@ from bench.usage import bill, cost, growth, million_jobs, price_list
 from bench.usage.growth import BOUNDS, Counted
 from bench.usage.request_meter import ENTRIES, INDEX, INVOCATIONS, READ, REQUESTS, WRITE, Meter
 from testing.builders import a_case, a_job
-from tests.functions.conftest import deployment
+from testing.functions import deployment
 
 PAGE = cost.FILE.read_text()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from darkroom.adapters import aws as clients
 
-from tests.functions.conftest import Answer, Functions, event, request
+from testing.functions import Functions, Response, event, request
 
 BODY = json.loads(event("initiator")["body"])
 
@@ -121,7 +121,7 @@ def test_nothing_a_player_wrote_is_logged(functions: Functions, capsys: pytest.C
 PATH = "/api/cases/case-42/image-job"
 
 
-def ask(functions: Functions, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+def ask(functions: Functions, method: str, path: str, body: Any = None, **headers: str) -> Response:
     made = request(method, path, body=None if body is None else json.dumps(body))
     made["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
     return functions.call("initiator", made)

@@ -23,11 +23,9 @@ from darkroom.domain.receivers import CallbackEvent
 
 from local import fake_gemini
 from testing.builders import a_case, a_job
+from testing.function_calls import a_submission, an_event, deliver, run_worker, serving, snapshot
+from testing.functions import TOKEN, Context, Functions, event, request
 from testing.template import FUNCTIONS, as_list, name_of, statements_of
-from tests.functions.conftest import TOKEN, Context, Functions, event, request
-from tests.functions.test_observer import a_submission, an_event
-from tests.functions.test_webhook import deliver, snapshot
-from tests.functions.test_worker import develop, serving
 
 JOB = "/api/cases/case-42/image-job"
 CALLER: ContextVar[str | None] = ContextVar("CALLER", default=None)
@@ -199,7 +197,7 @@ def recorder(functions: Functions) -> Iterator[Recorder]:
 def go_through_everything(functions: Functions) -> None:
     """All that functions do, told by what their callers can make them do."""
     link = submit_and_authorize(functions)
-    develop(functions, fake_gemini.Config(latency_median=0), maxCostUsd=5)
+    run_worker(functions, fake_gemini.Config(latency_median=0), maxCostUsd=5)
     ask(functions, "GET", JOB, images="inline")
     found = ask(functions, "GET", JOB)
     ask(functions, "GET", JOB + "/timeline")
@@ -212,7 +210,7 @@ def go_through_everything(functions: Functions) -> None:
     again = submit(functions, "again")
     ask(functions, "DELETE", "/api/cases/again/image-job")
     ask(functions, "POST", "/api/cases/again/image-job/retry")
-    develop(functions, fake_gemini.Config(latency_median=0), caseId="again", jobId=again["jobId"], run=2)
+    run_worker(functions, fake_gemini.Config(latency_median=0), caseId="again", jobId=again["jobId"], run=2)
     for other in ("openai", "bedrock"):
         develop_elsewhere(functions, other)
     job = submit(functions, "continued")
@@ -285,7 +283,7 @@ def develop_elsewhere(functions: Functions, provider: str) -> None:
         functions.load("worker", IMAGE_PROVIDER=provider)
         for _ in range(3):
             stubber.add_client_error("invoke_model", "AccessDeniedException", http_status_code=403)
-        develop(functions, fake_gemini.Config(latency_median=0), caseId=job["caseId"], jobId=job["jobId"])
+        run_worker(functions, fake_gemini.Config(latency_median=0), caseId=job["caseId"], jobId=job["jobId"])
 
 
 def ask(functions: Functions, method: str, path: str, **query: str) -> Any:

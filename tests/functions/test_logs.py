@@ -8,9 +8,8 @@ import pytest
 from darkroom.adapters import aws as clients
 
 from local import fake_gemini
-from tests.functions.conftest import SECRETS, TOKEN, Functions, event, request
-from tests.functions.test_observer import a_submission, an_event
-from tests.functions.test_worker import develop
+from testing.function_calls import a_submission, an_event, run_worker
+from testing.functions import SECRETS, TOKEN, Functions, event, request
 
 JOB = "/api/cases/case-42/image-job"
 # What each fault of the provider answers with: texts that quote the key and the prompt among them.
@@ -37,7 +36,7 @@ def a_whole_case(functions: Functions, config: fake_gemini.Config) -> list[str]:
         "initiator", event("initiator") | {"body": event("initiator")["body"].replace(":[{", ":[")}
     )
     functions.call("webhook", event("webhook"))
-    develop(functions, config)
+    run_worker(functions, config)
     secret = [shared, TOKEN, *SECRETS.values()]
     for images in ("links", "inline"):
         answer = functions.call("reader", request("GET", JOB, queryStringParameters={"images": images})).json

@@ -1,7 +1,6 @@
 """The observer, whole, and what the reader tells of its counts."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -9,27 +8,14 @@ from darkroom import cloudwatch
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 
-from tests.functions.conftest import Functions, event, request
+from testing.function_calls import a_submission, an_event
+from testing.functions import Functions, event, request
 
 PATH = "/api/metrics/image-generation"
 
 
-def an_event(**changes: Any) -> dict[str, Any]:
-    """The sample, as if it happened now."""
-    made = event("observer")
-    made["Records"][0]["dynamodb"] |= {"ApproximateCreationDateTime": time.time(), **changes}
-    return made
-
-
 def measured(functions: Functions, window: str) -> Any:
     return functions.call("reader", request("GET", PATH, queryStringParameters={"window": window}))
-
-
-def a_submission() -> dict[str, Any]:
-    made = an_event()
-    change = made["Records"][0]["dynamodb"]
-    change["NewImage"] = change.pop("OldImage")
-    return made
 
 
 def test_a_change_is_counted_once_and_told(functions: Functions) -> None:

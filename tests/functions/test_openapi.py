@@ -5,7 +5,7 @@ import re
 
 from local import openapi
 from local.api_docs import reference
-from tests.functions.conftest import Functions
+from testing.functions import Functions
 
 
 def test_the_description_is_up_to_date(functions: Functions) -> None:

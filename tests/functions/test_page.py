@@ -6,17 +6,17 @@ import pytest
 from darkroom.domain import errors
 
 from local import package
-from tests.functions.conftest import Answer, Functions, request
+from testing.functions import Functions, Response, request
 
 FOLDER = package.ROOT / "functions" / "reader" / "page"
 ASSETS = sorted(path.name for path in FOLDER.iterdir() if path.suffix != ".html")
 
 
-def page(functions: Functions, **headers: str) -> Answer:
+def page(functions: Functions, **headers: str) -> Response:
     return functions.call("reader", request("GET", "/cases/case-42", headers=headers))
 
 
-def directives(answer: Answer) -> dict[str, list[str]]:
+def directives(answer: Response) -> dict[str, list[str]]:
     parts = (part.split() for part in answer.headers["content-security-policy"].split(";"))
     return {name: values for name, *values in parts}
 

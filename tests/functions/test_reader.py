@@ -3,35 +3,15 @@
 import base64
 import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 
-from tests.functions.conftest import Functions, event, request
-from tests.functions.test_webhook import deliver, key, snapshot
+from testing.function_calls import deliver, key, request_of, snapshot
+from testing.functions import Functions, event, request
 
 PATH = "/api/cases/case-42/image-job"
-
-
-@pytest.fixture
-def job(functions: Functions) -> dict[str, Any]:
-    """A job with one picture."""
-    job: dict[str, Any] = functions.call("initiator", event("initiator")).json
-    deliver(functions, snapshot(job))
-    picture = key(job, "evidence-1")
-    clients.s3().put_object(Bucket="pictures", Key=picture, Body=b"jpeg")
-    progress = {"kind": "progress", "sequence": 2, "completedImages": 1}
-    deliver(functions, snapshot(job, **progress, evidenceImages={"evidence-1": picture}))
-    found: dict[str, Any] = functions.call("reader", event("reader")).json
-    return found
-
-
-def follow(link: str) -> dict[str, Any]:
-    parts = urlsplit(link)
-    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    return request("GET", parts.path, queryStringParameters=query)
 
 
 def test_a_job_comes_with_what_a_poller_needs(functions: Functions, job: dict[str, Any]) -> None:
@@ -68,7 +48,7 @@ def test_links_are_short_stable_and_lead_to_the_picture(functions: Functions, jo
     assert link.startswith("https://api.example.com/api/cases/case-42/images/evidence-1?s=")
     assert len(link) < 120
     assert functions.call("reader", event("reader")).json["evidenceImages"]["evidence-1"] == link
-    answer = functions.call("reader", follow(link))
+    answer = functions.call("reader", request_of(link))
     assert (answer.status, answer.text) == (302, "")
     assert key(job, "evidence-1") in answer.headers["location"]
     assert "X-Amz-Signature" in answer.headers["location"]
@@ -94,7 +74,7 @@ def test_a_link_that_is_not_ours_leads_nowhere(
 
 def test_the_link_of_one_picture_does_not_open_another(functions: Functions, job: dict[str, Any]) -> None:
     link = job["evidenceImages"]["evidence-1"].replace("evidence-1?", "evidence-2?")
-    assert functions.call("reader", follow(link)).status == 404
+    assert functions.call("reader", request_of(link)).status == 404
 
 
 def test_pictures_can_be_had_inline(functions: Functions, job: dict[str, Any]) -> None:

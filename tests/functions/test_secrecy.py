@@ -10,9 +10,8 @@ from darkroom.adapters import aws as clients
 from darkroom.wire.model import parse
 from darkroom.wire.requests import SubmitRequest
 
-from tests.functions.conftest import Functions, event, request
-from tests.functions.test_reader import follow
-from tests.functions.test_worker import FAST, develop
+from testing.function_calls import FAST, request_of, run_worker
+from testing.functions import Functions, event, request
 
 CASE = "/api/cases/case-42"
 PREFIX = 10
@@ -32,7 +31,7 @@ def seen_by_a_reader(functions: Functions) -> Iterator[str]:
         yield json.dumps(answer.headers) + answer.text
     job: dict[str, Any] = functions.call("reader", request("GET", f"{CASE}/image-job")).json
     for link in {**job["evidenceImages"], **job["locationImages"]}.values():
-        yield link + json.dumps(functions.call("reader", follow(link)).headers)
+        yield link + json.dumps(functions.call("reader", request_of(link)).headers)
     for item in clients.s3().list_objects_v2(Bucket="pictures")["Contents"]:
         found = clients.s3().get_object(Bucket="pictures", Key=item["Key"])
         yield json.dumps(found["ResponseMetadata"]["HTTPHeaders"]) + found["Body"].read().decode("latin-1")
@@ -48,7 +47,7 @@ def guesses_of(secret: bytes) -> Iterator[str]:
 
 
 def test_a_reader_sees_no_prompt_and_nothing_to_test_a_guess_at_one_on(functions: Functions) -> None:
-    assert develop(functions, FAST)["status"] == "completed"
+    assert run_worker(functions, FAST)["status"] == "completed"
     body = event("initiator")["body"]
     case = parse(SubmitRequest, body.encode()).to_case()
     secrets = [text for shot in case.shots for text in (shot.prompt, shot.description)]

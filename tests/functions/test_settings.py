@@ -7,7 +7,7 @@ from darkroom import settings
 from darkroom.settings import Settings
 
 from local import cloudformation, package
-from tests.functions.conftest import VALUES, Functions
+from testing.functions import VALUES, Functions
 
 
 @pytest.mark.parametrize("function", ["initiator", "webhook", "sweeper"])

@@ -10,7 +10,7 @@ from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.job import Status
 
 from testing.builders import a_case, a_job, keys_of
-from tests.functions.conftest import Context, Functions, event
+from testing.functions import Context, Functions, event
 
 REPORT: dict[str, Any] = {
     "rescheduled": [],

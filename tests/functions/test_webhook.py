@@ -1,15 +1,12 @@
 """POST /api/webhook/image-progress, whole."""
 
 import json
-import time
 from typing import Any
 
 import pytest
-from darkroom.adapters import aws
-from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
-from darkroom.adapters.signing import standard_webhooks
 
-from tests.functions.conftest import SECRET, Answer, Functions, event, request
+from testing.function_calls import deliver, key, snapshot
+from testing.functions import Functions, event, request
 
 
 @pytest.fixture
@@ -17,29 +14,6 @@ def job(functions: Functions) -> dict[str, Any]:
     """A job that waits for its worker."""
     submitted: dict[str, Any] = functions.call("initiator", event("initiator")).json
     return submitted
-
-
-def snapshot(job: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    sample: dict[str, Any] = json.loads(event("webhook")["body"])
-    return sample | {"jobId": job["jobId"]} | changes
-
-
-def key(job: dict[str, Any], shot_id: str) -> str:
-    """Where a worker would put the picture: its order says of what."""
-    digest = DynamoDBJobs(aws.dynamodb(), "jobs").get(job["caseId"]).digests[shot_id]
-    return f"cases/{job['caseId']}/{job['jobId']}/{shot_id}/{digest}-1.jpg"
-
-
-def deliver(
-    functions: Functions, body: dict[str, Any] | str, *, secret: str = SECRET, age_s: int = 0
-) -> Answer:
-    text = body if isinstance(body, str) else json.dumps(body)
-    headers = standard_webhooks.sign(
-        secret, message_id="m-1", timestamp_s=int(time.time()) - age_s, body=text.encode()
-    )
-    made = event("webhook") | {"body": text}
-    made["headers"] |= headers
-    return functions.call("webhook", made)
 
 
 def stored(functions: Functions) -> dict[str, Any]:

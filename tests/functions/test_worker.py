@@ -2,83 +2,18 @@
 
 import io
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from PIL import Image
 
 from local import fake_gemini
-from tests.functions.conftest import VALUES, Context, Functions, event
-
-FAST = fake_gemini.Config(latency_median=0)
-
-
-@contextmanager
-def serving(server: HTTPServer) -> Iterator[str]:
-    """`server` in a thread of its own; yields its address."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    with closing(server.socket):
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-
-class Webhook(BaseHTTPRequestHandler):
-    """The webhook function behind HTTP, as the API has it."""
-
-    functions: Functions
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.functions.call("webhook", event("webhook") | {"body": body, "headers": headers})
-        self.send_response(answer.status)
-        self.send_header("content-length", str(len(answer.text)))
-        self.end_headers()
-        self.wfile.write(answer.text.encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-def order_of(**known: Any) -> dict[str, Any]:
-    """The sample, with the digests that the job of the case has."""
-    order = event("worker") | known
-    digests = DynamoDBJobs(clients.dynamodb(), "jobs").get(order["caseId"]).digests
-    for item in (*order["evidence"], *order["locations"]):
-        item["digest"] = digests[item["id"]]
-    return order
-
-
-def develop(functions: Functions, config: fake_gemini.Config, **changes: Any) -> dict[str, Any]:
-    """Submit the sample case and run its worker; the worker's answer."""
-    job = functions.call("initiator", event("initiator")).json
-    functions.load("webhook")
-    handler = type("Bound", (Webhook,), {"functions": functions})
-    with (
-        serving(fake_gemini.Server(config)) as provider,
-        serving(HTTPServer(("127.0.0.1", 0), handler)) as api,
-    ):
-        worker = functions.load("worker", GEMINI_URL=provider)
-        known = {"caseId": job["caseId"], "jobId": job["jobId"]}
-        order = order_of(**(known | {"webhookUrl": f"{api}/api/webhook/image-progress"} | changes))
-        result: dict[str, Any] = worker.handler(order, Context())
-        functions.forget("worker")
-    return result
+from testing.function_calls import FAST, run_worker
+from testing.functions import VALUES, Functions, event
 
 
 def test_a_case_is_developed(functions: Functions) -> None:
-    result = develop(functions, FAST)
+    result = run_worker(functions, FAST)
     assert result.pop("duration") >= 0
     assert result == {
         "success": True,
@@ -102,7 +37,7 @@ def test_a_jobs_budget_is_kept_as_long_as_the_job(
     functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(VALUES, "KEEP_DAYS", "400")
-    develop(functions, FAST, maxCostUsd=1, spentUsd=0.5)
+    run_worker(functions, FAST, maxCostUsd=1, spentUsd=0.5)
     [budget] = [i for i in clients.dynamodb().scan(TableName="jobs")["Items"] if "budget:" in i["pk"]["S"]]
     assert budget["spent"] == {"N": str(500_000 + 3 * 33_600)}
     until = event("worker")["deadlineAt"] // 1000 + 401 * 86_400
@@ -110,37 +45,37 @@ def test_a_jobs_budget_is_kept_as_long_as_the_job(
 
 
 def test_a_refused_picture_makes_the_case_partial(functions: Functions) -> None:
-    result = develop(functions, fake_gemini.Config(latency_median=0, script={"Torn letter": ["safety"]}))
+    result = run_worker(functions, fake_gemini.Config(latency_median=0, script={"Torn letter": ["safety"]}))
     assert (result["success"], result["status"], result["completedImages"]) == (True, "partial", 2)
     job = functions.call("reader", event("reader")).json
     assert job["errors"]["evidence-2"]["code"] == "refused"
 
 
 def test_the_same_event_twice_is_paid_for_once(functions: Functions) -> None:
-    develop(functions, FAST)
+    run_worker(functions, FAST)
     before = functions.call("reader", event("reader")).json
-    result = develop(functions, FAST)
+    result = run_worker(functions, FAST)
     assert (result["success"], result["status"]) == (False, "superseded")
     assert functions.call("reader", event("reader")).json == before
 
 
 def test_without_a_key_every_picture_says_so(functions: Functions) -> None:
     clients.secretsmanager().put_secret_value(SecretId="gemini", SecretString="unset")
-    result = develop(functions, FAST)
+    result = run_worker(functions, FAST)
     assert (result["success"], result["status"]) == (False, "failed")
     job = functions.call("reader", event("reader")).json
     assert {error["code"] for error in job["errors"].values()} == {"unauthorized"}
 
 
 def test_an_event_past_its_time_is_dropped(functions: Functions) -> None:
-    result = develop(functions, FAST, claimBefore=1)
+    result = run_worker(functions, FAST, claimBefore=1)
     assert (result["success"], result["status"]) == (False, "expired")
 
 
 def test_a_run_logs_why_it_failed_and_nothing_secret(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    develop(functions, fake_gemini.Config(latency_median=0, key="another-key"))
+    run_worker(functions, fake_gemini.Config(latency_median=0, key="another-key"))
     logged = capsys.readouterr().out
     lines = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
     [ended] = [line for line in lines if line.get("message") == "run_ended"]

@@ -1,0 +1,133 @@
+"""Calls of the functions that several tests make: those of a whole case, one by one."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from darkroom.adapters import aws as clients
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.signing import standard_webhooks
+
+from local import fake_gemini
+from testing.functions import SECRET, Context, Functions, Response, event, request
+
+FAST = fake_gemini.Config(latency_median=0)
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[str]:
+    """Run `server` in a thread while the block runs; yield its address."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    with closing(server.socket):
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+class Webhook(BaseHTTPRequestHandler):
+    """The webhook function behind HTTP, as in the API."""
+
+    functions: Functions
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        response = self.functions.call("webhook", event("webhook") | {"body": body, "headers": headers})
+        self.send_response(response.status)
+        self.send_header("content-length", str(len(response.text)))
+        self.end_headers()
+        self.wfile.write(response.text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+def order_of(**known: Any) -> dict[str, Any]:
+    """Return the sample order, with the digests of the case's job."""
+    order = event("worker") | known
+    digests = DynamoDBJobs(clients.dynamodb(), "jobs").get(order["caseId"]).digests
+    for item in (*order["evidence"], *order["locations"]):
+        item["digest"] = digests[item["id"]]
+    return order
+
+
+def run_worker(functions: Functions, config: fake_gemini.Config, **changes: Any) -> dict[str, Any]:
+    """Submit the sample case and run its worker; return the worker's result."""
+    job = functions.call("initiator", event("initiator")).json
+    functions.load("webhook")
+    handler = type("Bound", (Webhook,), {"functions": functions})
+    with (
+        serving(fake_gemini.Server(config)) as provider,
+        serving(HTTPServer(("127.0.0.1", 0), handler)) as api,
+    ):
+        worker = functions.load("worker", GEMINI_URL=provider)
+        known = {"caseId": job["caseId"], "jobId": job["jobId"]}
+        order = order_of(**(known | {"webhookUrl": f"{api}/api/webhook/image-progress"} | changes))
+        result: dict[str, Any] = worker.handler(order, Context())
+        functions.forget("worker")
+    return result
+
+
+def snapshot(job: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    sample: dict[str, Any] = json.loads(event("webhook")["body"])
+    return sample | {"jobId": job["jobId"]} | changes
+
+
+def key(job: dict[str, Any], shot_id: str) -> str:
+    """Return the key at which a worker would store the picture."""
+    digest = DynamoDBJobs(clients.dynamodb(), "jobs").get(job["caseId"]).digests[shot_id]
+    return f"cases/{job['caseId']}/{job['jobId']}/{shot_id}/{digest}-1.jpg"
+
+
+def deliver(
+    functions: Functions, body: dict[str, Any] | str, *, secret: str = SECRET, age_s: int = 0
+) -> Response:
+    """Send a signed snapshot to the webhook."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    headers = standard_webhooks.sign(
+        secret, message_id="m-1", timestamp_s=int(time.time()) - age_s, body=text.encode()
+    )
+    made = event("webhook") | {"body": text}
+    made["headers"] |= headers
+    return functions.call("webhook", made)
+
+
+def an_event(**changes: Any) -> dict[str, Any]:
+    """Return the sample event of the observer, with the present time."""
+    made = event("observer")
+    made["Records"][0]["dynamodb"] |= {"ApproximateCreationDateTime": time.time(), **changes}
+    return made
+
+
+def a_submission() -> dict[str, Any]:
+    made = an_event()
+    change = made["Records"][0]["dynamodb"]
+    change["NewImage"] = change.pop("OldImage")
+    return made
+
+
+def request_of(link: str) -> dict[str, Any]:
+    parts = urlsplit(link)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    return request("GET", parts.path, queryStringParameters=query)
+
+
+def a_job_with_a_picture(functions: Functions) -> dict[str, Any]:
+    """Submit the sample case; return its job when one picture is made."""
+    job: dict[str, Any] = functions.call("initiator", event("initiator")).json
+    deliver(functions, snapshot(job))
+    picture = key(job, "evidence-1")
+    clients.s3().put_object(Bucket="pictures", Key=picture, Body=b"jpeg")
+    progress = {"kind": "progress", "sequence": 2, "completedImages": 1}
+    deliver(functions, snapshot(job, **progress, evidenceImages={"evidence-1": picture}))
+    found: dict[str, Any] = functions.call("reader", event("reader")).json
+    return found
