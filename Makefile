@@ -98,16 +98,24 @@ cost: .venv/.ready ## write docs/measurements/cost.md from counted requests and 
 fleet: .venv/.ready ## simulate thousands of cases a minute: throughput, delay, fairness, what breaks; ARGS="--only TEXT"
 	@$(PY) -m bench.fleet $(ARGS)
 
-.PHONY: check
-check: .venv/.ready .tools/sam/.ready .tools/lint/.ready ## format, lint, types, import contracts, template lint, tests
+.PHONY: coverage
+coverage: setup .local/build/template.yaml ## run all tests and show what part of the package and the client they run; pyproject.toml holds the least
+	$(PY) -m pytest $(PARALLEL) --cov $(ARGS)
+
+.PHONY: lint
+lint: .venv/.ready ## check format, lint, types, import contracts and spelling: the quick part of `make check`
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+	.venv/bin/codespell
+
+.PHONY: check
+check: lint .tools/sam/.ready .tools/lint/.ready ## all that CI does: lint, template lint, tests with their coverage
 	$(SAM) validate --lint
 	.tools/lint/bin/cfn-lint template.yaml --append-rules cfn_lint_serverless.rules
 	@.tools/lint/bin/checkov --config-file .checkov.yaml
-	$(MAKE) test
+	$(MAKE) coverage
 
 .PHONY: format
 format: .venv/.ready ## format the code and mend what the linter can
