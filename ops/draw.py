@@ -18,7 +18,7 @@ from darkroom.domain.case import Shot, ShotKind
 from darkroom.domain.errors import ShotError, TimedOut
 from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
-from darkroom.worker.rate_limiter import ImageModel
+from darkroom.worker.image_model import ImageModel
 
 from ops.checks import Finding, Level
 from ops.deployment import Deployment

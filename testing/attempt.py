@@ -2,24 +2,40 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from darkroom.domain.errors import ShotError
-from darkroom.domain.history import Event
-from darkroom.domain.quota import Limits, Turn
+from darkroom.domain.quota import Budget, Limits, Turn
+from darkroom.domain.run import RunEvent, work_order
 from darkroom.ports import RawImage
 from darkroom.settings import WorkerSettings
-from darkroom.worker.attempts import AttemptPolicy
 from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Hedger
-from darkroom.worker.rate_limiter import Admission, Postponed, Requests
+from darkroom.worker.image_model import ImageModel
+from darkroom.worker.quota_client import QuotaClient
+from darkroom.worker.rate_limiter import Postponed, RateLimiter, RunSlots
+from darkroom.worker.run_state import RunState
+from darkroom.worker.run_tools import AttemptPolicy, RunTools
 
-from testing.builders import a_case, an_image_model
+from testing.builders import a_case, a_job, an_image_model
 from testing.fakes import InstantProcessor, LoopClock, MemoryImages, MemoryQuota, Reply, ScriptedProvider
 from testing.virtual_time import run
 
+ORDER = work_order(a_job(), a_case(), webhook_url="")
 SHOT = a_case().shots[0]
 SETTINGS = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s")
 POLICY = AttemptPolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
+
+
+@dataclass(kw_only=True)
+class RecordedCosts(RunState):
+    """A run's state that remembers of each billed request whether it was useful."""
+
+    billed: list[bool] = field(default_factory=list)
+
+    def record_cost(self, micro_usd: int, *, useful: bool) -> None:
+        super().record_cost(micro_usd, useful=useful)
+        self.billed.append(useful)
 
 
 class Attempt:
@@ -44,60 +60,66 @@ class Attempt:
         self.images = MemoryImages(error=unstored)
         self.processor = InstantProcessor(bad)
         self.quota = quota or MemoryQuota()
-        self.billed: list[bool] = []
-        self.events: list[Event] = []
+        self.state = RecordedCosts.of(ORDER, ["fake-model"])
         self.error: ShotError | Postponed | None = None
-        self.model = ""
         image_models = [an_image_model(self.provider, limits=limits)]
         if fallback is not None:
             image_models.append(an_image_model(self.fallback, "other/model"))
-        make = GenerateImage(
-            processor=self.processor,
-            images=self.images,
-            jitter=lambda: 0.5,
-            policy=POLICY,
-            fallback_on=SETTINGS.fallback_codes,
-        )
 
         async def timed() -> float:
             loop = asyncio.get_running_loop()
-            requests = Requests(slots=asyncio.Semaphore(4))
-            admissions = [
-                Admission(
-                    image_model=image_model,
-                    store=self.quota,
-                    clock=LoopClock(),
-                    jitter=lambda: 0.5,
-                    budgets=budgets or {},
-                    requests=requests,
-                    deadline_at=LoopClock().start + 86_400_000,
-                    turn=Turn.NEW,
-                    usable_s=lambda: 225.0,
-                )
-                for image_model in image_models
-            ]
+            slots = RunSlots(free=asyncio.Semaphore(4))
+            limiters = [self._limiter(image_model, slots, budgets or {}) for image_model in image_models]
             hedger = Hedger(1.0, hedges)
             hedger.unfinished = 1 + others
+            tools = RunTools(
+                case_id="case-1",
+                state=self.state,
+                hedger=hedger,
+                processor=self.processor,
+                jitter=lambda: 0.5,
+                attempts=POLICY,
+                remaining_s=lambda: run_s - loop.time(),
+            )
+            generate = GenerateImage(
+                order=ORDER,
+                tools=tools,
+                limiters=limiters,
+                images=self.images,
+                fallback_on=SETTINGS.fallback_codes,
+            )
             try:
-                self.model = await make(
-                    SHOT,
-                    case_id="case-1",
-                    key="the-key",
-                    admissions=admissions,
-                    hedger=hedger,
-                    remaining_s=lambda: run_s - loop.time(),
-                    billed=lambda price, useful: self.billed.append(useful),
-                    note=self.events.append,
-                )
+                await generate.generate(SHOT)
             except (ShotError, Postponed) as error:
                 self.error = error
-            self.in_flight = requests.now
+            self.in_flight = slots.in_flight
             ended = loop.time()
-            for admission in admissions:
-                await admission.close()
+            for limiter in limiters:
+                await limiter.close()
             return ended
 
         self.seconds = run(timed())
+
+    @property
+    def billed(self) -> list[bool]:
+        return self.state.billed
+
+    @property
+    def events(self) -> list[RunEvent]:
+        return self.state.events
+
+    def _limiter(self, image_model: ImageModel, slots: RunSlots, budgets: dict[str, int]) -> RateLimiter:
+        quota = QuotaClient(
+            image_model=image_model,
+            store=self.quota,
+            clock=LoopClock(),
+            jitter=lambda: 0.5,
+            budgets=[Budget(name=name, limit=limit) for name, limit in budgets.items()],
+            deadline_at=LoopClock().start + 86_400_000,
+            turn=Turn.NEW,
+            usable_s=lambda: 225.0,
+        )
+        return RateLimiter(quota=quota, slots=slots)
 
 
 def after(seconds: float, error: ShotError) -> Reply:

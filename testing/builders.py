@@ -7,8 +7,7 @@ from darkroom.domain.quota import Limits
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.domain.timing import Timing
 from darkroom.ports import ImageProvider
-from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import ImageModel
+from darkroom.worker.image_model import ImageModel, Latencies
 
 NOW = 1_800_000_000_000
 TIMING = Timing()

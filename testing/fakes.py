@@ -18,11 +18,10 @@ from darkroom.domain.errors import (
     JobNotFound,
     ShotError,
 )
-from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.metrics import Tally, Totals, Window, bucket
 from darkroom.domain.quota import Budget, Quota, QuotaState
-from darkroom.domain.run import WorkOrder
+from darkroom.domain.run import RunLog, WorkOrder
 from darkroom.domain.snapshot import Snapshot
 from darkroom.ports import RawImage, StoredQuota
 

@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 
-from darkroom.domain.case import Case, ShotKind
+from darkroom.domain.case import Case
 from darkroom.domain.errors import (
     Cancelled,
     Contention,
@@ -23,11 +23,8 @@ from darkroom.usecases.record_progress import RecordProgress
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
-from darkroom.worker.attempts import AttemptPolicy
-from darkroom.worker.generate_image import GenerateImage
-from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import ImageModel
-from darkroom.worker.run_job import RunJob
+from darkroom.worker.image_model import ImageModel, Latencies
+from darkroom.worker.run_job import RunJob, RunPolicy
 
 from bench.fleet.lambda_account import Account, NoPlace
 from bench.fleet.surroundings import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet, FleetImages, FleetProvider
@@ -158,32 +155,25 @@ class World:
             latencies=Latencies(policy=HedgePolicy(prior_median=MEDIAN_S, prior_p95=P95_S)),
             day_until=lambda now: now + 86_400_000,
         )
-        develop = RunJob(
-            generate_image=GenerateImage(
-                processor=InstantProcessor(),
-                images=self.images,
-                jitter=self.dice.random,
-                policy=AttemptPolicy(),
+        run_job = RunJob(
+            policy=RunPolicy(
+                reports=fleet.reports, daily_budget_micro_usd=10**12 if fleet.daily_budget else None
             ),
+            processor=InstantProcessor(),
+            images=self.images,
             image_models=[image_model],
             quota=self.quota,
             channel=self,
             clock=lambda: START + round(loop.time() * 1000),
             new_id=self.new_id,
             jitter=self.dice.random,
-            reports=fleet.reports,
-            batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
-            concurrency=14,
-            reserve_s=15,
-            hedge_share=0.5,
-            daily_budget_micro_usd=10**12 if fleet.daily_budget else None,
         )
         began = loop.time()
         try:
             async with asyncio.timeout(WORKER_TIMEOUT_S):
-                report = await develop(order, lambda: began + WORKER_TIMEOUT_S - loop.time())
+                report = await run_job(order, lambda: began + WORKER_TIMEOUT_S - loop.time())
             self.endings[report.ending] += 1
-            self.defects += report.state.defects
+            self.defects += report.defects
         except TimeoutError:
             self.workers_killed += 1
 

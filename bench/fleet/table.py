@@ -15,10 +15,10 @@ from darkroom.adapters.dynamodb.counters import SHARDS as COUNTER_SHARDS
 from darkroom.adapters.dynamodb.items import SHARDS as DUE_SHARDS
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Contention
-from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.metrics import tally
 from darkroom.domain.quota import Quota, QuotaState
+from darkroom.domain.run import RunLog
 from darkroom.ports import StoredQuota
 
 from testing.fakes import MemoryJobs, MemoryQuota

@@ -16,8 +16,8 @@ from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.case import Case, Shot
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
-from darkroom.worker.attempts import AttemptPolicy
 from darkroom.worker.reporter import ReportPolicy
+from darkroom.worker.run_tools import AttemptPolicy
 
 from bench.speed import baseline
 from bench.speed.figures import Figures
@@ -63,8 +63,9 @@ class Bench:
                 slack=SLACK_MS,
                 tick=round(1_000 * scale),
             ),
-            hedging=HedgePolicy(share=hedge_share, prior_median=MEDIAN_S * scale, prior_p95=P95_S * scale),
-            race=AttemptPolicy(
+            hedging=HedgePolicy(prior_median=MEDIAN_S * scale, prior_p95=P95_S * scale),
+            hedge_share=hedge_share,
+            attempts=AttemptPolicy(
                 request_timeout=60 * scale,
                 shot_timeout=120 * scale,
                 hedge_again=scale,

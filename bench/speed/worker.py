@@ -3,18 +3,16 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from darkroom.domain.case import Case, ShotKind, prompt_digest
+from darkroom.domain.case import Case, prompt_digest
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, ImageProcessor, ImageProvider, Jitter
-from darkroom.worker.attempts import AttemptPolicy
-from darkroom.worker.generate_image import GenerateImage
-from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import ImageModel
+from darkroom.worker.image_model import ImageModel, Latencies
 from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_job import RunJob, RunPolicy
+from darkroom.worker.run_tools import AttemptPolicy
 
 from bench.speed.figures import Figures
 from testing.fakes import Ids, MemoryImages, MemoryQuota, RecordedSnapshots
@@ -49,7 +47,8 @@ class Setup:
     concurrency: int
     limits: Limits
     hedging: HedgePolicy
-    race: AttemptPolicy = field(default_factory=AttemptPolicy)
+    hedge_share: float = 0.5
+    attempts: AttemptPolicy = field(default_factory=AttemptPolicy)
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     webhook_s: float = WEBHOOK_S
 
@@ -74,20 +73,20 @@ async def develop(
         day_until=lambda now: now + 86_400_000,
     )
     run = RunJob(
-        generate_image=GenerateImage(
-            processor=processor, images=MemoryImages(), jitter=jitter, policy=setup.race
+        policy=RunPolicy(
+            concurrency=setup.concurrency,
+            hedge_share=setup.hedge_share,
+            attempts=setup.attempts,
+            reports=setup.reports,
         ),
+        processor=processor,
+        images=MemoryImages(),
         image_models=[image_model],
         quota=MemoryQuota(),
         channel=channel,
         clock=clock,
         new_id=Ids(),
         jitter=jitter,
-        reports=setup.reports,
-        batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
-        concurrency=setup.concurrency,
-        reserve_s=15,
-        hedge_share=setup.hedging.share,
     )
     order = WorkOrder(
         case=case,
@@ -105,11 +104,11 @@ async def develop(
     )
     began = loop.time()
     report = await run(order, lambda: began + 300 - loop.time())
-    for defect in report.state.defects:
+    for defect in report.defects:
         raise defect
     return Figures(
         seen=[at - channel.claimed for at in channel.seen.values()],
         ended=loop.time() - channel.claimed,
-        cost=report.state.cost_micro_usd,
-        wasted=report.state.wasted_micro_usd,
+        cost=report.cost_micro_usd,
+        wasted=report.wasted_micro_usd,
     )

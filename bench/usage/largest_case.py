@@ -7,9 +7,10 @@ from darkroom.adapters.dynamodb.items import job_attributes
 from darkroom.adapters.dynamodb.table import to_item
 from darkroom.adapters.signing.image_links import ImageLinks
 from darkroom.domain.case import Case, Shot, ShotKind, image_key
-from darkroom.domain.history import MAX_EVENTS, MAX_HISTORY, Action, Event, EventKind, HistoryEntry
+from darkroom.domain.history import MAX_HISTORY, Action, HistoryEntry
 from darkroom.domain.job import Failure, Job, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver
+from darkroom.domain.run import MAX_EVENTS, EventKind, RunEvent
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.wire.callbacks import CallbackMessage
 from darkroom.wire.job import JobView
@@ -49,10 +50,10 @@ def a_wordy_case(shots: int, *, longest: bool) -> Case:
     )
 
 
-def _events(case: Case) -> tuple[Event, ...]:
+def _events(case: Case) -> tuple[RunEvent, ...]:
     """As many as are told, each with all that an event can have; no shot is left out."""
     return tuple(
-        Event(
+        RunEvent(
             kind=EventKind.ATTEMPT,
             at=NOW + n,
             milliseconds=60_000,

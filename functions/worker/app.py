@@ -20,10 +20,9 @@ from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
 from darkroom.wire.model import parse
 from darkroom.wire.order import WorkerEvent, WorkerResult
-from darkroom.worker.attempts import AttemptPolicy
-from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_job import RunJob, RunPolicy
+from darkroom.worker.run_tools import AttemptPolicy
 
 SETTINGS = WorkerSettings.load()
 LOGGER = observability.logger("worker")
@@ -31,29 +30,29 @@ LOGGER = observability.logger("worker")
 RUNNER = asyncio.Runner()
 CLIENT = http_client.client(SETTINGS.concurrency)
 
-DEVELOP = RunJob(
-    generate_image=GenerateImage(
-        processor=PillowProcessor(size=SETTINGS.image_size, quality=SETTINGS.jpeg_quality),
-        images=S3Images(aws.s3(attempts=3), SETTINGS.bucket_name),
-        jitter=random.random,
-        policy=AttemptPolicy(
-            request_timeout=SETTINGS.request_timeout_seconds, shot_timeout=SETTINGS.shot_timeout_seconds
-        ),
-        fallback_on=SETTINGS.fallback_codes,
+POLICY = RunPolicy(
+    concurrency=SETTINGS.concurrency,
+    batch_sizes=SETTINGS.batch_sizes,
+    strict_batches=SETTINGS.strict_batches,
+    reserve_s=SETTINGS.reserve_seconds,
+    hedge_share=SETTINGS.hedge_share,
+    daily_budget_micro_usd=SETTINGS.daily_budget_micro_usd,
+    fallback_on=SETTINGS.fallback_codes,
+    attempts=AttemptPolicy(
+        request_timeout=SETTINGS.request_timeout_seconds, shot_timeout=SETTINGS.shot_timeout_seconds
     ),
+    reports=ReportPolicy(heartbeat_s=Timing().heartbeat / 1000),
+)
+RUN_JOB = RunJob(
+    policy=POLICY,
     image_models=image_models(SETTINGS, CLIENT),
     quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
+    images=S3Images(aws.s3(attempts=3), SETTINGS.bucket_name),
+    processor=PillowProcessor(size=SETTINGS.image_size, quality=SETTINGS.jpeg_quality),
     channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), clock),
     clock=clock,
     new_id=new_id,
     jitter=random.random,
-    reports=ReportPolicy(heartbeat_s=Timing().heartbeat / 1000),
-    batch_sizes=SETTINGS.batch_sizes,
-    concurrency=SETTINGS.concurrency,
-    reserve_s=SETTINGS.reserve_seconds,
-    hedge_share=SETTINGS.hedge_share,
-    strict_batches=SETTINGS.strict_batches,
-    daily_budget_micro_usd=SETTINGS.daily_budget_micro_usd,
 )
 darkroom.startup.done()
 
@@ -66,7 +65,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return context.get_remaining_time_in_millis() / 1000
 
     began = time.process_time()
-    report = RUNNER.run(DEVELOP(order, remaining_s))
+    report = RUNNER.run(RUN_JOB(order, remaining_s))
     observability.log_run(LOGGER, order, report, cpu_seconds=time.process_time() - began)
     cloudwatch.emit("worker", cloudwatch.of_run(report))
     return WorkerResult.of(order, report).model_dump(by_alias=True)

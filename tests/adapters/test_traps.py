@@ -12,14 +12,9 @@ import httpx
 from darkroom.adapters import http_client
 from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.providers.gemini import Gemini
-from darkroom.domain.case import ShotKind
-from darkroom.domain.hedging import HedgePolicy
-from darkroom.domain.run import work_order
-from darkroom.worker.attempts import AttemptPolicy
-from darkroom.worker.generate_image import GenerateImage
-from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_state import RunReport
+from darkroom.domain.run import RunReport, work_order
+from darkroom.worker.run_job import RunJob, RunPolicy
+from darkroom.worker.run_tools import AttemptPolicy
 from PIL import Image
 
 from testing.builders import a_case, a_job, an_image_model
@@ -82,23 +77,15 @@ def test_every_wrong_response_is_an_error_of_its_own_shot_only() -> None:
             gemini = Gemini(client, base_url="https://g.example", model="m", thinking="", key=lambda: "k")
             images = MemoryImages()
             worker = RunJob(
-                generate_image=GenerateImage(
-                    processor=PillowProcessor(size=64, quality=80),
-                    images=images,
-                    jitter=random.Random(1).random,
-                    policy=AttemptPolicy(base=0.01),
-                ),
+                policy=RunPolicy(attempts=AttemptPolicy(base=0.01)),
+                processor=PillowProcessor(size=64, quality=80),
+                images=images,
                 image_models=[an_image_model(gemini)],
                 quota=MemoryQuota(),
                 channel=RecordedSnapshots(),
                 clock=ManualClock(),
                 new_id=Ids(),
                 jitter=random.Random(2).random,
-                reports=ReportPolicy(),
-                batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
-                concurrency=14,
-                reserve_s=15,
-                hedge_share=HedgePolicy().share,
             )
             case = a_case()
             return await worker(work_order(a_job(case), case, webhook_url="u"), lambda: 300.0)
@@ -106,8 +93,8 @@ def test_every_wrong_response_is_an_error_of_its_own_shot_only() -> None:
     report = asyncio.run(process())
     names = {shot.id: f"{shot.name}." for shot in a_case().shots}
     codes: dict[str, str | None] = {
-        names[shot_id]: failure.code for shot_id, failure in report.state.failures.items()
+        names[shot_id]: failure.code for shot_id, failure in report.failures.items()
     }
-    codes |= {names[shot_id]: None for shot_id in report.state.images}
+    codes |= {names[shot_id]: None for shot_id in report.images}
     assert codes == {part: code for part, (_, code) in TRAPS.items()}
-    assert report.state.defects == []
+    assert report.defects == ()

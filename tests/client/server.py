@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import httpx
-from darkroom.domain.history import Event, EventKind, RunLog
 from darkroom.domain.job import Failure, Job, Status
 from darkroom.domain.job_history import with_history
+from darkroom.domain.run import EventKind, RunEvent, RunLog
 from darkroom.wire.job import AcceptedView, JobView
 from darkroom.wire.model import dump
 from darkroom.wire.requests import RequestView
@@ -45,7 +45,7 @@ def accepted(job: Job) -> httpx.Response:
 def a_timeline() -> httpx.Response:
     """Return the service's response with a timeline."""
     job = with_history(None, a_job(CASE), at=NOW, by="game")
-    made = Event(
+    made = RunEvent(
         kind=EventKind.ATTEMPT,
         at=NOW + 500,
         milliseconds=4000,

@@ -11,8 +11,9 @@ from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound, RetriesExhausted
-from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
+from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Failure, Job, Status, end
+from darkroom.domain.run import EventKind, RunEvent, RunLog
 from darkroom.ports import JobStore
 from moto import mock_aws
 
@@ -214,7 +215,7 @@ def test_a_lost_write_stores_no_case_either(store: JobStore) -> None:
 
 
 def a_log(run: int = 1, sequence: int = 2, count: int = 1) -> RunLog:
-    tried = Event(
+    tried = RunEvent(
         kind=EventKind.ATTEMPT,
         at=NOW,
         milliseconds=8_000,
@@ -224,7 +225,7 @@ def a_log(run: int = 1, sequence: int = 2, count: int = 1) -> RunLog:
         hedge=True,
         cost_micro_usd=33_600,
     )
-    sent = Event(kind=EventKind.SNAPSHOT, at=NOW, milliseconds=80, outcome="delivered", number=1)
+    sent = RunEvent(kind=EventKind.SNAPSHOT, at=NOW, milliseconds=80, outcome="delivered", number=1)
     return RunLog(
         case_id="case-1",
         job_id="job-1",

@@ -8,7 +8,7 @@ from darkroom.domain.errors import ShotError
 from darkroom.domain.quota import Limits
 from darkroom.image_models import image_models
 from darkroom.settings import MissingSetting, WorkerSettings
-from darkroom.worker.rate_limiter import ImageModel
+from darkroom.worker.image_model import ImageModel
 from moto import mock_aws
 
 SETTINGS = WorkerSettings(table_name="t", bucket_name="b", webhook_secret="s")

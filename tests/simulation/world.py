@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from darkroom.domain.access import Access, Scope
-from darkroom.domain.case import Case, ShotKind, image_key
+from darkroom.domain.case import Case, image_key
 from darkroom.domain.errors import (
     Cancelled,
     Contention,
@@ -28,10 +28,9 @@ from darkroom.domain.errors import (
     Throttled,
     Undeliverable,
 )
-from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.quota import Limits, Quota, QuotaState
-from darkroom.domain.run import WorkOrder
+from darkroom.domain.run import RunLog, WorkOrder
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
 from darkroom.ports import RawImage, StoredQuota
@@ -41,10 +40,7 @@ from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
-from darkroom.worker.attempts import AttemptPolicy
-from darkroom.worker.generate_image import GenerateImage
-from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_job import RunJob, RunPolicy
 
 from testing.builders import PRICE, an_image_model
 from testing.fakes import InstantProcessor, MemoryDailyLimit, MemoryImages, MemoryJobs, MemoryQuota
@@ -211,7 +207,7 @@ class World:
         try:
             report = await self._develop(clock)(process.order, lambda: started + seconds - loop.time())
             self.note(f"ended: {report.ending}")
-            for defect in report.state.defects:
+            for defect in report.defects:
                 raise defect
         except* (Killed, asyncio.CancelledError):
             pass
@@ -228,23 +224,15 @@ class World:
 
     def _develop(self, clock: Callable[[], int]) -> RunJob:
         return RunJob(
-            generate_image=GenerateImage(
-                processor=InstantProcessor(),
-                images=self.images,
-                jitter=self.dice.random,
-                policy=AttemptPolicy(),
-            ),
+            policy=RunPolicy(concurrency=self.concurrency),
+            processor=InstantProcessor(),
+            images=self.images,
             image_models=[an_image_model(SimProvider(self), limits=self.limits)],
             quota=SimQuota(self),
             channel=SimChannel(self),
             clock=clock,
             new_id=self.new_id,
             jitter=self.dice.random,
-            reports=ReportPolicy(),
-            batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
-            concurrency=self.concurrency,
-            reserve_s=15,
-            hedge_share=0.5,
         )
 
     def attempt(self, name: str, action: Callable[[], object]) -> bool:

@@ -9,9 +9,8 @@ from darkroom.adapters.dynamodb.items import case_attributes
 from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain.case import MAX_SHOTS, Case, Shot, ShotKind
 from darkroom.domain.errors import InvalidInput
-from darkroom.domain.history import Event, EventKind
 from darkroom.domain.job import Status
-from darkroom.domain.run import work_order
+from darkroom.domain.run import EventKind, RunEvent, work_order
 from darkroom.domain.snapshot import SnapshotKind
 from darkroom.wire.model import dump, parse
 from darkroom.wire.order import WorkerEvent
@@ -88,7 +87,7 @@ def test_whatever_can_be_stored_of_a_case_can_be_worked_on_and_told(letter: str,
 
 def test_a_log_survives_the_journey_and_names_each_shot_once() -> None:
     case = a_wordy_case(3, longest=True)
-    sent = Event(kind=EventKind.SNAPSHOT, at=NOW, milliseconds=80, outcome="delivered", number=1)
+    sent = RunEvent(kind=EventKind.SNAPSHOT, at=NOW, milliseconds=80, outcome="delivered", number=1)
     worst_one = the_worst_snapshot(case, failed=True)
     snapshot = replace(worst_one, events=(sent, *worst_one.events[1:]))
     text = dump(ImageProgressUpdate.of(snapshot))

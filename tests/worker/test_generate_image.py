@@ -20,7 +20,7 @@ from darkroom.domain.errors import (
     TimedOut,
     Unauthorized,
 )
-from darkroom.domain.history import EventKind
+from darkroom.domain.run import EventKind
 from darkroom.worker.rate_limiter import Postponed
 
 from testing.attempt import SHOT, Attempt, after
@@ -30,13 +30,10 @@ from testing.fakes import LoopClock
 
 def test_a_picture_is_made_developed_and_stored_with_its_facts() -> None:
     attempt = Attempt([2.0])
-    assert attempt.images.stored_pictures == {"the-key": b"jpeg of " + SHOT.prompt.encode()}
-    assert attempt.images.facts["the-key"] == {
-        "shot": "evidence-1",
-        "model": "fake-model",
-    }
+    assert list(attempt.images.stored_pictures.values()) == [b"jpeg of " + SHOT.prompt.encode()]
+    assert list(attempt.images.facts.values()) == [{"shot": "evidence-1", "model": "fake-model"}]
     assert attempt.processor.facts == [{"case": "case-1", "shot": "evidence-1", "model": "fake-model"}]
-    assert (attempt.billed, attempt.seconds, attempt.model) == ([True], 2.0, "fake-model")
+    assert (attempt.billed, attempt.seconds, attempt.state.models) == ([True], 2.0, {"fake-model": 1})
 
 
 def test_a_picture_that_never_comes_ends_at_the_deadline_and_its_requests_are_cancelled() -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, ShotError, StorageFailed
-from darkroom.domain.quota import LONGEST_PAUSE_MS, QUEUE_MS, Limits, Quota, Turn
-from darkroom.worker.rate_limiter import CONTENTION_TRIES, Admission, Postponed, Requests
+from darkroom.domain.quota import LONGEST_PAUSE_MS, QUEUE_MS, Budget, Limits, Quota, Turn
+from darkroom.worker.quota_client import CONTENTION_ATTEMPTS, QuotaClient
+from darkroom.worker.rate_limiter import Postponed, RateLimiter, RunSlots
 
 from testing.builders import PRICE, an_image_model
 from testing.fakes import LoopClock, MemoryQuota, ScriptedProvider
@@ -31,35 +32,37 @@ class Fleet:
         concurrency: int = 14,
         deadline_s: float = 86_400,
         turn: Turn = Turn.NEW,
-    ) -> Admission:
-        return Admission(
-            image_model=an_image_model(ScriptedProvider(), limits=self.limits),
-            store=self.quota,
-            clock=LoopClock(),
-            jitter=lambda: 0.5,
-            budgets=self.budgets,
-            requests=Requests(slots=asyncio.Semaphore(concurrency)),
-            deadline_at=LoopClock().start + round(deadline_s * 1000),
-            turn=turn,
-            usable_s=lambda: 225.0,
+    ) -> RateLimiter:
+        return RateLimiter(
+            quota=QuotaClient(
+                image_model=an_image_model(ScriptedProvider(), limits=self.limits),
+                store=self.quota,
+                clock=LoopClock(),
+                jitter=lambda: 0.5,
+                budgets=[Budget(name=name, limit=limit) for name, limit in self.budgets.items()],
+                deadline_at=LoopClock().start + round(deadline_s * 1000),
+                turn=turn,
+                usable_s=lambda: 225.0,
+            ),
+            slots=RunSlots(free=asyncio.Semaphore(concurrency)),
         )
 
-    async def request(self, admission: Admission, seconds: float = 1.0, billed: bool = True) -> None:
+    async def request(self, limiter: RateLimiter, seconds: float = 1.0, billed: bool = True) -> None:
         try:
-            await admission.enter()
+            await limiter.acquire()
         except (ShotError, Postponed) as error:
             self.errors.append(error)
             return
         self.starts.append(asyncio.get_running_loop().time())
         await asyncio.sleep(seconds)
-        admission.leave(billed=billed)
+        limiter.release(billed=billed)
 
     async def case(self, name: str, shots: int, seconds: float = 1.0) -> None:
         """A case that comes back whenever the quota sends it away."""
         left, turn, loop = shots, Turn.NEW, asyncio.get_running_loop()
         while left:
-            before, admission = len(self.errors), self.worker(turn=turn)
-            await asyncio.gather(*(self.request(admission, seconds) for _ in range(left)))
+            before, limiter = len(self.errors), self.worker(turn=turn)
+            await asyncio.gather(*(self.request(limiter, seconds) for _ in range(left)))
             away = [e for e in self.errors[before:] if isinstance(e, Postponed)]
             left, turn = len(away), Turn.RETURNING
             if away:
@@ -129,7 +132,7 @@ def test_a_throttled_worker_makes_all_others_wait() -> None:
     fleet = Fleet(Limits())
 
     async def throttled() -> None:
-        await fleet.worker().throttled(30)
+        await fleet.worker().pause(30)
         await fleet.case("other", 3)
 
     run(throttled())
@@ -141,7 +144,7 @@ def test_a_delay_of_weeks_makes_the_others_wait_for_minutes(seconds: float) -> N
     fleet = Fleet(Limits())
 
     async def throttled() -> None:
-        await fleet.worker().throttled(seconds)
+        await fleet.worker().pause(seconds)
         await fleet.case("other", 3)
 
     run(throttled())
@@ -153,7 +156,7 @@ def test_a_delay_that_is_none_makes_nobody_wait(seconds: float) -> None:
     fleet = Fleet(Limits())
 
     async def throttled() -> None:
-        await fleet.worker().throttled(seconds)
+        await fleet.worker().pause(seconds)
         await fleet.case("other", 3)
 
     run(throttled())
@@ -174,7 +177,7 @@ def test_one_who_cancels_and_retries_all_the_time_blocks_nobody_afterwards() -> 
     async def attacker() -> None:
         while asyncio.get_running_loop().time() < 300:
             with pytest.raises((TimeoutError, Postponed)):
-                await asyncio.wait_for(asyncio.gather(*(fleet.worker().enter() for _ in range(14))), 2)
+                await asyncio.wait_for(asyncio.gather(*(fleet.worker().acquire() for _ in range(14))), 2)
             await asyncio.sleep(3)
 
     async def both() -> None:
@@ -217,7 +220,7 @@ def test_a_worker_that_waits_for_its_start_hears_of_a_pause_meanwhile() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(fleet.case("waiting", 2, seconds=3.0))
             await asyncio.sleep(30)
-            await fleet.worker().throttled(50)
+            await fleet.worker().pause(50)
 
     run(paused())
     assert fleet.starts[0] == 0
@@ -228,8 +231,8 @@ def test_requests_that_are_throttled_together_write_one_pause() -> None:
     fleet = Fleet(Limits())
 
     async def throttled() -> None:
-        admission = fleet.worker()
-        await asyncio.gather(*(admission.throttled(10 + n / 100) for n in range(14)))
+        limiter = fleet.worker()
+        await asyncio.gather(*(limiter.pause(10 + n / 100) for n in range(14)))
 
     run(throttled())
     assert fleet.quota.saves == 1
@@ -237,27 +240,27 @@ def test_requests_that_are_throttled_together_write_one_pause() -> None:
 
 def test_while_requests_run_the_next_start_is_waited_for_and_then_not() -> None:
     fleet = Fleet(Limits(per_minute=2))
-    admission_errors: list[float] = []
+    limiter_errors: list[float] = []
 
     async def slow_then_wait() -> None:
-        admission = fleet.worker()
+        limiter = fleet.worker()
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
-                group.create_task(fleet.request(admission, seconds=0.5))
-        admission_errors.append(asyncio.get_running_loop().time())
+                group.create_task(fleet.request(limiter, seconds=0.5))
+        limiter_errors.append(asyncio.get_running_loop().time())
 
     run(slow_then_wait())
     assert [type(e) for e in fleet.errors] == [Postponed]
-    assert admission_errors == [0.5], "the run ended when nothing was in flight any more"
+    assert limiter_errors == [0.5], "the run ended when nothing was in flight any more"
 
 
 def test_a_wait_beyond_the_deadline_is_the_end() -> None:
     fleet = Fleet(Limits(per_day=1))
 
     async def two() -> None:
-        admission = fleet.worker(deadline_s=60)
-        await fleet.request(admission)
-        await fleet.request(admission)
+        limiter = fleet.worker(deadline_s=60)
+        await fleet.request(limiter)
+        await fleet.request(limiter)
 
     run(two())
     assert [type(e) for e in fleet.errors] == [QuotaExhausted]
@@ -267,13 +270,13 @@ def test_who_cannot_pay_waits_for_what_may_be_given_back() -> None:
     fleet = Fleet(Limits(), budgets={"job:1": 2 * PRICE})
 
     async def three() -> None:
-        admission = fleet.worker()
+        limiter = fleet.worker()
         await asyncio.gather(
-            fleet.request(admission, seconds=9.0),
-            fleet.request(admission, seconds=5.0, billed=False),
-            fleet.request(admission),
+            fleet.request(limiter, seconds=9.0),
+            fleet.request(limiter, seconds=5.0, billed=False),
+            fleet.request(limiter),
         )
-        await fleet.request(admission)
+        await fleet.request(limiter)
 
     run(three())
     assert fleet.starts == [0.0, 0.0, 5.0]
@@ -299,7 +302,7 @@ def test_a_quota_that_everybody_wants_at_once_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "quota", [MemoryQuota(lost_writes=CONTENTION_TRIES * 20), MemoryQuota(error=StorageFailed("no"))]
+    "quota", [MemoryQuota(lost_writes=CONTENTION_ATTEMPTS * 20), MemoryQuota(error=StorageFailed("no"))]
 )
 def test_without_the_quota_nothing_starts(quota: MemoryQuota) -> None:
     fleet = Fleet(Limits(per_minute=100), quota=quota)
@@ -312,12 +315,12 @@ def test_what_is_given_back_and_could_not_be_stored_counts_as_spent() -> None:
     fleet = Fleet(Limits(), budgets={"job:1": 5 * PRICE})
 
     async def lost() -> None:
-        admission = fleet.worker()
-        await fleet.request(admission, billed=False)
+        limiter = fleet.worker()
+        await fleet.request(limiter, billed=False)
         fleet.quota.error = StorageFailed("no")
-        await admission.close()
+        await limiter.close()
         fleet.quota.error = None
-        await admission.close()
+        await limiter.close()
 
     run(lost())
     assert fleet.quota.budgets["job:1"][1] == PRICE
@@ -327,15 +330,15 @@ def test_cancelled_waits_leave_no_trace() -> None:
     fleet = Fleet(Limits(per_minute=1), budgets={"job:1": 5 * PRICE})
 
     async def cancelled() -> int:
-        admission = fleet.worker()
-        tasks = [asyncio.create_task(fleet.request(admission, seconds=300)) for _ in range(5)]
+        limiter = fleet.worker()
+        tasks = [asyncio.create_task(fleet.request(limiter, seconds=300)) for _ in range(5)]
         await asyncio.sleep(10)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        admission.leave(billed=True)  # of the one that had started
-        await admission.close()
-        return admission.requests.now
+        limiter.release(billed=True)  # of the one that had started
+        await limiter.close()
+        return limiter.slots.in_flight
 
     assert run(cancelled()) == 0
     assert fleet.quota.budgets["job:1"][1] == PRICE
@@ -345,12 +348,12 @@ def test_starts_that_are_held_already_are_not_asked_for_again() -> None:
     fleet = Fleet(Limits(per_minute=3))
 
     async def one_more() -> int:
-        admission = fleet.worker()
+        limiter = fleet.worker()
         async with asyncio.TaskGroup() as group:
             for _ in range(4):
-                group.create_task(fleet.request(admission, seconds=30.0))
+                group.create_task(fleet.request(limiter, seconds=30.0))
             await asyncio.sleep(10)  # one of them holds the start a minute ahead
-            group.create_task(fleet.request(admission, seconds=30.0))
+            group.create_task(fleet.request(limiter, seconds=30.0))
         return sum(count for _, count in fleet.quota.accounts["fake/model"][1].starts)
 
     assert run(one_more()) == 3, "of five starts the last three are remembered"
@@ -359,29 +362,29 @@ def test_starts_that_are_held_already_are_not_asked_for_again() -> None:
 
 def test_an_extra_request_starts_only_when_nobody_else_wants_its_place() -> None:
     async def full() -> bool:
-        admission = Fleet(Limits()).worker(concurrency=1)
-        await admission.enter()
-        return await admission.enter_now()
+        limiter = Fleet(Limits()).worker(concurrency=1)
+        await limiter.acquire()
+        return await limiter.try_acquire()
 
     async def others_wait() -> bool:
-        admission = Fleet(Limits()).worker()
-        await admission.throttled(20)
-        waiting = asyncio.create_task(admission.enter())
+        limiter = Fleet(Limits()).worker()
+        await limiter.pause(20)
+        waiting = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(1)
-        started = await admission.enter_now()
+        started = await limiter.try_acquire()
         waiting.cancel()
         return started
 
     async def had_to_wait() -> bool:
-        admission = Fleet(Limits(per_minute=1)).worker()
-        requests = [asyncio.create_task(admission.enter()) for _ in range(2)]
+        limiter = Fleet(Limits(per_minute=1)).worker()
+        requests = [asyncio.create_task(limiter.acquire()) for _ in range(2)]
         await asyncio.sleep(300)
         for request in requests:
             request.cancel()
-        return await admission.enter_now()
+        return await limiter.try_acquire()
 
     async def free() -> bool:
-        return await Fleet(Limits(per_minute=9)).worker().enter_now()
+        return await Fleet(Limits(per_minute=9)).worker().try_acquire()
 
     assert [run(case()) for case in (full, others_wait, had_to_wait, free)] == [False, False, False, True]
 
@@ -390,15 +393,15 @@ def test_a_start_that_is_thrown_away_costs_nothing() -> None:
     fleet = Fleet(Limits(), budgets={"job:1": 5 * PRICE})
 
     async def paused_again() -> int:
-        admission = fleet.worker()
-        await admission.throttled(20)
-        request = asyncio.create_task(admission.enter())
+        limiter = fleet.worker()
+        await limiter.pause(20)
+        request = asyncio.create_task(limiter.acquire())
         await asyncio.sleep(10)
-        await admission.throttled(30)
+        await limiter.pause(30)
         assert await request == 40_000
-        admission.leave(billed=True)
-        await admission.close()
-        return admission.requests.now
+        limiter.release(billed=True)
+        await limiter.close()
+        return limiter.slots.in_flight
 
     assert run(paused_again()) == 0
     assert fleet.quota.budgets["job:1"][1] == PRICE

@@ -5,10 +5,9 @@ from contextlib import suppress
 
 import pytest
 from darkroom.domain.errors import Undeliverable
-from darkroom.domain.history import Event
+from darkroom.domain.run import Ending, RunEvent
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.worker.reporter import Reporter, ReportPolicy
-from darkroom.worker.run_state import Ending
 
 from testing.builders import a_case, a_snapshot
 from testing.fakes import LoopClock, RecordedSnapshots
@@ -19,7 +18,7 @@ CASE = a_case()
 STRANGE = (ValueError("broken"), RuntimeError("a defect"), ExceptionGroup("several", [OSError("no")]))
 
 
-def a_reporter(channel: RecordedSnapshots, events: list[Event]) -> Reporter:
+def a_reporter(channel: RecordedSnapshots, events: list[RunEvent]) -> Reporter:
     return Reporter(
         channel,
         "https://api.example/hook",
@@ -27,13 +26,13 @@ def a_reporter(channel: RecordedSnapshots, events: list[Event]) -> Reporter:
         jitter=lambda: 0.5,
         policy=ReportPolicy(),
         clock=LoopClock(),
-        note=events.append,
+        record_event=events.append,
     )
 
 
 @pytest.mark.parametrize("error", [Undeliverable("ConnectError", retryable=True), *STRANGE], ids=repr)
 def test_a_snapshot_given_up_is_counted_and_the_next_one_says_it_all(error: Exception) -> None:
-    channel, events = RecordedSnapshots(answer=refusing(error, lambda s: s.sequence <= 2)), list[Event]()
+    channel, events = RecordedSnapshots(answer=refusing(error, lambda s: s.sequence <= 2)), list[RunEvent]()
 
     async def report() -> Reporter:
         reporter = a_reporter(channel, events)
@@ -65,15 +64,15 @@ def test_no_exception_of_the_channel_loses_a_picture(error: Exception, kind: Sna
         return snapshot.kind is kind and bool(first and first.pop())
 
     room.channel.answer = refusing(error, once)
-    report = room.develop(an_order(CASE))
-    assert (report.ending, len(report.state.images), first) == (Ending.ENDED, 14, [])
+    report = room.run_job(an_order(CASE))
+    assert (report.ending, len(report.images), first) == (Ending.ENDED, 14, [])
     assert room.channel.arrived[-1].kind is SnapshotKind.END
 
 
 def test_a_claim_that_always_raises_spends_nothing() -> None:
     room = Darkroom()
     room.channel.answer = refusing(ValueError("broken"), lambda s: True)
-    report = room.develop(an_order(CASE))
+    report = room.run_job(an_order(CASE))
     assert (report.ending, room.provider.asked) == (Ending.UNCLAIMED, [])
 
 

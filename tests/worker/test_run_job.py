@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from darkroom import cloudwatch
-from darkroom.domain.case import Case, ShotKind
+from darkroom.domain.case import Case
 from darkroom.domain.errors import (
     AccountUnusable,
     Cancelled,
@@ -16,17 +16,12 @@ from darkroom.domain.errors import (
     Throttled,
     Undeliverable,
 )
-from darkroom.domain.history import EventKind
 from darkroom.domain.job import Failure
 from darkroom.domain.quota import Limits
-from darkroom.domain.run import WorkOrder, work_order
+from darkroom.domain.run import Ending, EventKind, RunReport, WorkOrder, work_order
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, RawImage
-from darkroom.worker.attempts import AttemptPolicy
-from darkroom.worker.generate_image import GenerateImage
-from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_state import Ending, RunReport
+from darkroom.worker.run_job import RunJob, RunPolicy
 
 from testing.builders import NOW, PRICE, a_case, a_job, an_image_model, keys_of
 from testing.fakes import (
@@ -62,7 +57,7 @@ class Darkroom:
     seconds: float = 0.0
     picture_times: list[float] = field(default_factory=list)
 
-    def develop(self, order: WorkOrder) -> RunReport:
+    def run_job(self, order: WorkOrder) -> RunReport:
         async def timed() -> RunReport:
             loop = asyncio.get_running_loop()
             report = await self._worker()(order, lambda: self.time_s - loop.time())
@@ -73,25 +68,20 @@ class Darkroom:
 
     def _worker(self) -> RunJob:
         return RunJob(
-            generate_image=GenerateImage(
-                processor=InstantProcessor(when=self.picture_times),
-                images=self.images,
-                jitter=lambda: 0.5,
-                policy=AttemptPolicy(),
+            policy=RunPolicy(
+                concurrency=self.concurrency,
+                hedge_share=self.hedge_share,
+                strict_batches=self.strict_batches,
+                daily_budget_micro_usd=self.daily_budget,
             ),
+            processor=InstantProcessor(when=self.picture_times),
+            images=self.images,
             image_models=[an_image_model(self.provider, limits=self.limits)],
             quota=self.quota,
             channel=self.channel,
             clock=self.clock,
             new_id=Ids("claim"),
             jitter=lambda: 0.5,
-            reports=ReportPolicy(),
-            batch_sizes={ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4},
-            concurrency=self.concurrency,
-            reserve_s=15,
-            hedge_share=self.hedge_share,
-            strict_batches=self.strict_batches,
-            daily_budget_micro_usd=self.daily_budget,
         )
 
     @property
@@ -115,8 +105,8 @@ def refusing(error: Exception, when: Callable[[Snapshot], bool]) -> Callable[[Sn
 
 def test_all_pictures_are_made_at_once_stored_and_reported() -> None:
     room = Darkroom()
-    report = room.develop(an_order())
-    assert (report.ending, len(report.state.images)) == (Ending.ENDED, 14)
+    report = room.run_job(an_order())
+    assert (report.ending, len(report.images)) == (Ending.ENDED, 14)
     assert room.images.stored_pictures.keys() == set(room.last.images.values())
     assert (room.last.kind, len(room.last.images), room.last.failures) == (SnapshotKind.END, 14, {})
     assert room.provider.most_in_flight == 14
@@ -132,7 +122,7 @@ def test_nothing_is_asked_of_the_provider_before_the_claim_is_acknowledged() -> 
             asked_before_claim.extend(room.provider.asked)
 
     room.channel.answer, room.channel.seconds = answer, 3.0
-    room.develop(an_order())
+    room.run_job(an_order())
     first = room.channel.tried[0]
     assert (first.kind, first.sequence, first.images) == (SnapshotKind.CLAIM, 1, {})
     assert asked_before_claim == []
@@ -142,7 +132,7 @@ def test_nothing_is_asked_of_the_provider_before_the_claim_is_acknowledged() -> 
 def test_a_claim_that_nobody_acknowledges_is_tried_four_times_and_nothing_is_spent() -> None:
     room = Darkroom()
     room.channel.answer = refusing(UNREACHABLE, lambda s: True)
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert (report.ending, room.provider.asked) == (Ending.UNCLAIMED, [])
     assert len(room.channel.tried) == 4
 
@@ -150,7 +140,7 @@ def test_a_claim_that_nobody_acknowledges_is_tried_four_times_and_nothing_is_spe
 def test_a_run_that_another_worker_has_claimed_is_left_alone() -> None:
     room = Darkroom()
     room.channel.answer = refusing(Superseded("no"), lambda s: True)
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert (report.ending, room.provider.asked, len(room.channel.tried)) == (Ending.SUPERSEDED, [], 1)
 
 
@@ -158,7 +148,7 @@ def test_an_event_that_waited_too_long_is_dropped_unclaimed() -> None:
     room = Darkroom()
     order = an_order()
     room.clock = ManualClock(order.claim_before)
-    report = room.develop(order)
+    report = room.run_job(order)
     assert (report.ending, room.channel.tried, room.provider.asked) == (Ending.EXPIRED, [], [])
 
 
@@ -166,7 +156,7 @@ def test_what_is_done_already_is_not_made_again_but_is_reported() -> None:
     case = a_case()
     done = keys_of(case, "evidence-1", "location-2")
     room = Darkroom()
-    room.develop(an_order(case, done))
+    room.run_job(an_order(case, done))
     assert len(room.provider.asked) == 12
     assert done.items() <= room.last.images.items()
     assert len(room.last.images) == 14
@@ -175,8 +165,8 @@ def test_what_is_done_already_is_not_made_again_but_is_reported() -> None:
 def test_a_case_is_partial_when_some_pictures_fail() -> None:
     room = Darkroom()
     room.provider.replies = {f"Location no {i}": [Refused("IMAGE_SAFETY")] for i in (1, 2, 3, 4)}
-    report = room.develop(an_order())
-    assert (len(report.state.images), len(room.last.failures)) == (10, 4)
+    report = room.run_job(an_order())
+    assert (len(report.images), len(room.last.failures)) == (10, 4)
     assert room.last.status == "partial"
     assert {f.code for f in room.last.failures.values()} == {"refused"}
 
@@ -184,15 +174,15 @@ def test_a_case_is_partial_when_some_pictures_fail() -> None:
 def test_a_case_fails_when_all_pictures_fail() -> None:
     room = Darkroom()
     room.provider.replies = {"": [Refused("IMAGE_SAFETY")]}
-    room.develop(an_order())
+    room.run_job(an_order())
     assert (room.last.status, len(room.last.failures)) == ("failed", 14)
 
 
 def test_two_pictures_that_hang_are_asked_for_again_and_come() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 3": [9e9, 2.0], "Location no 1": [9e9, 2.0]}
-    report = room.develop(an_order())
-    assert (len(report.state.images), room.last.status) == (14, "completed")
+    report = room.run_job(an_order())
+    assert (len(report.images), room.last.status) == (14, "completed")
     assert room.seconds < 22
     assert len(room.provider.cancelled) == 2
     assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (16 * PRICE, 2 * PRICE)
@@ -201,8 +191,8 @@ def test_two_pictures_that_hang_are_asked_for_again_and_come() -> None:
 def test_two_pictures_that_hang_for_ever_cost_their_deadline_and_nothing_else() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 3": [9e9], "Location no 1": [9e9]}
-    report = room.develop(an_order())
-    assert (len(report.state.images), room.last.status) == (12, "partial")
+    report = room.run_job(an_order())
+    assert (len(report.images), room.last.status) == (12, "partial")
     assert {f.code for f in room.last.failures.values()} == {"timed_out"}
     assert 60 < room.seconds <= 121
     assert room.provider.in_flight == 0
@@ -211,7 +201,7 @@ def test_two_pictures_that_hang_for_ever_cost_their_deadline_and_nothing_else() 
 def test_strict_batches_wait_for_one_another() -> None:
     room = Darkroom(strict_batches=True)
     room.provider.replies = {"Evidence no 1.": [5.0], "": [1.0]}
-    room.develop(an_order())
+    room.run_job(an_order())
     assert room.provider.most_in_flight == 5
     assert 7 <= room.seconds < 8
 
@@ -219,13 +209,13 @@ def test_strict_batches_wait_for_one_another() -> None:
 def test_without_hedging_no_request_is_doubled() -> None:
     room = Darkroom(hedge_share=0)
     room.provider.replies = {"Evidence no 1.": [50.0]}
-    room.develop(an_order())
+    room.run_job(an_order())
     assert len(room.provider.asked) == 14
 
 
 def test_a_case_larger_than_the_quota_makes_exactly_its_requests_and_none_too_soon() -> None:
     room = Darkroom(limits=Limits(per_minute=10))
-    room.develop(an_order())
+    room.run_job(an_order())
     assert (len(room.provider.asked), len(room.last.images)) == (14, 14)
     assert 60 < room.seconds < 65
 
@@ -233,7 +223,7 @@ def test_a_case_larger_than_the_quota_makes_exactly_its_requests_and_none_too_so
 def test_a_run_that_the_quota_makes_wait_ends_and_says_until_when() -> None:
     room = Darkroom(limits=Limits(per_minute=4))
     room.provider.seconds = 0.2
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert (report.ending, room.last.kind) == (Ending.WAITING, SnapshotKind.CONTINUE)
     assert len(room.last.images) == 4
     assert room.last.waiting_until is not None
@@ -243,8 +233,8 @@ def test_a_run_that_the_quota_makes_wait_ends_and_says_until_when() -> None:
 
 def test_a_wait_for_the_quota_beyond_the_deadline_ends_the_shots() -> None:
     room = Darkroom(limits=Limits(per_day=4))
-    report = room.develop(replace(an_order(), deadline_at=NOW + 3_600_000))
-    assert (report.ending, len(report.state.images)) == (Ending.ENDED, 4)
+    report = room.run_job(replace(an_order(), deadline_at=NOW + 3_600_000))
+    assert (report.ending, len(report.images)) == (Ending.ENDED, 4)
     assert {f.code for f in room.last.failures.values()} == {"quota_exhausted"}
 
 
@@ -252,7 +242,7 @@ def test_a_job_never_costs_more_than_its_caller_allows() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 1.": [Overloaded("busy"), 1.0]}
     case = replace(a_case(), max_cost_micro_usd=10 * PRICE)
-    room.develop(an_order(case))
+    room.run_job(an_order(case))
     assert (len(room.last.images), room.last.cost_micro_usd) == (10, 10 * PRICE)
     assert {f.code for f in room.last.failures.values()} == {"budget_exhausted"}
     assert room.quota.budgets["job:job-1"][1] == 10 * PRICE
@@ -261,7 +251,7 @@ def test_a_job_never_costs_more_than_its_caller_allows() -> None:
 def test_what_a_lost_run_reserved_counts_as_spent() -> None:
     room = Darkroom()
     room.quota.budgets["job:job-1"] = (1, 8 * PRICE, NOW)
-    room.develop(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)))
+    room.run_job(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)))
     assert len(room.provider.asked) == 2
 
 
@@ -272,16 +262,16 @@ def test_the_run_tells_in_words_why_requests_failed_and_counts_what_an_operator_
         "Evidence no 2.": [AccountUnusable("billing is not active")],
         "Evidence no 3.": [Overloaded("busy"), 1.0],
     }
-    report = room.develop(an_order())
-    assert report.state.reasons == {"fake/model: billing is not active": 2, "fake/model: busy": 1}
-    assert report.state.faults == 2
+    report = room.run_job(an_order())
+    assert report.reasons == {"fake/model: billing is not active": 2, "fake/model: busy": 1}
+    assert report.faults == 2
     assert cloudwatch.of_run(report)[cloudwatch.Metric.PROVIDER_FAULTS] == 2
 
 
 def test_a_job_whose_budget_was_forgotten_spends_no_more_than_is_left_of_it() -> None:
     room = Darkroom()
     order = replace(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)), spent_micro_usd=8 * PRICE)
-    room.develop(order)
+    room.run_job(order)
     assert len(room.provider.asked) == 2
     assert room.quota.budgets["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
 
@@ -290,15 +280,15 @@ def test_a_budget_is_kept_for_as_long_as_the_latest_run_may_take_also_when_nothi
     room = Darkroom()
     room.quota.budgets["job:job-1"] = (1, 10 * PRICE, NOW)
     order = an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE))
-    room.develop(order)
+    room.run_job(order)
     assert room.provider.asked == []
     assert room.quota.budgets["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
 
 
 def test_all_jobs_of_a_day_together_cost_no_more_than_the_deployment_allows() -> None:
     room = Darkroom(daily_budget=20 * PRICE)
-    room.develop(an_order(a_case(case_id="case-1")))
-    room.develop(an_order(a_case(case_id="case-2")))
+    room.run_job(an_order(a_case(case_id="case-1")))
+    room.run_job(an_order(a_case(case_id="case-2")))
     assert len(room.images.stored_pictures) == 20
     assert len(room.last.images) == 6
 
@@ -309,10 +299,10 @@ def test_a_defect_of_ours_in_one_shot_leaves_the_others_unharmed() -> None:
 
     room = Darkroom()
     room.provider.replies = {"Evidence no 1.": [broken]}
-    report = room.develop(an_order())
-    assert len(report.state.images) == 13
+    report = room.run_job(an_order())
+    assert len(report.images) == 13
     assert room.last.failures["evidence-1"].code == "internal"
-    assert [type(d) for d in report.state.defects] == [ZeroDivisionError]
+    assert [type(d) for d in report.defects] == [ZeroDivisionError]
 
 
 def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_end() -> None:
@@ -325,7 +315,7 @@ def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_
         "Location no 1": [26.0],
         "Location": [27.0],
     }
-    room.develop(an_order())
+    room.run_job(an_order())
     told = [(s.kind.value, len(s.images)) for s in room.channel.arrived if s.kind != "heartbeat"]
     assert told == [
         ("claim", 0),
@@ -342,13 +332,13 @@ def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_
 def test_no_batch_waits_for_the_one_before() -> None:
     room = Darkroom(concurrency=5)
     room.provider.replies = {"Evidence no 1.": [30.0]}
-    room.develop(an_order())
+    room.run_job(an_order())
     assert room.seconds < 31
 
 
 def test_never_more_requests_are_in_flight_than_allowed_and_evidence_comes_first() -> None:
     room = Darkroom(concurrency=3)
-    room.develop(an_order())
+    room.run_job(an_order())
     assert room.provider.most_in_flight == 3
     assert [p.startswith("Evidence") for p in room.provider.asked] == [True] * 10 + [False] * 4
 
@@ -357,7 +347,7 @@ def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() 
     room = Darkroom(concurrency=2)
     room.channel.seconds = 4.0
     room.provider.seconds = 1.0
-    room.develop(an_order())
+    room.run_job(an_order())
     assert room.channel.most_in_flight == 1
     claim, work, on_its_way, final = 4.0, 7.0, 4.0, 4.0
     assert room.seconds <= claim + work + on_its_way + final
@@ -370,7 +360,7 @@ def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() 
 def test_a_dead_webhook_after_the_claim_delays_no_picture_and_the_end_is_tried_while_time_is_left() -> None:
     room = Darkroom(time_s=120)
     room.channel.answer = refusing(UNREACHABLE, lambda s: s.kind is not SnapshotKind.CLAIM)
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert (report.ending, len(room.images.stored_pictures)) == (Ending.UNREPORTED, 14)
     assert 100 < room.seconds < 120
 
@@ -384,7 +374,7 @@ def test_the_end_arrives_once_the_webhook_is_back() -> None:
             raise failures.pop()
 
     room.channel.answer = answer
-    assert room.develop(an_order()).ending is Ending.ENDED
+    assert room.run_job(an_order()).ending is Ending.ENDED
     assert len(room.last.images) == 14
 
 
@@ -393,7 +383,7 @@ def test_an_end_that_the_webhook_does_not_accept_is_not_repeated() -> None:
     room.channel.answer = refusing(
         Undeliverable("400", retryable=False), lambda s: s.kind is SnapshotKind.END
     )
-    assert room.develop(an_order()).ending is Ending.UNREPORTED
+    assert room.run_job(an_order()).ending is Ending.UNREPORTED
     assert len([s for s in room.channel.tried if s.kind is SnapshotKind.END]) == 1
 
 
@@ -401,7 +391,7 @@ def test_a_superseded_run_cancels_what_is_in_flight_and_stops() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 1.": [1.0], "": [50.0]}
     room.channel.answer = refusing(Superseded("no"), lambda s: s.kind is SnapshotKind.PROGRESS)
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert report.ending is Ending.SUPERSEDED
     assert len(room.provider.cancelled) == 13
     assert room.seconds < 2
@@ -411,7 +401,7 @@ def test_a_superseded_run_cancels_what_is_in_flight_and_stops() -> None:
 def test_a_shot_that_cannot_finish_in_the_time_left_is_not_started() -> None:
     room = Darkroom(concurrency=5, time_s=100)
     room.provider.seconds = 20.0
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     # 100 s less 15 s in reserve leaves starts up to 25 s: two rounds of five, all of them evidence.
     assert len(room.provider.asked) == 10
     assert (report.ending, room.last.kind) == (Ending.CONTINUED, SnapshotKind.CONTINUE)
@@ -423,14 +413,14 @@ def test_the_price_is_counted_per_picture_on_top_of_what_was_spent_before() -> N
     room = Darkroom()
     room.provider.replies = {"Evidence no 1.": [Overloaded("busy"), 1.0]}
     order = replace(an_order(), spent_micro_usd=100_000)
-    room.develop(order)
+    room.run_job(order)
     assert room.last.cost_micro_usd == 100_000 + 14 * PRICE
 
 
 def test_a_quiet_worker_asks_every_ten_seconds_whether_to_go_on() -> None:
     room = Darkroom()
     room.provider.seconds = 45.0
-    room.develop(an_order())
+    room.run_job(an_order())
     kinds = [s.kind for s in room.channel.arrived]
     assert kinds.count(SnapshotKind.HEARTBEAT) == 4
     assert kinds[0] is SnapshotKind.CLAIM
@@ -443,7 +433,7 @@ def test_a_cancelled_worker_starts_nothing_more_and_waits_for_what_is_paid_and_s
     room.concurrency = 3
     room.provider.replies = {"Evidence no 1.": [1.0], "Evidence no 2.": [25.0], "": [50.0]}
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert report.ending is Ending.CANCELLED
     assert (room.last.kind, set(room.last.images)) == (SnapshotKind.STOPPED, {"evidence-1", "evidence-2"})
     assert len(room.provider.asked) == 4
@@ -456,7 +446,7 @@ def test_a_cancelled_worker_that_is_waiting_between_two_tries_stops_at_once() ->
     room = Darkroom()
     room.provider.replies = {"": [Overloaded("busy", retry_after=45.0)]}
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert (report.ending, room.last.kind) == (Ending.CANCELLED, SnapshotKind.STOPPED)
     assert room.seconds < 12
 
@@ -464,7 +454,7 @@ def test_a_cancelled_worker_that_is_waiting_between_two_tries_stops_at_once() ->
 def test_a_worker_whose_claim_hears_of_the_cancellation_spends_nothing_and_says_so() -> None:
     room = Darkroom()
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.CLAIM)
-    report = room.develop(an_order())
+    report = room.run_job(an_order())
     assert (report.ending, room.provider.asked) == (Ending.CANCELLED, [])
     assert room.last.kind is SnapshotKind.STOPPED
 
@@ -472,7 +462,7 @@ def test_a_worker_whose_claim_hears_of_the_cancellation_spends_nothing_and_says_
 def test_a_cancellation_heard_at_the_very_end_is_answered_too() -> None:
     room = Darkroom()
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.END)
-    assert room.develop(an_order()).ending is Ending.CANCELLED
+    assert room.run_job(an_order()).ending is Ending.CANCELLED
     assert (room.last.kind, len(room.last.images)) == (SnapshotKind.STOPPED, 14)
 
 
@@ -482,7 +472,7 @@ def test_a_later_run_adopts_what_an_earlier_one_stored() -> None:
     stored = keys_of(case, "evidence-1", "evidence-2", run=2) | keys_of(case, "evidence-1", run=1)
     room.images.stored_pictures = dict.fromkeys(stored.values(), b"jpeg")
     room.images.stored_pictures[keys_of(case, "evidence-1", run=2)["evidence-1"]] = b"jpeg"
-    room.develop(replace(an_order(case), run=3))
+    room.run_job(replace(an_order(case), run=3))
     assert len(room.provider.asked) == 12
     assert room.last.images["evidence-1"] == keys_of(case, "evidence-1", run=1)["evidence-1"]
     assert room.last.images["evidence-2"] == keys_of(case, "evidence-2", run=2)["evidence-2"]
@@ -495,14 +485,14 @@ def test_a_picture_of_an_older_description_is_made_again() -> None:
     old = keys_of(case, "evidence-1")
     room.images.stored_pictures = dict.fromkeys(old.values(), b"jpeg")
     shots = tuple(replace(s, description="new") for s in case.shots)
-    room.develop(replace(an_order(replace(case, shots=shots)), run=2))
+    room.run_job(replace(an_order(replace(case, shots=shots)), run=2))
     assert len(room.provider.asked) == 14
 
 
 def test_what_an_earlier_run_failed_at_is_not_tried_again() -> None:
     failed = {"evidence-1": Failure(code="refused", message="no", retryable=False)}
     room = Darkroom()
-    room.develop(replace(an_order(), run=2, failed=failed))
+    room.run_job(replace(an_order(), run=2, failed=failed))
     assert len(room.provider.asked) == 13
     assert room.last.failures == failed
 
@@ -510,7 +500,7 @@ def test_what_an_earlier_run_failed_at_is_not_tried_again() -> None:
 def test_a_run_that_cannot_see_what_is_stored_spends_nothing() -> None:
     room = Darkroom()
     room.images.error = StorageFailed("no")
-    report = room.develop(replace(an_order(), run=2))
+    report = room.run_job(replace(an_order(), run=2))
     assert (report.ending, room.provider.asked) == (Ending.UNREPORTED, [])
 
 
@@ -518,11 +508,11 @@ def test_a_run_reports_its_throttles_and_how_long_batches_and_requests_took() ->
     room = Darkroom(concurrency=2)
     room.provider.replies = {"Evidence no 1.": [Throttled("429", retry_after=2.0), 1.0]}
     room.provider.seconds = 3.0
-    report = room.develop(an_order(a_case(4, 0)))
-    batches = [event for event in report.state.events if event.kind is EventKind.BATCH]
-    assert report.state.throttles == 1
+    report = room.run_job(an_order(a_case(4, 0)))
+    batches = [event for event in room.last.events if event.kind is EventKind.BATCH]
+    assert report.throttles == 1
     assert [5_000 < batch.milliseconds < 20_000 for batch in batches] == [True]
-    tries = [event.milliseconds for event in report.state.events if event.kind is EventKind.ATTEMPT]
+    tries = [event.milliseconds for event in room.last.events if event.kind is EventKind.ATTEMPT]
     assert max(tries) < 4_000
 
 

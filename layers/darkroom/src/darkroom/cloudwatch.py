@@ -10,7 +10,7 @@ from enum import StrEnum
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from darkroom.domain.metrics import Count, Tally
-from darkroom.worker.run_state import RunReport
+from darkroom.domain.run import RunReport
 
 
 class Metric(StrEnum):
@@ -97,7 +97,7 @@ def of_tally(tally: Tally) -> dict[Metric, float]:
 def of_run(report: RunReport) -> dict[Metric, float]:
     """What only the worker knows of its run."""
     return {
-        Metric.THROTTLES: report.state.throttles,
-        Metric.PROVIDER_FAULTS: report.state.faults,
+        Metric.THROTTLES: report.throttles,
+        Metric.PROVIDER_FAULTS: report.faults,
         Metric.WEBHOOK_FAILURES: report.undelivered,
     }

@@ -15,8 +15,7 @@ from darkroom.adapters.secrets import Secret, api_key
 from darkroom.domain.quota import Limits
 from darkroom.ports import ImageProvider
 from darkroom.settings import MissingSetting, WorkerSettings
-from darkroom.worker.hedger import Latencies
-from darkroom.worker.rate_limiter import ImageModel
+from darkroom.worker.image_model import ImageModel, Latencies
 
 type _Made = tuple[str, str, ImageProvider]
 """Model, quality, provider."""

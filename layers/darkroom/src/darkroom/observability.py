@@ -16,8 +16,7 @@ from aws_lambda_powertools import Logger
 
 from darkroom.domain.case import is_id
 from darkroom.domain.job import Job
-from darkroom.domain.run import WorkOrder
-from darkroom.worker.run_state import RunReport
+from darkroom.domain.run import RunReport, WorkOrder
 
 MAX_REASONS = 10
 """Maximum reasons of failed requests in the line of a run: the most frequent ones."""
@@ -53,28 +52,27 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: fl
 
     What of `seconds` is not in `cpu_seconds` was spent waiting.
     """
-    state = report.state
     log.info(
         "run_ended",
         case_id=order.case.case_id,
         run=order.run,
         ending=report.ending,
-        completed=len(state.images),
+        completed=len(report.images),
         total=len(order.case.shots),
-        failures=dict(Counter(failure.code for failure in state.failures.values())),
-        reasons=dict(state.reasons.most_common(MAX_REASONS)),
+        failures=dict(Counter(failure.code for failure in report.failures.values())),
+        reasons=dict(Counter(report.reasons).most_common(MAX_REASONS)),
         undelivered=report.undelivered,
-        requests_billed=state.requests,
-        throttles=state.throttles,
-        cost_micro_usd=state.cost_micro_usd,
-        wasted_micro_usd=state.wasted_micro_usd,
-        models=dict(state.models),
+        requests_billed=report.requests,
+        throttles=report.throttles,
+        cost_micro_usd=report.cost_micro_usd,
+        wasted_micro_usd=report.wasted_micro_usd,
+        models=dict(report.models),
         seconds=round(report.seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
     )
-    if other := [model for model in state.models if not _is_one_of(model, state.asked)]:
-        log.warning("another_model_answered", models=other, asked=list(state.asked))
-    for defect in state.defects:
+    if other := [model for model in report.models if not _is_one_of(model, report.requested_models)]:
+        log.warning("another_model_answered", models=other, asked=list(report.requested_models))
+    for defect in report.defects:
         log.error("shot_defect", run=order.run, exc_info=defect)
 
 

@@ -6,11 +6,10 @@ from typing import Protocol
 
 from darkroom.domain.callbacks import Delivery, ReceiverResponse
 from darkroom.domain.case import Case
-from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
 from darkroom.domain.metrics import Tally, Totals, Window
 from darkroom.domain.quota import QuotaState
-from darkroom.domain.run import WorkOrder
+from darkroom.domain.run import RunLog, WorkOrder
 from darkroom.domain.snapshot import Snapshot
 
 type Clock = Callable[[], int]

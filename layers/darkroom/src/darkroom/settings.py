@@ -278,7 +278,6 @@ class WorkerSettings(_Keeping):
     def hedging(self) -> HedgePolicy:
         """When and how often a late request is sent a second time. Raises ValueError for invalid values."""
         return HedgePolicy(
-            share=self.hedge_share,
             prior_median=self.latency_median_seconds,
             prior_p95=self.latency_p95_seconds,
         )

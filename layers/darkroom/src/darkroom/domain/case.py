@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import batched
@@ -113,7 +113,7 @@ def image_run(key: str, *, case_id: str, job_id: str, shot_id: str, digest: str)
     return int(end["run"]) if end is not None and end["digest"] == digest else None
 
 
-def batches(shots: Sequence[Shot], sizes: dict[ShotKind, int]) -> list[tuple[Shot, ...]]:
+def batches(shots: Sequence[Shot], sizes: Mapping[ShotKind, int]) -> list[tuple[Shot, ...]]:
     """Return the shots in batches of their kind's size: evidence first, then locations."""
     return [
         batch

@@ -1,7 +1,7 @@
-"""When a request is late enough to send a second one for the same shot.
+"""When a request is so late that a second one is sent for the same shot.
 
-Latencies of image models are close to log-normal, so two numbers describe them. What a worker has
-seen is weighed against a configured prior: at first the prior decides, later the worker's own.
+Latencies of image models are close to log-normal, so two numbers describe them. What a worker has seen is
+weighed against a configured prior: at first the prior decides, later the worker's own latencies.
 """
 
 import math
@@ -12,25 +12,24 @@ _Z95 = 1.6449
 """The 95th percentile of a standard normal distribution."""
 
 _Z_BY_UNFINISHED = {1: 0.8, 2: 1.5}
-"""The last two shots of a run, for which everybody waits, are late sooner: after p79 and p93."""
+"""The last two shots of a run count as late sooner, after p79 and p93, because everybody waits for them."""
 
 _Z_FAILED = 0.0
-"""A shot that has failed once is behind all others: it is late after the median."""
+"""A shot that has failed once counts as late after the median, because it is behind all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HedgePolicy:
-    """Seconds, and a share: at most so many extra requests a shot of the run. 0 is off."""
+    """Latency that is expected before any was seen, in seconds. ValueError when it is no distribution."""
 
-    share: float = 0.5
     prior_median: float = 8.0
     prior_p95: float = 20.0
     prior_weight: int = 20
-    """The prior counts as so many latencies."""
+    """Number of seen latencies that the prior weighs as much as."""
 
     def __post_init__(self) -> None:
-        if not (0 <= self.share <= 10 and 0 < self.prior_median < self.prior_p95 and self.prior_weight > 0):
-            raise ValueError("share must be 0 to 10, and 0 < prior_median < prior_p95")
+        if not (0 < self.prior_median < self.prior_p95 and self.prior_weight > 0):
+            raise ValueError("the latencies must be 0 < prior_median < prior_p95")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,22 +41,22 @@ class Latency:
 
     @property
     def median(self) -> float:
-        """Half of all pictures come sooner."""
+        """Latency that half of all requests stay below."""
         return math.exp(self.mu)
 
     def late_after(self, unfinished: int, *, failed: bool) -> float:
-        """When a shot is late, while so many of the run have no picture yet; sooner if it has failed."""
+        """Return when a shot is late while so many of the run have no picture; sooner if it has failed."""
         z = min(_Z_BY_UNFINISHED.get(unfinished, _Z95), _Z_FAILED if failed else _Z95)
         return math.exp(self.mu + z * self.sigma)
 
 
 def learned(seen: Iterable[float], policy: HedgePolicy) -> Latency:
-    """The latency that explains what was seen; without any, the prior."""
+    """Return the distribution that explains the latencies seen; the prior without any."""
     logs = [math.log(max(seconds, 1e-6)) for seconds in seen]
-    mu, weight = math.log(policy.prior_median), policy.prior_weight
+    mu = math.log(policy.prior_median)
     sigma = math.log(policy.prior_p95 / policy.prior_median) / _Z95
-    mean = (weight * mu + sum(logs)) / (weight + len(logs))
-    variance = (weight * (sigma**2 + (mu - mean) ** 2) + sum((x - mean) ** 2 for x in logs)) / (
-        weight + len(logs)
-    )
-    return Latency(mu=mean, sigma=math.sqrt(variance))
+    prior_weight = policy.prior_weight
+    weight = prior_weight + len(logs)
+    mean = (prior_weight * mu + sum(logs)) / weight
+    spread = prior_weight * (sigma**2 + (mu - mean) ** 2) + sum((x - mean) ** 2 for x in logs)
+    return Latency(mu=mean, sigma=math.sqrt(spread / weight))

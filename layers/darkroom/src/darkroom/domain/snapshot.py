@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from darkroom.domain.case import image_run
 from darkroom.domain.errors import Cancelled, FieldError, InvalidInput, RetriesExhausted, Superseded
-from darkroom.domain.history import Event
 from darkroom.domain.job import Failure, Job, Status, end, outcome, reschedule
+from darkroom.domain.run import RunEvent
 from darkroom.domain.timing import Timing
 
 
@@ -53,7 +53,7 @@ class Snapshot:
     """Time of sending by the worker's clock; None from a worker that does not send it."""
     waiting_until: int | None = None
     """Time before which the quota has no start; only in a continuation."""
-    events: tuple[Event, ...] = ()
+    events: tuple[RunEvent, ...] = ()
     events_omitted: int = 0
 
     @property

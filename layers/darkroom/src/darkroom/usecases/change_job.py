@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Busy, Contention
-from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
+from darkroom.domain.run import RunLog
 from darkroom.ports import JobStore
 
 ATTEMPTS = 5

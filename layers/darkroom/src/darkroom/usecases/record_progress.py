@@ -4,9 +4,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from darkroom.domain.errors import InvokeRefused
-from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job, Status
 from darkroom.domain.job_history import WORKER, with_history
+from darkroom.domain.run import RunLog
 from darkroom.domain.snapshot import Snapshot, SnapshotKind, apply
 from darkroom.domain.timing import Timing
 from darkroom.ports import Clock, JobStore

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from darkroom.domain.case import Case, ShotKind
 from darkroom.domain.job import outcome
-from darkroom.domain.run import WorkOrder
+from darkroom.domain.run import Ending, RunReport, WorkOrder
 from darkroom.wire.model import (
     FailureView,
     Id,
@@ -20,7 +20,6 @@ from darkroom.wire.model import (
     usd,
 )
 from darkroom.wire.shots import of_kind, to_shots
-from darkroom.worker.run_state import Ending, RunReport
 
 
 class EventItem(Internal):
@@ -110,7 +109,7 @@ class WorkerResult(Wire):
     def of(cls, order: WorkOrder, report: RunReport) -> Self:
         """Return the result of the run of `order`. `status` is the job's, or why the run broke off."""
         ended = report.ending is Ending.ENDED
-        done, total = len(report.state.images), len(order.case.shots)
+        done, total = len(report.images), len(order.case.shots)
         return cls(
             success=ended and done > 0,
             case_id=order.case.case_id,

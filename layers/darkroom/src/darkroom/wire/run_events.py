@@ -7,7 +7,7 @@ from pydantic import Field
 
 from darkroom.domain.case import MAX_SHOTS
 from darkroom.domain.errors import FieldError, InvalidInput
-from darkroom.domain.history import MAX_EVENTS, Event, EventKind
+from darkroom.domain.run import MAX_EVENTS, EventKind, RunEvent
 from darkroom.wire.model import Internal
 
 MAX_OUTCOME = 200
@@ -39,7 +39,7 @@ class RunEventsView(Internal):
     """Number of further events that are not listed."""
 
     @classmethod
-    def of(cls, events: Sequence[Event], omitted: int) -> Self | None:
+    def of(cls, events: Sequence[RunEvent], omitted: int) -> Self | None:
         """Return `events` in the compact form; None if there are none."""
         if not events:
             return None
@@ -61,14 +61,14 @@ class RunEventsView(Internal):
         ]
         return cls(shots=shots, since=since, events=entries, omitted=omitted)
 
-    def to_events(self) -> tuple[Event, ...]:
+    def to_events(self) -> tuple[RunEvent, ...]:
         """Return the events as domain objects. Raise InvalidInput for an index outside `shots`."""
         indices = [entry[5] for entry in self.events if entry[5] is not None]
         if any(index >= len(self.shots) for index in indices):
             error = FieldError("log.events", "must refer to shots by an index in log.shots")
             raise InvalidInput("an event refers to a shot that log.shots does not have", [error])
         return tuple(
-            Event(
+            RunEvent(
                 kind=kind,
                 at=self.since + after,
                 milliseconds=milliseconds,

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Self
 
-from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
+from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Job, Status
+from darkroom.domain.run import EventKind, RunEvent, RunLog
 from darkroom.wire.model import Wire, usd
 
 _NUMBERS = {EventKind.ATTEMPT: "attempt", EventKind.BATCH: "batch", EventKind.SNAPSHOT: "sequence"}
@@ -25,7 +26,7 @@ class EventView(Wire):
     cost_usd: float | None = None
 
     @classmethod
-    def of(cls, event: Event) -> Self:
+    def of(cls, event: RunEvent) -> Self:
         """Return the view of `event`. Fields that do not apply to its kind are left out."""
         return cls(
             kind=event.kind,

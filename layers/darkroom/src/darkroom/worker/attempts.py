@@ -1,273 +1,303 @@
-"""The requests for one shot: tried again when they fail, doubled when late; the first picture wins."""
+"""The attempts for one shot at one image model: repeated when they fail, doubled when they are late."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from darkroom.domain.case import Shot
 from darkroom.domain.errors import ShotError, Throttled, TimedOut
-from darkroom.domain.history import Event, EventKind
 from darkroom.domain.quota import LONGEST_PAUSE_MS
-from darkroom.ports import ImageProcessor, Jitter, RawImage
-from darkroom.worker.hedger import Hedger
-from darkroom.worker.rate_limiter import Admission, Postponed
-from darkroom.worker.run_state import OPERATORS
-
-type Billed = Callable[[int, bool], None]
-"""Told of every request that costs something: its price in micro-USD, and whether it was of use."""
-
-
-type Note = Callable[[Event], None]
-"""Told of every request and every wait."""
+from darkroom.domain.run import OPERATOR_FAULTS, EventKind, RunEvent
+from darkroom.ports import RawImage
+from darkroom.worker.rate_limiter import Postponed, RateLimiter
+from darkroom.worker.run_tools import RunTools
 
 _LONGEST_WAIT_S = LONGEST_PAUSE_MS / 1000
-"""No server that is only busy means a longer delay: it counts as none."""
+"""A longer delay counts as none: no server that is only busy means it."""
 
-_WORTH_NOTING_MS = 100
-"""A shorter wait for the quota is only the asking."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttemptPolicy:
-    """Seconds. The wait before try n+1 has full jitter: random in [0, base * 2^(n-1)], `cap` at most."""
-
-    request_timeout: float = 60.0
-    shot_timeout: float = 120.0
-    """All requests and waits of a shot together; waiting for the quota does not count."""
-    hedge_again: float = 1.0
-    """The wait before another extra request when one failed or could not start."""
-    last_wait: float = 20.0
-    """When the job is cancelled, a request in flight may take this long to end: it is billed either way."""
-    base: float = 0.5
-    cap: float = 20.0
-
-    def wait(self, tries: int, jitter: float) -> float:
-        """Seconds to wait after `tries` failed ones; `jitter` is in [0, 1)."""
-        return jitter * min(self.cap, self.base * 2.0 ** (tries - 1))
+_WORTH_RECORDING_MS = 100
+"""A shorter wait for the quota is only the time of the call."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What came, and what was made of it."""
+    """What a provider returned, and the JPEG that was made of it."""
 
     raw: RawImage
     jpeg: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What became of one attempt: a picture, an error, or neither when it was cancelled."""
+
+    picture: Picture | None = None
+    error: ShotError | None = None
+
+    @property
+    def name(self) -> str:
+        if self.error is not None:
+            return self.error.code
+        return "cancelled" if self.picture is None else "made"
+
+    @property
+    def billed(self) -> bool:
+        """Whether the provider may charge for it. It may have made the picture of a cancelled request."""
+        return True if self.error is None else self.error.billed
+
+
 @dataclass(kw_only=True)
 class Attempts:
-    """The requests for one shot to one image model."""
+    """The requests for one shot. The first picture wins; the other requests are then cancelled.
+
+    Deadlines hold by cancellation, so a response that trickles in ends at them too.
+    """
 
     shot: Shot
-    admission: Admission
-    hedger: Hedger
-    processor: ImageProcessor
-    policy: AttemptPolicy
-    jitter: Jitter
-    facts: dict[str, str]
-    remaining_s: Callable[[], float]
-    """How long the run can still wait for a picture."""
-    billed: Billed
-    note: Note
-    _running: set[asyncio.Task[Picture]] = field(default_factory=set)
+    limiter: RateLimiter
+    tools: RunTools
+    _running: set[asyncio.Task[_Outcome]] = field(default_factory=set)
     _decided: bool = False
-    """A picture has won, or the race has ended without one: whatever still comes is of no use."""
+    """Whether a picture has won, or all is over without one. Whatever still comes is of no use."""
     _fault: ShotError | None = None
-    """Fault that the operator must mend before another request can be made."""
+    """Fault that an operator must repair before another request can succeed."""
     _late: asyncio.Future[None] | None = None
+    """Done when the shot is late and may get an extra request."""
     _deadline: float = 0.0
     _began: float = 0.0
     _failed: int = 0
     _sent: int = 0
 
     async def run(self) -> Picture:
-        """The first picture; raises ShotError, or Postponed when another run had better make it."""
-        self._deadline = _now() + self.policy.shot_timeout
+        """Return the first picture; raise ShotError, or Postponed when another run should make it."""
+        self._deadline = _now() + self.tools.attempts.shot_timeout
         try:
             while True:
                 if not self._running:
-                    await self._enter()
+                    await self._start()
                 if picture := await self._next():
                     return picture
         except asyncio.CancelledError:
-            picture = await self._last() if self.admission.requests.finishing else None
+            picture = await self._last() if self.limiter.slots.finishing else None
             if picture is None:
                 raise
             return picture
         finally:
             self._decided = True
-            self.hedger.stop_watching(self.shot.id)
+            self.tools.hedger.stop_watching(self.shot.id)
             for loser in self._running:
                 loser.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _enter(self) -> None:
-        """Start the only request, as soon as it may."""
-        began = _now()
-        try:
-            async with asyncio.timeout(max(0.0, self.remaining_s() - self.policy.request_timeout)):
-                waited = await self.admission.enter()
-        except TimeoutError:
-            raise Postponed(self.admission.waits_until) from None
-        if self.remaining_s() < self.policy.request_timeout:
-            self.admission.leave(billed=False)
-            raise Postponed
-        if waited >= _WORTH_NOTING_MS:
-            self._note(EventKind.WAIT, self.admission.clock() - waited, "quota")
-        self._deadline += _now() - began
-        self._began = self._began or _now()
-        self._launch()
+    # ---- start requests ----
 
-    def _launch(self) -> None:
-        # Begun at once: a task that is cancelled before it begins would not give back its place.
+    async def _start(self) -> None:
+        """Send the only request as soon as the limits let it start."""
+        began = _now()
+        request_timeout = self.tools.attempts.request_timeout
+        try:
+            async with asyncio.timeout(max(0.0, self.tools.remaining_s() - request_timeout)):
+                waited = await self.limiter.acquire()
+        except TimeoutError:
+            raise Postponed(self.limiter.waits_until) from None
+        if self.tools.remaining_s() < request_timeout:
+            self.limiter.release(billed=False)
+            raise Postponed
+        if waited >= _WORTH_RECORDING_MS:
+            self._record_wait(self.limiter.clock() - waited, "quota")
+        self._deadline += _now() - began  # waiting for the quota does not count
+        self._began = self._began or _now()
+        self._send()
+
+    async def _hedge(self) -> None:
+        """Send a second request if there is time, hedge allowance, quota and money for it."""
+        hedger = self.tools.hedger
+        if hedger.extra_requests_left > 0 and self._has_time(0) and await self.limiter.try_acquire():
+            hedger.extra_requests_left -= 1
+            self._send()
+        else:
+            self._watch(self.tools.attempts.hedge_again)
+
+    def _send(self) -> None:
+        # Started eagerly: a task that is cancelled before it starts would not release its start.
         loop = asyncio.get_running_loop()
         self._sent += 1
-        request = self._request(self._sent, hedge=bool(self._running))
-        self._running.add(asyncio.Task(request, loop=loop, eager_start=True))
+        attempt = self._attempt(self._sent, hedge=bool(self._running))
+        self._running.add(asyncio.Task(attempt, loop=loop, eager_start=True))
         self._watch()
 
     def _watch(self, grace_s: float | None = None) -> None:
-        latencies = self.admission.image_model.latencies
-        self._late = self.hedger.watch(
+        latencies = self.limiter.image_model.latencies
+        self._late = self.tools.hedger.watch(
             self.shot.id, latencies, began=self._began, failed=self._failed > 0, grace_s=grace_s
         )
 
-    async def _request(self, number: int, *, hedge: bool) -> Picture:
-        """Make one request and settle what it has cost: in the timeline, the budgets and the job alike."""
-        image_model, began, at = self.admission.image_model, _now(), self.admission.clock()
-        outcome, reason, useful = "cancelled", "", False
-        billed = True  # also when it is cancelled: the provider may have made the picture
-        try:
-            picture = await self._picture()
-            outcome, useful, self._decided = "made", not self._decided, True
-        except ShotError as error:
-            outcome, reason, billed = error.code, f"{image_model.name}: {error}", error.billed
-            raise
-        finally:
-            cost = image_model.price_micro_usd if billed else 0
-            self._note(
-                EventKind.ATTEMPT, at, outcome, reason, number=number, hedge=hedge, cost_micro_usd=cost
-            )
-            self.admission.leave(billed=billed)
-            if billed:
-                self.billed(cost, useful)
-        image_model.latencies.seen.append(_now() - began)
-        return picture
+    # ---- one request ----
 
-    async def _picture(self) -> Picture:
-        """Return the picture; raises ShotError, always billed when the provider had sent something."""
+    async def _attempt(self, number: int, *, hedge: bool) -> _Outcome:
+        """Make one request, and settle it however it ends."""
+        began = _now()
+        began_at = self.limiter.clock()
+        outcome = _Outcome()
         try:
-            async with asyncio.timeout(self.policy.request_timeout):
-                provider = self.admission.image_model.provider
-                raw = await provider.generate(self.shot.prompt, timeout_s=self.policy.request_timeout)
-                try:
-                    jpeg = await self.processor.process(raw, {**self.facts, "model": raw.model})
-                except ShotError as error:
-                    error.billed = True
-                    raise
-        except TimeoutError as error:
-            raise TimedOut(f"no picture within {self.policy.request_timeout:.0f} s") from error
-        return Picture(raw=raw, jpeg=jpeg)
+            outcome = await self._request()
+        finally:
+            self._settle(outcome, number=number, hedge=hedge, began_at=began_at)
+        if outcome.picture is not None:
+            self.limiter.image_model.latencies.seen.append(_now() - began)
+        return outcome
+
+    async def _request(self) -> _Outcome:
+        provider = self.limiter.image_model.provider
+        seconds = self.tools.attempts.request_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await provider.generate(self.shot.prompt, timeout_s=seconds)
+                jpeg = await self._process(raw)
+        except TimeoutError:
+            return _Outcome(error=TimedOut(f"no picture within {seconds:.0f} s"))
+        except ShotError as error:
+            return _Outcome(error=error)
+        return _Outcome(picture=Picture(raw=raw, jpeg=jpeg))
+
+    async def _process(self, raw: RawImage) -> bytes:
+        """Return the JPEG; raise ShotError, which is billed because the provider has sent something."""
+        facts = {"case": self.tools.case_id, "shot": self.shot.id, "model": raw.model}
+        try:
+            return await self.tools.processor.process(raw, facts)
+        except ShotError as error:
+            error.billed = True
+            raise
+
+    def _settle(self, outcome: _Outcome, *, number: int, hedge: bool, began_at: int) -> None:
+        """Record what an attempt was and cost: in the run's events, in the budgets and in the job."""
+        image_model = self.limiter.image_model
+        billed = outcome.billed
+        useful = outcome.picture is not None and not self._decided
+        self._decided |= outcome.picture is not None
+        cost = image_model.price_micro_usd if billed else 0
+        self.tools.state.record_event(
+            RunEvent(
+                kind=EventKind.ATTEMPT,
+                at=began_at,
+                milliseconds=self.limiter.clock() - began_at,
+                outcome=outcome.name,
+                reason=f"{image_model.name}: {outcome.error}" if outcome.error else "",
+                number=number,
+                shot_id=self.shot.id,
+                hedge=hedge,
+                cost_micro_usd=cost,
+            )
+        )
+        self.limiter.release(billed=billed)
+        if billed:
+            self.tools.state.record_cost(cost, useful=useful)
+
+    # ---- wait for what happens next ----
 
     async def _next(self) -> Picture | None:
-        """Wait for what happens next, and do what it asks for; the picture, when it is there."""
+        """Wait for the next event and react to it; return the picture when there is one."""
         assert self._late is not None
-        left = min(self._deadline - _now(), self.remaining_s())
+        remaining_s = self.tools.remaining_s()
+        left = min(self._deadline - _now(), remaining_s)
         events: set[asyncio.Future[Any]] = {*self._running, self._late}
         done, _ = await asyncio.wait(events, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
         if not done:
-            if self.remaining_s() <= 0:
+            if self.tools.remaining_s() <= 0:
                 raise Postponed
-            raise TimedOut(f"no picture within {self.policy.shot_timeout:.0f} s")
-        pictures, errors = self._ended()
-        if pictures:
-            return pictures[0]
-        for error in errors:
-            await self._failure(error)
+            raise TimedOut(f"no picture within {self.tools.attempts.shot_timeout:.0f} s")
+        outcomes = self._take_ended()
+        if picture := _picture_of(outcomes):
+            return picture
+        for outcome in outcomes:
+            if outcome.error is not None:
+                await self._after_failure(outcome.error)
         if self._running and self._late.done():
             await self._hedge()
         return None
 
     async def _last(self) -> Picture | None:
-        """Return the picture of a request in flight, if one comes in time; None otherwise."""
-        end = _now() + min(self.policy.last_wait, self.remaining_s())
+        """Return the picture of a request in flight if one comes in time; None otherwise."""
+        end = _now() + min(self.tools.attempts.last_wait, self.tools.remaining_s())
         while self._running and (left := end - _now()) > 0:
             await asyncio.wait(self._running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            pictures, _ = self._ended()
-            if pictures:
-                return pictures[0]
+            if picture := _picture_of(self._take_ended()):
+                return picture
         return None
 
-    def _ended(self) -> tuple[list[Picture], list[ShotError]]:
-        pictures, errors = [], []
-        for task in [task for task in self._running if task.done()]:
-            self._running.discard(task)
-            try:
-                pictures.append(task.result())
-            except ShotError as error:
-                errors.append(error)
-        return pictures, errors
+    def _take_ended(self) -> list[_Outcome]:
+        """Return the outcomes of the attempts that have ended; raise what was not expected of them."""
+        ended = [task for task in self._running if task.done()]
+        self._running.difference_update(ended)
+        return [task.result() for task in ended]
 
-    async def _failure(self, error: ShotError) -> None:
-        """Wait before the next try; raises `error` when there is none.
+    # ---- after a failure ----
 
-        While another request runs, there is nothing to wait for. It ends with an error that it will have
-        too; a fault of the state came after it, and only keeps further requests from being made.
+    async def _after_failure(self, error: ShotError) -> None:
+        """Wait before the next attempt; raise `error` when there is none.
+
+        While another request runs there is nothing to wait for. A fault that an operator must repair
+        only keeps further requests from being sent then: the running one was accepted before it.
         """
         self._failed += 1
         if not self._running:
             error = self._fault or error
         if not error.retryable:
-            if not self._running or error.code not in OPERATORS:
-                raise error
-            self._fault = error
-            self.hedger.stop_watching(self.shot.id)
-            self._late = asyncio.get_running_loop().create_future()  # never done
+            self._give_up(error)
             return
-        wait = self.policy.wait(self._failed, self.jitter())
-        if isinstance(error, Throttled):
-            pause = wait if error.retry_after is None else error.retry_after
-            await self.admission.throttled(pause)
-            wait = 0  # `enter` waits for the end of everybody's pause
-        elif error.retry_after is not None and error.retry_after <= _LONGEST_WAIT_S:
-            wait = max(wait, error.retry_after)
+        wait = await self._wait_after(error)
         if self._running:
             if self._fault is None:
-                self._watch(self.policy.hedge_again)
+                self._watch(self.tools.attempts.hedge_again)
             return
-        if self._failed >= error.max_tries or not self._fits(wait):
+        if self._failed >= error.max_tries or not self._has_time(wait):
             raise error
-        self.hedger.stop_watching(self.shot.id)
-        began = self.admission.clock()
-        await asyncio.sleep(wait)
-        if wait:
-            self._note(EventKind.WAIT, began, "backoff")
+        await self._back_off(wait)
 
-    async def _hedge(self) -> None:
-        """Send a second request if there is time, allowance, quota and money for it."""
-        if self.hedger.extra_requests_left > 0 and self._fits(0) and await self.admission.enter_now():
-            self.hedger.extra_requests_left -= 1
-            self._launch()
-        else:
-            self._watch(self.policy.hedge_again)
+    def _give_up(self, error: ShotError) -> None:
+        """Raise `error`, unless it is an operator's fault and a running request may still succeed."""
+        if not self._running or error.code not in OPERATOR_FAULTS:
+            raise error
+        self._fault = error
+        self.tools.hedger.stop_watching(self.shot.id)
+        self._late = asyncio.get_running_loop().create_future()  # never done
 
-    def _note(self, kind: EventKind, at: int, outcome: str, reason: str = "", **more: Any) -> None:
-        event = Event(
-            kind=kind,
-            at=at,
-            milliseconds=self.admission.clock() - at,
-            outcome=outcome,
-            reason=reason,
-            shot_id=self.shot.id,
-            **more,
+    async def _wait_after(self, error: ShotError) -> float:
+        """Return the seconds to wait before the next attempt; pause everybody after a rate limit."""
+        wait = self.tools.attempts.wait(self._failed, self.tools.jitter())
+        if isinstance(error, Throttled):
+            await self.limiter.pause(wait if error.retry_after is None else error.retry_after)
+            return 0  # `acquire` waits for the end of the pause
+        if error.retry_after is not None and error.retry_after <= _LONGEST_WAIT_S:
+            return max(wait, error.retry_after)
+        return wait
+
+    async def _back_off(self, seconds: float) -> None:
+        self.tools.hedger.stop_watching(self.shot.id)
+        began_at = self.limiter.clock()
+        await asyncio.sleep(seconds)
+        if seconds:
+            self._record_wait(began_at, "backoff")
+
+    def _has_time(self, wait: float) -> bool:
+        """Return whether half of all requests that start after `wait` seconds would end in time."""
+        left = min(self._deadline - _now(), self.tools.remaining_s())
+        return wait + self.limiter.image_model.latencies.learned.median < left
+
+    def _record_wait(self, began_at: int, outcome: str) -> None:
+        self.tools.state.record_event(
+            RunEvent(
+                kind=EventKind.WAIT,
+                at=began_at,
+                milliseconds=self.limiter.clock() - began_at,
+                outcome=outcome,
+                shot_id=self.shot.id,
+            )
         )
-        self.note(event)
 
-    def _fits(self, wait: float) -> bool:
-        """Whether half of all requests that start after `wait` would be done in time."""
-        left = min(self._deadline - _now(), self.remaining_s())
-        return wait + self.admission.image_model.latencies.learned.median < left
+
+def _picture_of(outcomes: list[_Outcome]) -> Picture | None:
+    return next((outcome.picture for outcome in outcomes if outcome.picture is not None), None)
 
 
 def _now() -> float:

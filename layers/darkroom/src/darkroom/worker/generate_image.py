@@ -1,77 +1,78 @@
-"""Make one picture and store it: at the first image_model, or at the next where that can help."""
+"""Generate and store the picture of a shot: by the first image model, or the next if that can help."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from darkroom.domain.case import Shot
+from darkroom.domain.case import Shot, image_key
 from darkroom.domain.errors import ShotError, StorageFailed
-from darkroom.ports import ImageProcessor, ImageStore, Jitter
-from darkroom.worker.attempts import AttemptPolicy, Attempts, Billed, Note, Picture
-from darkroom.worker.hedger import Hedger
-from darkroom.worker.rate_limiter import Admission
+from darkroom.domain.job import Failure
+from darkroom.domain.run import WorkOrder
+from darkroom.ports import ImageStore
+from darkroom.worker.attempts import Attempts, Picture
+from darkroom.worker.rate_limiter import Postponed, RateLimiter
+from darkroom.worker.run_tools import RunTools
 
 PUT_TIMEOUT_S = 13.0
-"""Seconds that storing a picture may take; the storage's own time-outs and retries end before.
+"""Seconds that storing a picture may take. The storage's own time-outs and retries end before.
 
-A run keeps back more than that for its end, so that a picture made last is stored or known not to be.
+A run keeps back more than that for its end, so that the last picture is stored, or known not to be.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateImage:
-    """Raises ShotError, or Postponed when another run had better make the picture."""
+    """Record in the run's state what became of a shot: its picture, its failure, or that it is postponed."""
 
-    processor: ImageProcessor
+    order: WorkOrder
+    tools: RunTools
+    limiters: Sequence[RateLimiter]
+    """Rate limiters of the image models, in the order in which these are tried."""
     images: ImageStore
-    jitter: Jitter
-    policy: AttemptPolicy
-    fallback_on: frozenset[str] = frozenset()
-    """Codes of errors after which the next image_model is asked."""
+    fallback_on: frozenset[str]
+    """Codes of errors after which the next image model is tried."""
 
-    async def __call__(
-        self,
-        shot: Shot,
-        *,
-        case_id: str,
-        key: str,
-        admissions: Sequence[Admission],
-        hedger: Hedger,
-        remaining_s: Callable[[], float],
-        billed: Billed,
-        note: Note,
-    ) -> str:
-        """Store the picture under `key`; the model that made it."""
-        facts = {"case": case_id, "shot": shot.id}
-        errors: list[ShotError] = []
-        for admission in admissions:
-            if errors and errors[-1].code not in self.fallback_on:
+    async def __call__(self, shot: Shot) -> None:
+        """Generate the picture of `shot`; an unexpected error fails this shot only."""
+        state = self.tools.state
+        try:
+            await self.generate(shot)
+        except Postponed as postponed:
+            state.postponed.append(postponed.until)
+        except ShotError as error:
+            state.failures[shot.id] = Failure.of(error)
+        except Exception as defect:  # noqa: BLE001 - one shot's defect must not take the others down
+            state.defects.append(defect)
+            state.failures[shot.id] = Failure(code="internal", message="an unexpected error", retryable=True)
+
+    async def generate(self, shot: Shot) -> None:
+        """Generate and store the picture of `shot`; raise ShotError or Postponed."""
+        picture = await self._picture(shot)
+        key = self._key(shot)
+        await self._store(key, picture.jpeg, {"shot": shot.id, "model": picture.raw.model})
+        self.tools.state.images[shot.id] = key
+        self.tools.state.models[picture.raw.model] += 1
+
+    async def _picture(self, shot: Shot) -> Picture:
+        """Return the picture of the first image model that makes it; raise the last one's error."""
+        error: ShotError | None = None
+        for limiter in self.limiters:
+            if error is not None and error.code not in self.fallback_on:
                 break
-            attempts = Attempts(
-                shot=shot,
-                admission=admission,
-                hedger=hedger,
-                processor=self.processor,
-                policy=self.policy,
-                jitter=self.jitter,
-                facts=facts,
-                remaining_s=remaining_s,
-                billed=billed,
-                note=note,
-            )
             try:
-                picture = await attempts.run()
-            except ShotError as error:
-                errors.append(error)
-                continue
-            await self._store(shot, key, picture)
-            return picture.raw.model
-        raise errors[-1]
+                return await Attempts(shot=shot, limiter=limiter, tools=self.tools).run()
+            except ShotError as failed:
+                error = failed
+        assert error is not None
+        raise error
 
-    async def _store(self, shot: Shot, key: str, picture: Picture) -> None:
-        facts = {"shot": shot.id, "model": picture.raw.model}
+    def _key(self, shot: Shot) -> str:
+        case_id, order = self.order.case.case_id, self.order
+        return image_key(case_id, order.job_id, shot.id, digest=order.digests[shot.id], run=order.run)
+
+    async def _store(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
         try:
             async with asyncio.timeout(PUT_TIMEOUT_S):
-                await self.images.put(key, picture.jpeg, facts)
+                await self.images.put(key, jpeg, facts)
         except TimeoutError as error:
             raise StorageFailed("the picture could not be stored in time") from error

@@ -1,30 +1,13 @@
-"""Watch the requests of a run and say which are late; learn from those that are not."""
+"""Watch the requests of a run, and say which shots are late and may get an extra request."""
 
 import asyncio
 import math
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from darkroom.domain.hedging import HedgePolicy, Latency, learned
-
-MEMORY = 50
-"""So many of the last latencies count: a model that has become slower is soon known to be."""
+from darkroom.worker.image_model import Latencies
 
 _EARLY_S = 0.001
-"""A timer may come so much before its time."""
-
-
-@dataclass(kw_only=True)
-class Latencies:
-    """What one worker has seen of one image_model, over all the runs it has served. Seconds."""
-
-    policy: HedgePolicy
-    seen: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
-
-    @property
-    def learned(self) -> Latency:
-        """How long a request takes."""
-        return learned(self.seen, self.policy)
+"""Seconds by which a timer may fire before its time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +19,20 @@ class _Watch:
     late: asyncio.Future[None]
 
     def late_at(self, unfinished: int) -> float:
-        """When, while so many shots have no picture."""
+        """Return the time at which the shot is late, while so many shots have no picture."""
         after = self.latencies.learned.late_after(unfinished, failed=self.failed)
         return max(self.began + after, self.not_before)
 
 
 class Hedger:
-    """The watch of one run over its shots; on the event loop's own clock."""
+    """The watch over the shots of one run. Times are those of the event loop."""
 
     def __init__(self, share: float, shots: int) -> None:
         self.unfinished = shots
-        """How many shots may still need requests."""
+        """Number of shots that may still need requests."""
+        self.extra_requests_left = math.floor(share * shots)
         self._watches: dict[str, _Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self.extra_requests_left = math.floor(share * shots)
-        """How many extra requests may still be made."""
 
     def watch(
         self,
@@ -61,9 +43,9 @@ class Hedger:
         failed: bool,
         grace_s: float | None = None,
     ) -> asyncio.Future[None]:
-        """The future is done when the shot, whose first request `began` then, is late.
+        """Return a future that is done when the shot, whose first request `began` then, is late.
 
-        Not before a grace: by default the median, which every request is given.
+        It is not done before a grace has passed: by default the median latency.
         """
         loop = asyncio.get_running_loop()
         grace = latencies.learned.median if grace_s is None else grace_s
@@ -79,17 +61,17 @@ class Hedger:
         return watch.late
 
     def stop_watching(self, shot_id: str) -> None:
-        """No request of the shot is running."""
+        """Forget the shot, because no request of it is running."""
         self._watches.pop(shot_id, None)
         self._plan()
 
-    def finished(self, shot_id: str) -> None:
-        """The shot needs no more requests."""
+    def finish(self, shot_id: str) -> None:
+        """Count the shot as finished: it needs no more requests."""
         self.unfinished -= 1
         self.stop_watching(shot_id)
 
     def _plan(self) -> None:
-        """Tell whom it concerns, and come back when the next request will be late."""
+        """Complete the futures of all late shots, and set a timer for the next shot to become late."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,96 +1,105 @@
-"""What a run achieves, and how it ends."""
+"""The state of one run: the only part of it that changes."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Self
 
-from darkroom.domain.errors import AccountUnusable, Misconfigured, ModelRetired, QuotaExhausted, Unauthorized
-from darkroom.domain.history import MAX_EVENTS, Event, EventKind
 from darkroom.domain.job import Failure
-
-OPERATORS = frozenset(
-    {error.code for error in (QuotaExhausted, Unauthorized, AccountUnusable, Misconfigured, ModelRetired)}
+from darkroom.domain.run import (
+    MAX_EVENTS,
+    OPERATOR_FAULTS,
+    Ending,
+    EventKind,
+    RunEvent,
+    RunReport,
+    WorkOrder,
 )
-"""Codes of the faults that an operator must mend."""
-
-
-class Ending(StrEnum):
-    """How a run went. Only `ENDED` means the job has reached its own end."""
-
-    EXPIRED = "expired"
-    """The event came too late to be claimed; nothing was spent."""
-    UNCLAIMED = "unclaimed"
-    """The claim was not acknowledged; nothing was spent."""
-    SUPERSEDED = "superseded"
-    """Another run or worker owns the job."""
-    CANCELLED = "cancelled"
-    """The caller cancelled the job."""
-    CONTINUED = "continued"
-    """The time was over; another run makes what is left."""
-    WAITING = "waiting"
-    """The quota has no start for a while; another run goes on then."""
-    UNREPORTED = "unreported"
-    """The final snapshot did not arrive; the sweeper takes over when the lease ends."""
-    ENDED = "ended"
 
 
 @dataclass(kw_only=True)
 class RunState:
-    """What a run has achieved so far; the only thing of a run that changes."""
+    """What a run has achieved and spent so far. Money is millionths of a US dollar, for the whole job."""
 
     images: dict[str, str]
+    """Shot id → storage key."""
+    failures: dict[str, Failure]
     cost_micro_usd: int
     wasted_micro_usd: int
-    failures: dict[str, Failure] = field(default_factory=dict)
-    defects: list[Exception] = field(default_factory=list)
-    """What no adapter was expected to raise; the shot failed, the rest of the case went on."""
-    asked: frozenset[str] = frozenset()
-    """The models that may be asked."""
+    requested_models: frozenset[str]
+    """Names of the models that pictures are requested from."""
     models: Counter[str] = field(default_factory=Counter)
-    """How many pictures each model made, by its own state."""
+    """Number of pictures by the model that made them, as the provider names it."""
     requests: int = 0
-    """How many of this run's may cost something."""
+    """Number of this run's requests that may cost something."""
     throttles: int = 0
-    """How many were refused for the provider's rate limit."""
-    postponed: list[int | None] = field(default_factory=list)
-    """Of each shot left to another run: when the quota has a start for it, None if it was time that ended."""
-
-    events: list[Event] = field(default_factory=list)
-    """What the run has done, the first `MAX_EVENTS` of it."""
-    events_omitted: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Why requests failed, with the provider's name: how often each."""
+    """Number of this run's requests that the provider refused for its rate limit."""
     faults: int = 0
-    """Number of requests that ended in a fault of `OPERATORS`, whoever then made the picture."""
+    """Number of this run's requests that ended in a fault an operator must repair."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Number of failed requests by their reason, with the provider's name."""
+    defects: list[Exception] = field(default_factory=list)
+    """Unexpected errors. Each failed its shot; the rest of the case went on."""
+    postponed: list[int | None] = field(default_factory=list)
+    """For each shot left to another run: time of the quota's next start, or None if time ran out."""
+    events: list[RunEvent] = field(default_factory=list)
+    """The first `MAX_EVENTS` events of the run."""
+    events_omitted: int = 0
 
-    def note(self, event: Event) -> None:
-        """Remember it, unless that would be too much to tell."""
+    @classmethod
+    def of(cls, order: WorkOrder, requested_models: Iterable[str]) -> Self:
+        """Return the state at the start of a run: what earlier runs have achieved and spent."""
+        return cls(
+            images=dict(order.done),
+            failures=dict(order.failed),
+            cost_micro_usd=order.spent_micro_usd,
+            wasted_micro_usd=order.wasted_micro_usd,
+            requested_models=frozenset(requested_models),
+        )
+
+    @property
+    def waiting_until(self) -> int | None:
+        """Time at which the next run can go on; None when only time was missing."""
+        return min((at for at in self.postponed if at is not None), default=None)
+
+    def adopt(self, images: dict[str, str], price_micro_usd: int) -> None:
+        """Add pictures that earlier runs stored and did not report, with what they have cost."""
+        self.cost_micro_usd += len(images.keys() - self.images.keys()) * price_micro_usd
+        self.images = {**images, **self.images}
+        self.failures = {i: f for i, f in self.failures.items() if i not in self.images}
+
+    def record_event(self, event: RunEvent) -> None:
+        """Count the event, and keep it unless the run has too many."""
         if event.reason:
             self.reasons[event.reason] += 1
-        if event.kind is EventKind.ATTEMPT and event.outcome in OPERATORS:
+        if event.kind is EventKind.ATTEMPT and event.outcome in OPERATOR_FAULTS:
             self.faults += 1
         if len(self.events) < MAX_EVENTS:
             self.events.append(event)
         else:
             self.events_omitted += 1
 
-    @property
-    def waiting_until(self) -> int | None:
-        """When the next run can go on; None when nothing but time was wanting."""
-        return min((at for at in self.postponed if at is not None), default=None)
-
-    def billed(self, micro_usd: int, useful: bool) -> None:
-        """A request may cost so much."""
+    def record_cost(self, micro_usd: int, *, useful: bool) -> None:
+        """Count a request that the provider may charge for; `useful` if its picture is used."""
         self.requests += 1
         self.cost_micro_usd += micro_usd
         self.wasted_micro_usd += 0 if useful else micro_usd
 
-
-@dataclass(frozen=True, kw_only=True)
-class RunReport:
-    """What the worker answers and logs."""
-
-    ending: Ending
-    state: RunState
-    seconds: float
-    undelivered: int = 0
+    def report(self, ending: Ending, *, seconds: float, undelivered: int) -> RunReport:
+        """Return the report of the run, which has ended."""
+        return RunReport(
+            ending=ending,
+            seconds=seconds,
+            undelivered=undelivered,
+            images=self.images,
+            failures=self.failures,
+            cost_micro_usd=self.cost_micro_usd,
+            wasted_micro_usd=self.wasted_micro_usd,
+            requests=self.requests,
+            throttles=self.throttles,
+            faults=self.faults,
+            models=self.models,
+            requested_models=self.requested_models,
+            reasons=self.reasons,
+            defects=tuple(self.defects),
+        )

@@ -7,9 +7,10 @@ from typing import Any
 
 from darkroom.adapters.dynamodb.table import Item, plain
 from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
-from darkroom.domain.history import Action, Event, EventKind, HistoryEntry, RunLog
+from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Failure, Job, JobShot, Status
 from darkroom.domain.receivers import CallbackEvent, Receiver
+from darkroom.domain.run import EventKind, RunEvent, RunLog
 
 SHARDS = 8
 """Shards of jobs in the index of what is due."""
@@ -207,7 +208,7 @@ def to_run_log(item: Mapping[str, Any]) -> RunLog:
         sequence=item["sequence"],
         expires_at=item["endsAt"],
         events=tuple(
-            Event(
+            RunEvent(
                 kind=EventKind(kind),
                 at=at,
                 milliseconds=milliseconds,

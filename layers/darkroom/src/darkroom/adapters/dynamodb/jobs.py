@@ -24,8 +24,8 @@ from darkroom.adapters.dynamodb.items import (
 from darkroom.adapters.dynamodb.table import DAY_S, Item, Table, Write, put, to_item
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Contention, JobNotFound
-from darkroom.domain.history import RunLog
 from darkroom.domain.job import Job
+from darkroom.domain.run import RunLog
 from darkroom.ports import JobStore
 
 if TYPE_CHECKING:
