@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client() -> Iterator["BedrockRuntimeClient"]:
-    """A Bedrock client of its own for each test, since some leave handlers behind."""
+    """Yield a new Bedrock client for each test, because some tests leave handlers behind."""
     aws.bedrock.cache_clear()
     yield aws.bedrock("us-west-2", 2)
     aws.bedrock.cache_clear()

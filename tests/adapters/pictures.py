@@ -54,7 +54,7 @@ def profile(
     kind: bytes = b"mntr",
     tags: Mapping[bytes, bytes] | None = None,
 ) -> bytes:
-    """An ICC profile of version 2."""
+    """Return an ICC profile of version 2."""
     curve = b"curv\0\0\0\0" + struct.pack(">IHH", 1, round(gamma * 256), 0)
     bodies = {b"wtpt": _xyz(D50)}
     if space == b"GRAY":
@@ -76,7 +76,7 @@ def profile(
 
 
 def ink_profile() -> bytes:
-    """A profile of a printer whose cyan is a dull blue: a table of two points for each of four inks."""
+    """Return the profile of a printer whose cyan is a dull blue, with two points for each of four inks."""
     identity = bytes(range(256))
     lab = bytearray()
     for corner in range(16):

@@ -1,4 +1,4 @@
-"""The Bedrock adapter around a real client without a network: stubbed, or answered before it sends."""
+"""The Bedrock adapter with a real client and no network: the client is stubbed, or never sends."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""What being cancelled does to the Bedrock adapter, whose requests run in threads."""
+"""Cancelled calls of the Bedrock adapter, whose requests run in threads."""
 
 import asyncio
 import io
@@ -16,7 +16,7 @@ from testing.recorded import PROMPT, body_of
 
 
 class Hanging:
-    """Requests that hang in their threads until `release` is set, the first `hanging` ones."""
+    """Requests of which the first `hanging` ones hang in their threads until `release` is set."""
 
     def __init__(self, client: Any, hanging: int) -> None:
         self.release = threading.Event()

@@ -1,4 +1,4 @@
-"""Callbacks over real TLS on loopback: only a trusted certificate of the host's name will do."""
+"""Callbacks over real TLS on loopback: only a trusted certificate of the host's name is accepted."""
 
 import ssl
 import threading
@@ -25,7 +25,7 @@ NAME = "receiver.example"
 
 
 def certificate(folder: Path, name: str, age_days: int = 1) -> Path:
-    """A key and its own certificate of `name`, valid for a month, in one file."""
+    """Return a file with a key and a self-signed certificate of `name`, valid for a month."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     began = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=age_days)
@@ -50,7 +50,7 @@ def certificate(folder: Path, name: str, age_days: int = 1) -> Path:
 
 @contextmanager
 def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
-    """Its port, and the hosts that were asked for."""
+    """Yield its port, and the hosts of the requests that it gets."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -64,7 +64,7 @@ def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
@@ -78,13 +78,13 @@ def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def sent(port: int, trusted: Path | None) -> ReceiverResponse:
-    """To the name, which means loopback; `trusted` is taken for an authority."""
+    """Send a callback to the name, which is resolved to loopback, and trust the certificate `trusted`."""
     [answer] = sent_to(port, trusted, NAME)
     return answer
 
 
 def sent_to(port: int, trusted: Path | None, *names: str) -> list[ReceiverResponse]:
-    """To each of the names, one after the other, by one sender."""
+    """Send a callback to each of the names, one after the other, with one sender."""
     context = ssl.create_default_context(cafile=trusted)
 
     async def resolve(host: str, port: int) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Bearer tokens and share links: what opens, and all that does not."""
+"""Which bearer tokens authenticate a caller, and which share links are valid."""
 
 import json
 from typing import Any

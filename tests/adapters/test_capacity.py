@@ -1,4 +1,4 @@
-"""What AWS has no capacity for now is Busy, whatever was asked for, and reads wait before they ask again."""
+"""A request that AWS has no capacity for raises Busy, and batch reads are repeated after a wait."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -162,7 +162,7 @@ def test_a_batch_read_names_at_most_a_hundred_items(stubber: Stubber) -> None:
 
 
 class BusyJobs(MemoryJobs):
-    """A table that takes no write."""
+    """A store that is busy for every write."""
 
     tried = 0
 

@@ -1,4 +1,4 @@
-"""When a provider's day ends."""
+"""The end of a provider's day."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError

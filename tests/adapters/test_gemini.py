@@ -1,4 +1,4 @@
-"""The Gemini adapter against recorded and quoted answers (tests/bodies), over httpx.MockTransport."""
+"""The Gemini adapter with recorded and documented responses (testing/bodies), over httpx.MockTransport."""
 
 import base64
 import json

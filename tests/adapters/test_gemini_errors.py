@@ -1,4 +1,4 @@
-"""What the Gemini adapter makes of answers other than 200, recorded and quoted (tests/bodies)."""
+"""Errors of the Gemini adapter for recorded and documented responses other than 200 (testing/bodies)."""
 
 import json
 from typing import Any

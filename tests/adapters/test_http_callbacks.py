@@ -1,4 +1,4 @@
-"""Callbacks over HTTP: signed, to checked addresses only, and over in time whatever the receiver does."""
+"""Callbacks over HTTP: signed, to checked addresses only, and in limited time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Names, base64 and JSON from outside: in which forms they are read."""
+"""The forms in which names, base64 and JSON of providers are read."""
 
 import base64
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""The OpenAI adapter against recorded and quoted answers (tests/bodies), over httpx.MockTransport."""
+"""The OpenAI adapter with recorded and documented responses (testing/bodies), over httpx.MockTransport."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Nothing beside its pixels costs a picture, nor do its last bytes."""
+"""Pictures with broken metadata, or without their last bytes, are processed."""
 
 import zlib
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Two pictures as large as are let in, at once, beside all else that a worker holds in memory."""
+"""Two of the largest accepted pictures at once fit into a worker's memory with all else that it holds."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.adapters.pictures import encoded
 
 STATUS = Path("/proc/self/status")
 LARGEST_MB = 800
-"""Of the worker's 1,769 MB; its libraries, and the answers of fourteen requests at once, need the rest."""
+"""Part of the worker's 1,769 MB. Its libraries, and the responses of fourteen requests, need the rest."""
 SIDE = 2800
 MEASURE = """
 import pathlib, sys, threading

@@ -1,4 +1,4 @@
-"""What the image providers share, by itself and, over httpx.MockTransport, in those that use it."""
+"""Requests of the image providers over HTTP: limits, time-outs, encodings, keys and delays."""
 
 import asyncio
 import gzip
@@ -158,7 +158,7 @@ def test_an_error_whose_body_never_ends_is_cut_off_after_five_seconds() -> None:
 
 
 async def inflating(megabytes: int) -> AsyncIterator[bytes]:
-    """A body whose first chunk is all of it."""
+    """A body that comes in one chunk."""
     squeeze = zlib.compressobj(9, wbits=31)
     parts = [squeeze.compress(bytes(1_000_000)) for _ in range(megabytes)]
     yield b"".join(parts) + squeeze.flush()

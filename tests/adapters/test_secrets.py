@@ -1,4 +1,4 @@
-"""A secret of one's own: the key as text, or in JSON."""
+"""A provider's key in a secret, as text or in JSON."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A case in which the provider answers each shot in another wrong way: every error stays on its shot."""
+"""A case with a different wrong response for each shot: every error is an error of its own shot only."""
 
 import asyncio
 import base64
@@ -64,7 +64,7 @@ TRAPS: dict[str, tuple[Callable[[], httpx.Response], str | None]] = {
     "Location no 3.": (lambda: answer(b"\x00" * 999), "bad_image"),
     "Location no 4.": (lambda: answer(GOOD), None),
 }
-"""Part of the prompt → what comes, and the code of the error, None for a picture."""
+"""Part of the prompt → the response, and the code of the error; None for a picture."""
 
 
 def test_every_wrong_response_is_an_error_of_its_own_shot_only() -> None:

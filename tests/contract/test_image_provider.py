@@ -140,7 +140,7 @@ async def from_http(kind: str, status: int, body: bytes) -> RawImage:
 
 
 class _Body(io.BytesIO):
-    """What botocore reads a body from: as urllib3 gives it."""
+    """A raw body for botocore, like that of urllib3."""
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.read()

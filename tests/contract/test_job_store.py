@@ -33,7 +33,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[JobStore]:
 
 
 def a_full_job() -> Job:
-    """Every field differs from its default."""
+    """Return a job of which every field differs from its default."""
     return replace(
         a_job(),
         status=Status.GENERATING,
@@ -100,7 +100,7 @@ def test_the_largest_case_fits(store: JobStore) -> None:
 
 
 def a_heavy_case(letter: str, letters: int, shots: int = 100) -> Case:
-    """With descriptions that take more bytes than letters."""
+    """Return a case with descriptions that have more bytes than letters."""
     return Case(
         case_id="case-1",
         shots=tuple(

@@ -1,4 +1,4 @@
-"""What the worker relies on where quotas and budgets are stored, held on the fake and on DynamoDB."""
+"""The promises of QuotaStore, kept by the fake and by DynamoDB."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ from moto import mock_aws
 
 from testing.builders import NOW
 from testing.fakes import MemoryQuota
+from testing.tables import TABLE, create_table
 
-PURSES = {"job:1": 1_000, "day:7": 5_000}
+BUDGETS = {"job:1": 1_000, "day:7": 5_000}
 QUOTA = Quota(
     starts=((NOW, 3), (NOW + 1_000, 1)),
     last_at=NOW + 300,
@@ -34,17 +35,12 @@ def store(request: pytest.FixtureRequest) -> Iterator[QuotaStore]:
         return
     with mock_aws():
         client = boto3.client("dynamodb", "eu-central-1")
-        client.create_table(
-            TableName="jobs",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield DynamoDBQuota(client, "jobs")
+        create_table(client)
+        yield DynamoDBQuota(client, TABLE)
 
 
 def load(
-    store: QuotaStore, budgets: dict[str, int] = PURSES, image_model: str = "gemini/model"
+    store: QuotaStore, budgets: dict[str, int] = BUDGETS, image_model: str = "gemini/model"
 ) -> StoredQuota:
     return asyncio.run(store.load(image_model, budgets))
 
@@ -130,20 +126,15 @@ def test_an_error_of_dynamodb_becomes_contention_or_storage_failed(code: str, er
         stub.add_client_error("put_item", code)
         stored = StoredQuota(image_model="a/b", state=QuotaState(), versions=(0,))
         with pytest.raises(error):
-            save(DynamoDBQuota(client, "jobs"), stored, QuotaState(quota=QUOTA))
+            save(DynamoDBQuota(client, TABLE), stored, QuotaState(quota=QUOTA))
 
 
 def test_a_budget_is_kept_a_day_longer_than_its_job() -> None:
     with mock_aws():
         client = boto3.client("dynamodb", "eu-central-1")
-        client.create_table(
-            TableName="jobs",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        store = DynamoDBQuota(client, "jobs", keep_days=400)
+        create_table(client)
+        store = DynamoDBQuota(client, TABLE, keep_days=400)
         stored = load(store)
         save(store, stored, spent(stored.state, 1, 1))
-        item = client.get_item(TableName="jobs", Key={"pk": {"S": "budget:job:1"}})["Item"]
+        item = client.get_item(TableName=TABLE, Key={"pk": {"S": "budget:job:1"}})["Item"]
     assert int(item["expiresAt"]["N"]) == NOW // 1000 + 401 * 86_400
