@@ -1,4 +1,4 @@
-"""Who may call: the authorizer, and the handlers that enforce what it says."""
+"""Authentication by the authorizer, and authorization by the handlers."""
 
 import base64
 import json
@@ -17,36 +17,36 @@ FORBIDDEN = {"isAuthorized": False}
 
 def authorize(functions: Functions, authorization: str) -> dict[str, Any]:
     incoming = event("authorizer") | {"identitySource": [authorization]}
-    answer: dict[str, Any] = functions.load("authorizer").handler(incoming, None)
-    return answer
+    response: dict[str, Any] = functions.load("authorizer").handler(incoming, None)
+    return response
 
 
 def context(scopes: str, case_id: str = "") -> dict[str, Any]:
     return {"authorizer": {"lambda": {"caller": "someone", "scopes": scopes, "caseId": case_id}}}
 
 
-def ask(functions: Functions, method: str, path: str, known: dict[str, Any], **changes: Any) -> Any:
+def send(functions: Functions, method: str, path: str, known: dict[str, Any], **changes: Any) -> Any:
     incoming = request(method, path, **changes)
     incoming["requestContext"].pop("authorizer")
     incoming["requestContext"] |= known
     return functions.call("reader" if method == "GET" else "initiator", incoming)
 
 
-def test_a_callers_token_is_known(functions: Functions) -> None:
+def test_the_token_of_a_caller_is_accepted(functions: Functions) -> None:
     expected = {"caller": "default", "scopes": "operate read submit", "caseId": ""}
     for scheme in ("Bearer", "bearer", "BEARER"):
-        answer = authorize(functions, f"{scheme} {TOKEN}")
-        assert answer == {"isAuthorized": True, "context": expected}
+        response = authorize(functions, f"{scheme} {TOKEN}")
+        assert response == {"isAuthorized": True, "context": expected}
 
 
-def test_a_share_link_is_known_by_its_case(functions: Functions) -> None:
+def test_a_share_link_is_accepted_for_its_case(functions: Functions) -> None:
     job = functions.call("initiator", event("initiator")).json
     token = job["shareUrl"].partition("#")[2]
-    answer = authorize(functions, f"Bearer {token}")
-    assert answer["context"] == {"caller": "share-link", "scopes": "read", "caseId": "case-42"}
+    response = authorize(functions, f"Bearer {token}")
+    assert response["context"] == {"caller": "share-link", "scopes": "read", "caseId": "case-42"}
 
 
-def test_an_expired_share_link_is_nobodys(functions: Functions) -> None:
+def test_an_expired_share_link_is_rejected(functions: Functions) -> None:
     links = ShareLinks(lambda: SECRETS["share"])
     week_ago = time.time_ns() // 1_000_000 - 7 * 86_400_000
     for now, known in ((week_ago, False), (week_ago + 60_000, True)):
@@ -67,11 +67,11 @@ def test_an_expired_share_link_is_nobodys(functions: Functions) -> None:
         "Bearer " + "a" * 2000,
     ],
 )
-def test_what_is_no_token_is_nobodys(functions: Functions, authorization: str) -> None:
+def test_an_invalid_token_is_rejected(functions: Functions, authorization: str) -> None:
     assert authorize(functions, authorization) == FORBIDDEN
 
 
-def test_a_rotated_token_is_read_without_a_deploy(
+def test_a_rotated_token_is_accepted_without_a_deployment(
     functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("darkroom.adapters.secrets.MAX_AGE_S", 0)
@@ -117,101 +117,101 @@ def test_a_token_is_never_logged(functions: Functions, capsys: pytest.CaptureFix
 )
 def test_each_route_needs_its_scope(functions: Functions, method: str, path: str, allowed: set[str]) -> None:
     for scope in ("submit", "read", "operate", "retry"):
-        answer = ask(functions, method, path, context(scope), body="{}")
-        assert (answer.status != 403) == (scope in allowed), scope
+        response = send(functions, method, path, context(scope), body="{}")
+        assert (response.status != 403) == (scope in allowed), scope
 
 
 @pytest.mark.parametrize("known", [{}, {"authorizer": {}}, {"authorizer": {"lambda": None}}, context("")])
-def test_an_event_that_no_authorizer_has_seen_allows_nothing(
-    functions: Functions, known: dict[str, Any]
+def test_an_event_without_an_authorizer_has_no_rights(functions: Functions, known: dict[str, Any]) -> None:
+    assert send(functions, "GET", CASE, known).status == 403
+    assert send(functions, "DELETE", CASE, known).status == 403
+
+
+def test_a_link_of_another_case_is_refused_the_same_way_whether_the_case_exists_or_not(
+    functions: Functions,
 ) -> None:
-    assert ask(functions, "GET", CASE, known).status == 403
-    assert ask(functions, "DELETE", CASE, known).status == 403
-
-
-def test_another_cases_link_is_refused_the_same_whether_the_case_exists_or_not(functions: Functions) -> None:
     functions.call("initiator", event("initiator"))
     link = context("read retry", "another-case")
-    existing = ask(functions, "GET", CASE, link)
-    unknown = ask(functions, "GET", "/api/cases/unknown/image-job", link)
+    existing = send(functions, "GET", CASE, link)
+    unknown = send(functions, "GET", "/api/cases/unknown/image-job", link)
     assert (existing.status, existing.text) == (403, unknown.text)
     assert existing.json["code"] == "forbidden"
-    assert ask(functions, "POST", f"{CASE}/retry", link).status == 403
-    assert ask(functions, "POST", "/api/generate-case-images", link, body="{").status == 403
+    assert send(functions, "POST", f"{CASE}/retry", link).status == 403
+    assert send(functions, "POST", "/api/generate-case-images", link, body="{").status == 403
 
 
-def test_a_link_that_may_retry_does_and_one_that_may_not_does_not(functions: Functions) -> None:
+def test_a_share_link_retries_a_job_only_with_the_scope_retry(functions: Functions) -> None:
     incoming = event("initiator") | {"queryStringParameters": {"share": "retry"}}
     job = functions.call("initiator", incoming).json
     fail("case-42")
     token = job["shareUrl"].partition("#")[2]
     known = {"authorizer": {"lambda": authorize(functions, f"Bearer {token}")["context"]}}
-    assert ask(functions, "DELETE", CASE, known).status == 403
-    assert ask(functions, "POST", f"{CASE}/retry", context("read", "case-42")).status == 403
-    greedy = ask(functions, "POST", f"{CASE}/retry", known, body='{"maxCostUsd": 9999}')
+    assert send(functions, "DELETE", CASE, known).status == 403
+    assert send(functions, "POST", f"{CASE}/retry", context("read", "case-42")).status == 403
+    greedy = send(functions, "POST", f"{CASE}/retry", known, body='{"maxCostUsd": 9999}')
     assert (greedy.status, greedy.json["code"]) == (403, "forbidden")
-    answer = ask(functions, "POST", f"{CASE}/retry", known)
-    assert answer.status == 202
-    assert "shareUrl" not in answer.json
+    response = send(functions, "POST", f"{CASE}/retry", known)
+    assert response.status == 202
+    assert "shareUrl" not in response.json
 
 
-def test_a_link_retries_three_times_and_then_only_when_the_owner_has(functions: Functions) -> None:
+def test_a_share_link_retries_three_times_until_its_owner_retries(functions: Functions) -> None:
     functions.load("initiator", CASES_PER_DAY="4")
     functions.call("initiator", event("initiator"))
     guest, owner = context("read retry", "case-42"), context("submit")
     for _ in range(3):
         fail("case-42")
-        assert ask(functions, "POST", f"{CASE}/retry", guest).status == 202
+        assert send(functions, "POST", f"{CASE}/retry", guest).status == 202
     fail("case-42")
-    refused = ask(functions, "POST", f"{CASE}/retry", guest)
+    refused = send(functions, "POST", f"{CASE}/retry", guest)
     assert (refused.status, refused.json["code"]) == (403, "forbidden")
     assert "3 times" in refused.json["detail"]
-    assert ask(functions, "POST", f"{CASE}/retry", owner).status == 202
+    assert send(functions, "POST", f"{CASE}/retry", owner).status == 202
     fail("case-42")
-    spent = ask(functions, "POST", f"{CASE}/retry", guest)
+    spent = send(functions, "POST", f"{CASE}/retry", guest)
     assert (spent.status, spent.json["code"]) == (429, "daily_limit"), "they counted for the owner"
     found = clients.dynamodb().scan(TableName="jobs")["Items"]
     assert sum("image-request" in item["pk"]["S"] for item in found) == 1
 
 
-def test_a_link_never_starts_again_what_was_cancelled(functions: Functions) -> None:
+def test_a_share_link_cannot_retry_a_cancelled_job(functions: Functions) -> None:
     functions.call("initiator", event("initiator"))
-    ask(functions, "DELETE", CASE, context("submit"))
-    refused = ask(functions, "POST", f"{CASE}/retry", context("read retry", "case-42"))
+    send(functions, "DELETE", CASE, context("submit"))
+    refused = send(functions, "POST", f"{CASE}/retry", context("read retry", "case-42"))
     assert (refused.status, refused.json["code"]) == (403, "forbidden")
     assert "cancelled" in refused.json["detail"]
-    assert ask(functions, "POST", f"{CASE}/retry", context("submit")).status == 202
+    assert send(functions, "POST", f"{CASE}/retry", context("submit")).status == 202
 
 
-def test_cancel_and_retry_comes_to_the_daily_limit(functions: Functions) -> None:
+def test_a_retry_of_a_cancelled_job_counts_towards_the_daily_limit(functions: Functions) -> None:
     functions.load("initiator", CASES_PER_DAY="3")
     functions.call("initiator", event("initiator"))
     found = []
     for _ in range(3):
-        ask(functions, "DELETE", CASE, context("submit"))
-        found.append(ask(functions, "POST", f"{CASE}/retry", context("submit")))
-    assert [answer.status for answer in found] == [202, 202, 202], "of someone else than the submitter"
-    ask(functions, "DELETE", CASE, context("submit"))
-    answer = ask(functions, "POST", f"{CASE}/retry", context("submit"))
-    assert (answer.status, answer.json["code"]) == (429, "daily_limit")
-    assert 0 < int(answer.headers["retry-after"]) <= 86_400
+        send(functions, "DELETE", CASE, context("submit"))
+        found.append(send(functions, "POST", f"{CASE}/retry", context("submit")))
+    assert [response.status for response in found] == [202, 202, 202], "of someone else than the submitter"
+    send(functions, "DELETE", CASE, context("submit"))
+    response = send(functions, "POST", f"{CASE}/retry", context("submit"))
+    assert (response.status, response.json["code"]) == (429, "daily_limit")
+    assert 0 < int(response.headers["retry-after"]) <= 86_400
 
 
-def test_share_is_one_of_two_words(functions: Functions) -> None:
-    answer = functions.call(
+def test_the_parameter_share_is_read_or_retry(functions: Functions) -> None:
+    response = functions.call(
         "initiator", event("initiator") | {"queryStringParameters": {"share": "everything"}}
     )
-    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "share")
+    assert (response.status, response.json["errors"][0]["field"]) == (400, "share")
 
 
-def test_the_daily_limit_is_a_429_with_the_time_to_come_again(functions: Functions) -> None:
+def test_a_case_over_the_daily_limit_is_a_429_with_retry_after(functions: Functions) -> None:
     functions.load("initiator", CASES_PER_DAY="1")
     assert functions.call("initiator", event("initiator")).status == 202
     assert functions.call("initiator", event("initiator")).status == 200
     other = json.loads(event("initiator")["body"]) | {"caseId": "case-43"}
-    answer = functions.call("initiator", event("initiator") | {"body": json.dumps(other)})
-    assert (answer.status, answer.json["code"]) == (429, "daily_limit")
-    assert 0 < int(answer.headers["retry-after"]) <= 86_400
+    response = functions.call("initiator", event("initiator") | {"body": json.dumps(other)})
+    assert (response.status, response.json["code"]) == (429, "daily_limit")
+    assert 0 < int(response.headers["retry-after"]) <= 86_400
 
 
 def part(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a case of 14 asks of AWS and costs does not grow unnoticed, nor does a sweep with the table."""
+"""Bounds on the requests and the cost of a case of 14 pictures, and on the cost of a sweep."""
 
 import re
 from collections.abc import Iterator
@@ -48,13 +48,13 @@ OPERATIONS = (
 
 @pytest.fixture(scope="module")
 def counted() -> Counted:
-    """The case that docs/measurements/cost.md is about."""
+    """The counts of the case in docs/measurements/cost.md."""
     found = re.search(r"A case of 14 pictures \(seed (\d+)\)", PAGE)
     assert found
     return growth.count(14, int(found[1]))
 
 
-def test_a_case_asks_of_aws_no_more_than_it_did(counted: Counted) -> None:
+def test_a_case_sends_no_more_requests_to_aws_than_recorded(counted: Counted) -> None:
     meter = counted.meter
     assert {function for function, _ in meter.counts} == {*AT_MOST, "client"}
     seen = {
@@ -83,14 +83,14 @@ def test_the_aws_part_of_a_case_costs_half_a_cent_at_most(counted: Counted) -> N
     assert sum(bill.of_case(counted, longer=4).values()) <= cost.LIMIT_USD
 
 
-def test_the_page_says_what_is_counted_now(counted: Counted) -> None:
+def test_the_cost_page_has_the_current_counts(counted: Counted) -> None:
     assert "\n".join(cost.by_service(counted)) in PAGE, "run `make cost`"
     assert "\n".join(cost.list_of_prices()) in PAGE, "run `make cost`"
     assert f"as found on {price_list.AS_OF}" in " ".join(PAGE.split())
 
 
 @pytest.mark.parametrize("jobs", [1_000, 20_000])
-def test_a_sweep_asks_as_much_of_a_large_table_as_of_a_small_one(jobs: int) -> None:
+def test_a_sweep_costs_the_same_for_a_large_table_as_for_a_small_one(jobs: int) -> None:
     idle = million_jobs.sweeps(0, jobs)
     assert [(m.total("Query"), m.total(ENTRIES), m.total(READ)) for m in idle] == [(12, 0, 6)]
     busy, *_ = million_jobs.sweeps(10, jobs)
@@ -107,7 +107,7 @@ def metered() -> Iterator[Meter]:
         yield meter
 
 
-def test_a_refused_condition_costs_what_is_stored_and_nothing_is_counted_for_nobody() -> None:
+def test_a_refused_conditional_write_is_counted_and_requests_of_no_function_are_not() -> None:
     jobs, job = DynamoDBJobs(clients.dynamodb(), "jobs"), a_job()
     with metered() as meter:
         jobs.create(replace(job, job_id="uncounted", case_id="other"), a_case(case_id="other"))

@@ -61,7 +61,7 @@ def test_each_function_of_a_handler_calls_at_most_one_use_case(function: str) ->
 
 
 @pytest.mark.parametrize("function", package.functions())
-def test_a_handler_assigns_in_statements_of_their_own(function: str) -> None:
+def test_a_handler_has_no_assignment_expressions(function: str) -> None:
     nodes = ast.walk(ast.parse(source_of(function)))
     assert [node.lineno for node in nodes if isinstance(node, ast.NamedExpr)] == []
 

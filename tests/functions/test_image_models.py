@@ -1,4 +1,4 @@
-"""Which providers the settings choose, with their prices and limits."""
+"""The image models that the settings select, with their prices and limits."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def test_a_provider_comes_with_its_model_and_list_price(provider: str, name: str
     assert image_model.limits == Limits()
 
 
-def test_limits_and_an_own_price_are_those_of_the_first_provider() -> None:
+def test_configured_limits_and_prices_apply_to_the_first_provider_only() -> None:
     first, second = chosen(
         fallback_provider="bedrock", requests_per_minute=10, requests_per_day=500, image_price_usd=0.02
     )
@@ -42,18 +42,18 @@ def test_limits_and_an_own_price_are_those_of_the_first_provider() -> None:
     assert second.price_micro_usd == 40_000
 
 
-def test_a_model_without_a_known_price_counts_as_the_dearest() -> None:
+def test_a_model_of_unknown_price_has_the_highest_known_price() -> None:
     [image_model] = chosen(gemini_model="gemini-of-tomorrow")
     assert image_model.price_micro_usd == 211_000
 
 
 @pytest.mark.parametrize("field", ["image_provider", "fallback_provider"])
-def test_a_provider_that_does_not_exist_is_named(field: str) -> None:
+def test_an_unknown_provider_is_an_error_that_names_the_setting(field: str) -> None:
     with pytest.raises(MissingSetting, match=r"must be one of \['bedrock', 'gemini', 'openai'\]"):
         chosen(**{field: "imagen"})
 
 
-def test_codes_that_no_error_has_are_named() -> None:
+def test_unknown_fallback_codes_are_an_error_that_names_them() -> None:
     ours = {"storage_failed", "deadline_exceeded", "retries_exhausted", "budget_exhausted"}
     the_callers = {"refused", "invalid"}
     assert SETTINGS.fallback_codes == {e.code for e in ShotError.__subclasses__()} - ours - the_callers

@@ -1,4 +1,4 @@
-"""What the functions print: one thread through a whole case, and nothing that must stay secret."""
+"""The logs of the functions: one correlation id for each job, and no secrets."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from testing.function_calls import a_submission, an_event, run_worker
 from testing.functions import SECRETS, TOKEN, Functions, event, request
 
 JOB = "/api/cases/case-42/image-job"
-# What each fault of the provider answers with: texts that quote the key and the prompt among them.
+# Faults of the fake provider. Some of its error texts quote the key and the prompt.
 FAULTS = [["safety"], ["500", "truncated"], ["503", "no-image"], ["429", "bad-image"]]
 
 
@@ -21,17 +21,17 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 def a_whole_case(functions: Functions, config: fake_gemini.Config) -> list[str]:
-    """Everything that happens to a case; what of it must stay secret."""
+    """Call every function for a case, and return the texts that must not be logged."""
     authorizer = functions.load("authorizer")
     for token in (TOKEN, f"{TOKEN}-altered"):
-        asked = event("authorizer")
-        asked["identitySource"] = [f"Bearer {token}"]
-        authorizer.handler(asked, None)
+        incoming = event("authorizer")
+        incoming["identitySource"] = [f"Bearer {token}"]
+        authorizer.handler(incoming, None)
     accepted = functions.call("initiator", event("initiator")).json
     shared = accepted["shareUrl"].partition("#")[2]
-    asked = event("authorizer")
-    asked["identitySource"] = [f"Bearer {shared}"]
-    authorizer.handler(asked, None)
+    incoming = event("authorizer")
+    incoming["identitySource"] = [f"Bearer {shared}"]
+    authorizer.handler(incoming, None)
     functions.call(
         "initiator", event("initiator") | {"body": event("initiator")["body"].replace(":[{", ":[")}
     )
@@ -39,8 +39,10 @@ def a_whole_case(functions: Functions, config: fake_gemini.Config) -> list[str]:
     run_worker(functions, config)
     secret = [shared, TOKEN, *SECRETS.values()]
     for images in ("links", "inline"):
-        answer = functions.call("reader", request("GET", JOB, queryStringParameters={"images": images})).json
-        for shot_id, link in answer["evidenceImages"].items():
+        response = functions.call(
+            "reader", request("GET", JOB, queryStringParameters={"images": images})
+        ).json
+        for shot_id, link in response["evidenceImages"].items():
             secret.append(link)
             if images == "links":
                 query = {"s": link.partition("?s=")[2]}
@@ -71,7 +73,7 @@ def test_nothing_that_must_stay_secret_is_printed(
     assert [mark for mark in secret if mark in printed] == []
 
 
-def test_a_wrong_key_is_not_printed_by_its_refusal(
+def test_a_refused_provider_key_is_not_printed(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = a_whole_case(functions, fake_gemini.Config(latency_median=0, key="another-key"))
@@ -80,7 +82,7 @@ def test_a_wrong_key_is_not_printed_by_its_refusal(
     assert [mark for mark in secret if mark in printed] == []
 
 
-def test_a_defect_prints_its_place_and_nothing_of_what_it_worked_on(
+def test_an_unexpected_error_is_logged_without_the_data_of_the_case(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clients.dynamodb().delete_table(TableName="jobs")
@@ -106,9 +108,7 @@ def test_the_job_id_is_on_every_line_about_a_job_from_submission_to_sweep(
     assert {line.get("correlation_id") for line in about} == {job_id}
 
 
-def test_each_call_of_the_api_has_one_canonical_line(
-    functions: Functions, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_request_has_one_log_line(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
     functions.call("initiator", event("initiator"))
     functions.call("reader", request("GET", "/api/nowhere"))
     first, second = lines(capsys.readouterr().out)
@@ -117,7 +117,7 @@ def test_each_call_of_the_api_has_one_canonical_line(
     assert (second["status_code"], "did" in second) == (404, False)
 
 
-def test_lambda_can_read_the_level_of_a_line_because_its_time_is_of_rfc_3339(
+def test_timestamps_have_the_format_that_lambda_needs_to_filter_by_level(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     functions.call("initiator", event("initiator"))

@@ -1,4 +1,4 @@
-"""The observer, whole, and what the reader tells of its counts."""
+"""The observer, and the metrics that the reader returns."""
 
 import json
 from typing import Any
@@ -18,17 +18,17 @@ def measured(functions: Functions, window: str) -> Any:
     return functions.call("reader", request("GET", PATH, queryStringParameters={"window": window}))
 
 
-def test_a_change_is_counted_once_and_told(functions: Functions) -> None:
+def test_a_change_is_counted_once_and_is_in_the_metrics(functions: Functions) -> None:
     observer = functions.load("observer")
     for _ in range(3):
         assert observer.handler(a_submission(), None) == {"batchItemFailures": []}
         assert observer.handler(an_event(), None) == {"batchItemFailures": []}
     for window in ("1h", "24h", "7d"):
-        answer = measured(functions, window)
-        assert (answer.status, answer.json["window"]) == (200, window)
-        assert (answer.json["casesSubmitted"], answer.json["imagesRequested"]) == (1, 2)
-        assert answer.json["webhookLatencyP50"] == pytest.approx(0.012, rel=0.2)
-        assert "successRate" not in answer.json
+        response = measured(functions, window)
+        assert (response.status, response.json["window"]) == (200, window)
+        assert (response.json["casesSubmitted"], response.json["imagesRequested"]) == (1, 2)
+        assert response.json["webhookLatencyP50"] == pytest.approx(0.012, rel=0.2)
+        assert "successRate" not in response.json
 
 
 def test_metrics_are_emitted_once_in_the_embedded_format(
@@ -44,32 +44,35 @@ def test_metrics_are_emitted_once_in_the_embedded_format(
     assert (emitted["service"], emitted["ImagesRequested"]) == ("observer", [2.0])
 
 
-def test_a_change_that_cannot_be_counted_comes_again_from_there_on(functions: Functions) -> None:
+def test_the_stream_is_delivered_again_from_a_failed_change_on(functions: Functions) -> None:
     clients.dynamodb().delete_table(TableName="jobs")
     two = a_submission()
     two["Records"].append(json.loads(json.dumps(two["Records"][0])))
     two["Records"][0]["dynamodb"]["SequenceNumber"] = "7"
-    answer = functions.load("observer").handler(two, None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+    response = functions.load("observer").handler(two, None)
+    assert response == {"batchItemFailures": [{"itemIdentifier": "7"}]}
 
 
 def test_the_window_is_one_of_three_and_a_day_by_default(functions: Functions) -> None:
     assert functions.call("reader", request("GET", PATH)).json["window"] == "24h"
-    answer = measured(functions, "1w")
-    assert (answer.status, answer.json["errors"]) == (400, [{"field": "window", "message": "1h, 24h, 7d"}])
+    response = measured(functions, "1w")
+    assert (response.status, response.json["errors"]) == (
+        400,
+        [{"field": "window", "message": "1h, 24h, 7d"}],
+    )
 
 
-def test_the_counts_are_for_operators(functions: Functions) -> None:
+def test_metrics_need_the_scope_operate(functions: Functions) -> None:
     incoming = request("GET", PATH)
     incoming["requestContext"]["authorizer"]["lambda"]["scopes"] = "submit read"
     assert functions.call("reader", incoming).status == 403
 
 
-def test_every_metric_has_one_that_emits_it() -> None:
+def test_every_metric_is_emitted_by_a_function() -> None:
     assert frozenset().union(*cloudwatch.EMITTERS.values()) == frozenset(cloudwatch.Metric)
 
 
-def test_each_change_rewrites_the_status_document_that_a_submission_named(functions: Functions) -> None:
+def test_each_change_writes_the_status_document_at_the_returned_url(functions: Functions) -> None:
     job = functions.call("initiator", event("initiator")).json
     prefix = "https://status.example.com/"
     assert job["statusUrl"].startswith(f"{prefix}status/case-42/")
@@ -80,12 +83,16 @@ def test_each_change_rewrites_the_status_document_that_a_submission_named(functi
     assert functions.load("observer").handler(made, None) == {"batchItemFailures": []}
     found = clients.s3().get_object(Bucket="pictures", Key=job["statusUrl"].removeprefix(prefix))
     assert (found["ContentType"], found["CacheControl"]) == ("application/json", "public, max-age=2")
-    told = json.loads(found["Body"].read())
-    assert (told["jobId"], told["version"], told["status"]) == (stored.job_id, stored.version, "pending")
-    assert "shareUrl" not in told
+    document = json.loads(found["Body"].read())
+    assert (document["jobId"], document["version"], document["status"]) == (
+        stored.job_id,
+        stored.version,
+        "pending",
+    )
+    assert "shareUrl" not in document
 
 
-def test_without_an_address_no_status_document_is_written_or_named(functions: Functions) -> None:
+def test_without_a_status_url_no_status_document_is_written(functions: Functions) -> None:
     functions.load("initiator", STATUS_URL="")
     assert "statusUrl" not in functions.call("initiator", event("initiator")).json
     functions.load("observer", STATUS_URL="").handler(an_event(), None)

@@ -1,4 +1,4 @@
-"""The committed description is the one the handlers give."""
+"""The committed OpenAPI description is the one generated from the handlers."""
 
 import json
 import re
@@ -13,7 +13,7 @@ def test_the_description_is_up_to_date(functions: Functions) -> None:
     assert openapi.TARGET.read_text() == openapi.describe(apps), "run `make openapi`"
 
 
-def test_the_reference_for_people_is_of_that_description_and_its_links_lead_somewhere() -> None:
+def test_the_api_reference_is_up_to_date_and_its_links_work() -> None:
     text = openapi.REFERENCE.read_text()
     described = json.loads(openapi.TARGET.read_text())
     assert text == reference(described), "run `make openapi`"

@@ -1,4 +1,4 @@
-"""The page where people watch a case, as it is served."""
+"""The web page of a case, as the reader serves it."""
 
 import re
 
@@ -16,20 +16,20 @@ def page(functions: Functions, **headers: str) -> Response:
     return functions.call("reader", request("GET", "/cases/case-42", headers=headers))
 
 
-def directives(answer: Response) -> dict[str, list[str]]:
-    parts = (part.split() for part in answer.headers["content-security-policy"].split(";"))
+def directives(response: Response) -> dict[str, list[str]]:
+    parts = (part.split() for part in response.headers["content-security-policy"].split(";"))
     return {name: values for name, *values in parts}
 
 
 def test_the_page_needs_no_token_and_is_the_same_for_every_case(functions: Functions) -> None:
-    answer = page(functions)
-    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert "case-42" not in answer.text
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    response = page(functions)
+    assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "case-42" not in response.text
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_nothing_but_pictures_may_come_from_elsewhere(functions: Functions) -> None:
+def test_the_page_may_load_only_pictures_from_another_origin(functions: Functions) -> None:
     policy = directives(page(functions))
     assert policy["default-src"] == ["'none'"]
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
@@ -37,7 +37,7 @@ def test_nothing_but_pictures_may_come_from_elsewhere(functions: Functions) -> N
     assert policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == ["'none'"]
 
 
-def test_what_a_browser_has_is_not_sent_again(functions: Functions) -> None:
+def test_an_unchanged_page_is_a_304(functions: Functions) -> None:
     tag = page(functions).headers["etag"]
     again = page(functions, **{"if-none-match": tag})
     assert (again.status, again.text) == (304, "")
@@ -46,23 +46,23 @@ def test_what_a_browser_has_is_not_sent_again(functions: Functions) -> None:
 
 @pytest.mark.parametrize("name", ASSETS)
 def test_each_file_of_the_page_is_served_with_its_type(functions: Functions, name: str) -> None:
-    answer = functions.call("reader", request("GET", f"/assets/{name}"))
+    response = functions.call("reader", request("GET", f"/assets/{name}"))
     kinds = {"css": "text/css; charset=utf-8", "js": "text/javascript"}
-    assert (answer.status, answer.headers["content-type"]) == (200, kinds[name.rpartition(".")[2]])
-    assert answer.text == (FOLDER / name).read_text()
+    assert (response.status, response.headers["content-type"]) == (200, kinds[name.rpartition(".")[2]])
+    assert response.text == (FOLDER / name).read_text()
 
 
 @pytest.mark.parametrize("name", ["viewer.html", "app.py", "..%2Fapp.py", "openapi.json", "none.js"])
 def test_no_other_file_is_served(functions: Functions, name: str) -> None:
-    answer = functions.call("reader", request("GET", f"/assets/{name}"))
-    assert (answer.status, answer.json["code"]) == (404, "route_not_found")
+    response = functions.call("reader", request("GET", f"/assets/{name}"))
+    assert (response.status, response.json["code"]) == (404, "route_not_found")
 
 
 def test_the_page_weighs_less_than_60_kilobytes() -> None:
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 60_000
 
 
-def test_no_script_or_style_is_inline_and_nothing_is_put_in_as_markup() -> None:
+def test_the_page_has_no_inline_script_or_style_and_inserts_no_markup() -> None:
     html = (FOLDER / "viewer.html").read_text()
     assert re.findall(r"<script[^>]*>", html) == ['<script type="module" src="../assets/viewer.js">']
     assert not re.search(r"<style|\sstyle=|\son\w+=", html)
@@ -70,12 +70,12 @@ def test_no_script_or_style_is_inline_and_nothing_is_put_in_as_markup() -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", scripts)
 
 
-def test_every_host_that_is_named_is_a_name_space_only() -> None:
+def test_the_page_names_no_host_but_the_svg_namespace() -> None:
     texts = "".join(path.read_text() for path in FOLDER.iterdir())
     assert set(re.findall(r"https?://[\w.-]+", texts)) == {"http://www.w3.org"}
 
 
-def test_every_code_of_a_failed_picture_has_its_words() -> None:
+def test_every_error_code_of_a_picture_has_a_text_on_the_page() -> None:
     def below(kind: type[errors.ShotError]) -> set[str]:
         return {kind.code}.union(*(below(sub) for sub in kind.__subclasses__()))
 

@@ -1,4 +1,4 @@
-"""What the reader answers."""
+"""The reader: jobs, pictures, and paths without a route."""
 
 import base64
 import json
@@ -14,12 +14,12 @@ from testing.functions import Functions, event, request
 PATH = "/api/cases/case-42/image-job"
 
 
-def test_a_job_comes_with_what_a_poller_needs(functions: Functions, job: dict[str, Any]) -> None:
-    answer = functions.call("reader", event("reader"))
-    assert answer.status == 200
-    assert answer.headers["retry-after"] == "2"
-    assert answer.headers["cache-control"] == "no-cache"
-    assert answer.json["completedImages"] == 1
+def test_a_job_has_the_headers_for_polling(functions: Functions, job: dict[str, Any]) -> None:
+    response = functions.call("reader", event("reader"))
+    assert response.status == 200
+    assert response.headers["retry-after"] == "2"
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.json["completedImages"] == 1
 
 
 def test_an_unchanged_job_is_a_304_without_a_body(functions: Functions, job: dict[str, Any]) -> None:
@@ -27,8 +27,8 @@ def test_an_unchanged_job_is_a_304_without_a_body(functions: Functions, job: dic
     for known in (tag, f'"other", W/{tag}'):
         again = event("reader")
         again["headers"]["if-none-match"] = known
-        answer = functions.call("reader", again)
-        assert (answer.status, answer.text, answer.headers["etag"]) == (304, "", tag)
+        response = functions.call("reader", again)
+        assert (response.status, response.text, response.headers["etag"]) == (304, "", tag)
 
 
 def test_a_changed_job_has_another_tag(functions: Functions, job: dict[str, Any]) -> None:
@@ -38,9 +38,9 @@ def test_a_changed_job_has_another_tag(functions: Functions, job: dict[str, Any]
 
 
 def test_an_unknown_case_is_a_problem(functions: Functions) -> None:
-    answer = functions.call("reader", event("reader"))
-    assert (answer.status, answer.json["code"]) == (404, "job_not_found")
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = functions.call("reader", event("reader"))
+    assert (response.status, response.json["code"]) == (404, "job_not_found")
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_links_are_short_stable_and_lead_to_the_picture(functions: Functions, job: dict[str, Any]) -> None:
@@ -48,10 +48,10 @@ def test_links_are_short_stable_and_lead_to_the_picture(functions: Functions, jo
     assert link.startswith("https://api.example.com/api/cases/case-42/images/evidence-1?s=")
     assert len(link) < 120
     assert functions.call("reader", event("reader")).json["evidenceImages"]["evidence-1"] == link
-    answer = functions.call("reader", request_of(link))
-    assert (answer.status, answer.text) == (302, "")
-    assert key(job, "evidence-1") in answer.headers["location"]
-    assert "X-Amz-Signature" in answer.headers["location"]
+    response = functions.call("reader", request_of(link))
+    assert (response.status, response.text) == (302, "")
+    assert key(job, "evidence-1") in response.headers["location"]
+    assert "X-Amz-Signature" in response.headers["location"]
 
 
 @pytest.mark.parametrize(
@@ -64,28 +64,30 @@ def test_links_are_short_stable_and_lead_to_the_picture(functions: Functions, jo
         ("x", "A"),
     ],
 )
-def test_a_link_that_is_not_ours_leads_nowhere(
+def test_a_picture_link_with_a_wrong_signature_is_a_404(
     functions: Functions, job: dict[str, Any], shot_id: str, token: str
 ) -> None:
     path = f"/api/cases/case-42/images/{shot_id}"
-    answer = functions.call("reader", request("GET", path, queryStringParameters={"s": token}))
-    assert (answer.status, answer.json["code"]) == (404, "image_not_found")
+    response = functions.call("reader", request("GET", path, queryStringParameters={"s": token}))
+    assert (response.status, response.json["code"]) == (404, "image_not_found")
 
 
-def test_the_link_of_one_picture_does_not_open_another(functions: Functions, job: dict[str, Any]) -> None:
+def test_the_signature_of_one_picture_does_not_open_another(
+    functions: Functions, job: dict[str, Any]
+) -> None:
     link = job["evidenceImages"]["evidence-1"].replace("evidence-1?", "evidence-2?")
     assert functions.call("reader", request_of(link)).status == 404
 
 
-def test_pictures_can_be_had_inline(functions: Functions, job: dict[str, Any]) -> None:
+def test_pictures_can_be_inline(functions: Functions, job: dict[str, Any]) -> None:
     inline = request("GET", PATH, queryStringParameters={"images": "inline"})
-    answer = functions.call("reader", inline)
+    response = functions.call("reader", inline)
     expected = "data:image/jpeg;base64," + base64.b64encode(b"jpeg").decode()
-    assert answer.json["evidenceImages"] == {"evidence-1": expected}
-    assert answer.headers["etag"] != functions.call("reader", event("reader")).headers["etag"]
+    assert response.json["evidenceImages"] == {"evidence-1": expected}
+    assert response.headers["etag"] != functions.call("reader", event("reader")).headers["etag"]
 
 
-def test_a_picture_that_does_not_fit_inline_or_is_gone_is_a_link_and_named(
+def test_a_picture_that_is_too_large_or_deleted_is_a_link_and_is_listed(
     functions: Functions, job: dict[str, Any]
 ) -> None:
     inline = request("GET", PATH, queryStringParameters={"images": "inline"})
@@ -93,33 +95,31 @@ def test_a_picture_that_does_not_fit_inline_or_is_gone_is_a_link_and_named(
     too_long = functions.call("reader", inline)
     clients.s3().delete_object(Bucket="pictures", Key=key(job, "evidence-1"))
     gone = functions.call("reader", inline)
-    for answer in (too_long, gone):
-        assert (answer.status, answer.json["linkedIds"]) == (200, ["evidence-1"])
-        assert answer.json["evidenceImages"] == job["evidenceImages"]
+    for response in (too_long, gone):
+        assert (response.status, response.json["linkedIds"]) == (200, ["evidence-1"])
+        assert response.json["evidenceImages"] == job["evidenceImages"]
 
 
-def test_pictures_that_the_storage_cannot_give_now_are_to_be_asked_for_again(
-    functions: Functions, job: dict[str, Any]
-) -> None:
+def test_throttled_storage_is_a_503_with_retry_after(functions: Functions, job: dict[str, Any]) -> None:
     inline = request("GET", PATH, queryStringParameters={"images": "inline"})
     functions.load("reader")
     with Stubber(clients.s3()) as stubber:
         stubber.add_client_error("get_object", "SlowDown", http_status_code=503)
-        answer = functions.call("reader", inline)
-    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "busy", "1")
+        response = functions.call("reader", inline)
+    assert (response.status, response.json["code"], response.headers["retry-after"]) == (503, "busy", "1")
 
 
-def test_another_form_of_pictures_is_a_problem(functions: Functions, job: dict[str, Any]) -> None:
-    answer = functions.call("reader", request("GET", PATH, queryStringParameters={"images": "none"}))
-    assert (answer.status, answer.json["detail"]) == (400, "images must be one of links, inline")
+def test_an_unknown_form_of_pictures_is_a_problem(functions: Functions, job: dict[str, Any]) -> None:
+    response = functions.call("reader", request("GET", PATH, queryStringParameters={"images": "none"}))
+    assert (response.status, response.json["detail"]) == (400, "images must be one of links, inline")
 
 
-def test_what_was_asked_for_comes_with_its_descriptions_as_a_retry_changed_them(
+def test_the_request_has_the_descriptions_that_the_latest_retry_changed(
     functions: Functions, job: dict[str, Any]
 ) -> None:
-    asked = functions.call("reader", request("GET", f"{PATH}/request"))
+    found = functions.call("reader", request("GET", f"{PATH}/request"))
     submitted = json.loads(event("initiator")["body"])
-    assert (asked.status, asked.json["evidence"]) == (200, submitted["evidence"])
+    assert (found.status, found.json["evidence"]) == (200, submitted["evidence"])
     functions.call("initiator", request("DELETE", PATH))
     deliver(functions, snapshot(job, kind="stopped", sequence=3, status="cancelled"))
     body = json.dumps({"shots": {"location-1": {"description": "a cold hearth"}}})
@@ -129,21 +129,21 @@ def test_what_was_asked_for_comes_with_its_descriptions_as_a_retry_changed_them(
     assert again["evidence"] == submitted["evidence"]
 
 
-def test_descriptions_are_for_those_who_may_retry(functions: Functions, job: dict[str, Any]) -> None:
+def test_descriptions_need_the_scope_retry(functions: Functions, job: dict[str, Any]) -> None:
     incoming = request("GET", f"{PATH}/request")
     incoming["requestContext"]["authorizer"]["lambda"]["scopes"] = "read"
     assert functions.call("reader", incoming).status == 403
 
 
-def test_old_clients_have_their_status(functions: Functions, job: dict[str, Any]) -> None:
-    answer = functions.call("reader", request("GET", "/api/cases/case-42/image-status"))
-    assert (answer.status, answer.json) == (200, {"status": "generating"})
+def test_old_clients_can_read_the_status(functions: Functions, job: dict[str, Any]) -> None:
+    response = functions.call("reader", request("GET", "/api/cases/case-42/image-status"))
+    assert (response.status, response.json) == (200, {"status": "generating"})
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/nope", "/api/cases//image-job", "/api/cases/a/b/c"])
 def test_a_path_without_a_route_is_a_problem(functions: Functions, path: str) -> None:
-    answer = functions.call("reader", request("GET", path))
-    assert (answer.status, answer.json["code"]) == (404, "route_not_found")
+    response = functions.call("reader", request("GET", path))
+    assert (response.status, response.json["code"]) == (404, "route_not_found")
 
 
 @pytest.mark.parametrize(
@@ -157,13 +157,13 @@ def test_a_path_without_a_route_is_a_problem(functions: Functions, path: str) ->
 def test_a_method_without_a_route_names_those_that_have_one(
     functions: Functions, method: str, path: str, allowed: str
 ) -> None:
-    answer = functions.call("reader", request(method, path))
-    assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == allowed
+    response = functions.call("reader", request(method, path))
+    assert (response.status, response.json["code"]) == (405, "method_not_allowed")
+    assert response.headers["allow"] == allowed
 
 
 def test_the_description_is_served(functions: Functions) -> None:
-    answer = functions.call("reader", request("GET", "/api/openapi.json"))
-    assert answer.status == 200
-    assert answer.json["openapi"].startswith("3.1")
-    assert PATH.replace("case-42", "{caseId}") in answer.json["paths"]
+    response = functions.call("reader", request("GET", "/api/openapi.json"))
+    assert response.status == 200
+    assert response.json["openapi"].startswith("3.1")
+    assert PATH.replace("case-42", "{caseId}") in response.json["paths"]

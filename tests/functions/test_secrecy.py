@@ -1,4 +1,4 @@
-"""Whoever may look at a case, and not read its descriptions, learns nothing of them, nor can test a guess."""
+"""A reader without the right to read descriptions learns nothing about them and cannot test a guess."""
 
 import base64
 import hashlib
@@ -15,20 +15,20 @@ from testing.functions import Functions, event, request
 
 CASE = "/api/cases/case-42"
 PREFIX = 10
-"""Characters: a digest that is cut off tests a guess as well."""
+"""Characters of a digest to search for: a part of a digest is enough to test a guess."""
 
 
 def seen_by_a_reader(functions: Functions) -> Iterator[str]:
-    """Yield every answer, address, header and file that the holder of a read link can get."""
+    """Yield every response, URL, header and file that the holder of a read link can get."""
     for path, query in (
         (f"{CASE}/image-job", None),
         (f"{CASE}/image-job", {"images": "inline"}),
         (f"{CASE}/image-job/timeline", None),
         (f"{CASE}/image-status", None),
     ):
-        answer = functions.call("reader", request("GET", path, queryStringParameters=query))
-        assert answer.status == 200, answer.text
-        yield json.dumps(answer.headers) + answer.text
+        response = functions.call("reader", request("GET", path, queryStringParameters=query))
+        assert response.status == 200, response.text
+        yield json.dumps(response.headers) + response.text
     job: dict[str, Any] = functions.call("reader", request("GET", f"{CASE}/image-job")).json
     for link in {**job["evidenceImages"], **job["locationImages"]}.values():
         yield link + json.dumps(functions.call("reader", request_of(link)).headers)
@@ -38,7 +38,7 @@ def seen_by_a_reader(functions: Functions) -> Iterator[str]:
 
 
 def guesses_of(secret: bytes) -> Iterator[str]:
-    """Yield how a guess at `secret` shows itself where it is hashed without a salt."""
+    """Yield the prefixes of the unsalted digests of `secret`."""
     for name in sorted(hashlib.algorithms_guaranteed - {"shake_128", "shake_256"}):
         digest = hashlib.new(name, secret, usedforsecurity=False).digest()
         yield digest.hex()[:PREFIX]
@@ -46,7 +46,7 @@ def guesses_of(secret: bytes) -> Iterator[str]:
         yield base64.urlsafe_b64encode(digest).decode()[:PREFIX]
 
 
-def test_a_reader_sees_no_prompt_and_nothing_to_test_a_guess_at_one_on(functions: Functions) -> None:
+def test_a_reader_sees_no_prompt_and_cannot_test_a_guess_at_one(functions: Functions) -> None:
     assert run_worker(functions, FAST)["status"] == "completed"
     body = event("initiator")["body"]
     case = parse(SubmitRequest, body.encode()).to_case()
@@ -60,7 +60,7 @@ def test_a_reader_sees_no_prompt_and_nothing_to_test_a_guess_at_one_on(functions
     assert not {guess for guess in guesses if any(guess in text for text in seen)}
 
 
-def test_the_same_case_submitted_elsewhere_has_other_addresses(functions: Functions) -> None:
+def test_the_same_items_in_another_case_have_other_storage_keys(functions: Functions) -> None:
     body = json.loads(event("initiator")["body"])
     digests = []
     for case_id in ("case-1", "case-2"):

@@ -1,4 +1,4 @@
-"""Settings that contradict each other are found when a function is imported, before it can do harm."""
+"""Contradictory settings are an error when a function is imported."""
 
 from dataclasses import MISSING, fields
 
@@ -20,7 +20,7 @@ from testing.functions import VALUES, Functions
         ("MAX_LOST_RUNS", "-1", "max_lost_runs must be 0 or more"),
     ],
 )
-def test_a_contradiction_is_a_clear_error_at_import(
+def test_contradictory_settings_are_a_clear_error_at_import(
     functions: Functions, function: str, variable: str, value: str, says: str
 ) -> None:
     with pytest.raises(ValueError, match=says):

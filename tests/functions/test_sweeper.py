@@ -1,4 +1,4 @@
-"""The sweeper, whole."""
+"""The sweeper."""
 
 import json
 from dataclasses import replace

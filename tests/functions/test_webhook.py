@@ -1,4 +1,4 @@
-"""POST /api/webhook/image-progress, whole."""
+"""The webhook: signatures, claims, progress, cancellation and continuation."""
 
 import json
 from typing import Any
@@ -22,8 +22,8 @@ def stored(functions: Functions) -> dict[str, Any]:
 
 
 def test_the_claim_makes_the_job_generating(functions: Functions, job: dict[str, Any]) -> None:
-    answer = deliver(functions, snapshot(job))
-    assert (answer.status, answer.json) == (200, {"success": True})
+    response = deliver(functions, snapshot(job))
+    assert (response.status, response.json) == (200, {"success": True})
     assert stored(functions)["status"] == "generating"
 
 
@@ -45,33 +45,33 @@ def test_pictures_appear_and_a_replay_changes_nothing(functions: Functions, job:
 
 def test_another_workers_claim_is_superseded(functions: Functions, job: dict[str, Any]) -> None:
     deliver(functions, snapshot(job))
-    answer = deliver(functions, snapshot(job, claim="another"))
-    assert (answer.status, answer.json["code"]) == (409, "superseded")
+    response = deliver(functions, snapshot(job, claim="another"))
+    assert (response.status, response.json["code"]) == (409, "superseded")
 
 
 def test_an_unknown_job_is_not_found(functions: Functions, job: dict[str, Any]) -> None:
-    answer = deliver(functions, snapshot(job, caseId="case-43"))
-    assert (answer.status, answer.json["code"]) == (404, "job_not_found")
+    response = deliver(functions, snapshot(job, caseId="case-43"))
+    assert (response.status, response.json["code"]) == (404, "job_not_found")
 
 
-def test_the_sample_event_is_stale(functions: Functions, job: dict[str, Any]) -> None:
-    answer = functions.call("webhook", event("webhook"))
-    assert (answer.status, answer.json["code"]) == (401, "bad_signature")
+def test_the_signature_of_the_sample_event_is_too_old(functions: Functions, job: dict[str, Any]) -> None:
+    response = functions.call("webhook", event("webhook"))
+    assert (response.status, response.json["code"]) == (401, "bad_signature")
 
 
 @pytest.mark.parametrize("age_s", [301, -302])
-def test_a_stale_signature_is_refused(functions: Functions, job: dict[str, Any], age_s: int) -> None:
+def test_an_old_or_future_signature_is_refused(functions: Functions, job: dict[str, Any], age_s: int) -> None:
     assert deliver(functions, snapshot(job), age_s=age_s).status == 401
     assert stored(functions)["version"] == 1
 
 
-def test_another_secret_is_refused(functions: Functions, job: dict[str, Any]) -> None:
+def test_a_signature_with_another_secret_is_refused(functions: Functions, job: dict[str, Any]) -> None:
     other = "YW5vdGhlciBzZWNyZXQgb2YgMzIgYnl0ZXMgbGVuZ3Ro"
     assert deliver(functions, snapshot(job), secret=other).status == 401
     assert stored(functions)["version"] == 1
 
 
-def test_an_unsigned_body_is_not_even_parsed(functions: Functions, job: dict[str, Any]) -> None:
+def test_an_unsigned_body_is_refused_before_it_is_parsed(functions: Functions, job: dict[str, Any]) -> None:
     made = event("webhook") | {"body": "{"}
     for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
         del made["headers"][name]
@@ -97,12 +97,12 @@ def test_an_unsigned_body_is_not_even_parsed(functions: Functions, job: dict[str
         ({"evidenceImages": {"evidence-1": "k"}, "completedImages": 1}, "evidence-1"),
     ],
 )
-def test_a_snapshot_that_contradicts_is_refused_and_nothing_changes(
+def test_a_contradictory_snapshot_is_refused_and_nothing_changes(
     functions: Functions, job: dict[str, Any], changes: dict[str, Any], field: str
 ) -> None:
-    answer = deliver(functions, snapshot(job, **changes))
-    assert answer.status == 400
-    assert field in {error["field"] for error in answer.json["errors"]}
+    response = deliver(functions, snapshot(job, **changes))
+    assert response.status == 400
+    assert field in {error["field"] for error in response.json["errors"]}
     assert stored(functions)["version"] == 1
 
 
@@ -110,7 +110,7 @@ def test_fields_of_a_newer_worker_are_ignored(functions: Functions, job: dict[st
     assert deliver(functions, snapshot(job, mood="grim")).status == 200
 
 
-def test_a_cancelled_job_tells_its_worker_and_hears_its_last_word(
+def test_the_worker_of_a_cancelled_job_is_stopped_and_its_last_snapshot_is_applied(
     functions: Functions, job: dict[str, Any]
 ) -> None:
     deliver(functions, snapshot(job))
@@ -120,8 +120,8 @@ def test_a_cancelled_job_tells_its_worker_and_hears_its_last_word(
     busy = functions.call("initiator", retry)
     assert (busy.status, busy.json["code"], busy.headers["retry-after"]) == (409, "still_stopping", "10")
 
-    told = deliver(functions, snapshot(job, kind="heartbeat", sequence=2))
-    assert (told.status, told.json["code"]) == (409, "cancelled")
+    heartbeat = deliver(functions, snapshot(job, kind="heartbeat", sequence=2))
+    assert (heartbeat.status, heartbeat.json["code"]) == (409, "cancelled")
     last = snapshot(
         job,
         kind="stopped",
@@ -141,7 +141,7 @@ def test_a_cancelled_job_tells_its_worker_and_hears_its_last_word(
     assert functions.call("initiator", retry).status == 202
 
 
-def test_a_continuation_arms_the_next_run(functions: Functions, job: dict[str, Any]) -> None:
+def test_a_continuation_schedules_the_next_run(functions: Functions, job: dict[str, Any]) -> None:
     deliver(functions, snapshot(job))
     go_on = snapshot(
         job,
@@ -156,16 +156,16 @@ def test_a_continuation_arms_the_next_run(functions: Functions, job: dict[str, A
     assert deliver(functions, go_on).json["code"] == "superseded"
 
 
-def test_a_huge_snapshot_is_refused(functions: Functions, job: dict[str, Any]) -> None:
+def test_a_snapshot_over_the_size_limit_is_refused(functions: Functions, job: dict[str, Any]) -> None:
     huge = snapshot(job, evidenceImages={f"e-{i}": "k" * 100 for i in range(3000)}, completedImages=3000)
     assert deliver(functions, huge).status == 413
     assert stored(functions)["version"] == 1
 
 
-def test_a_snapshot_that_says_something_twice_is_refused(functions: Functions, job: dict[str, Any]) -> None:
+def test_a_snapshot_with_a_duplicate_field_is_refused(functions: Functions, job: dict[str, Any]) -> None:
     text = json.dumps(snapshot(job))
-    answer = deliver(functions, text[:-1] + ', "run": 1}')
-    assert (answer.status, answer.json["errors"]) == (
+    response = deliver(functions, text[:-1] + ', "run": 1}')
+    assert (response.status, response.json["errors"]) == (
         400,
         [{"field": "run", "message": "must be given only once"}],
     )
@@ -187,7 +187,7 @@ def test_a_snapshot_may_begin_with_a_byte_order_mark(functions: Functions, job: 
         {"": None},
     ],
 )
-def test_whatever_a_newer_worker_adds_is_ignored(
+def test_any_field_that_a_newer_worker_adds_is_ignored(
     functions: Functions, job: dict[str, Any], more: dict[str, Any]
 ) -> None:
     assert deliver(functions, snapshot(job, **more)).status == 200

@@ -1,4 +1,4 @@
-"""The worker, whole: moto's S3, the provider over HTTP, and the real webhook function behind HTTP."""
+"""The worker, with S3 on moto, the fake provider over HTTP, and the real webhook function behind HTTP."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from testing.function_calls import FAST, run_worker
 from testing.functions import VALUES, Functions, event
 
 
-def test_a_case_is_developed(functions: Functions) -> None:
+def test_a_worker_makes_the_pictures_of_a_case(functions: Functions) -> None:
     result = run_worker(functions, FAST)
     assert result.pop("duration") >= 0
     assert result == {
@@ -51,7 +51,7 @@ def test_a_refused_picture_makes_the_case_partial(functions: Functions) -> None:
     assert job["errors"]["evidence-2"]["code"] == "refused"
 
 
-def test_the_same_event_twice_is_paid_for_once(functions: Functions) -> None:
+def test_a_second_delivery_of_the_same_event_spends_nothing(functions: Functions) -> None:
     run_worker(functions, FAST)
     before = functions.call("reader", event("reader")).json
     result = run_worker(functions, FAST)
@@ -59,7 +59,7 @@ def test_the_same_event_twice_is_paid_for_once(functions: Functions) -> None:
     assert functions.call("reader", event("reader")).json == before
 
 
-def test_without_a_key_every_picture_says_so(functions: Functions) -> None:
+def test_without_a_provider_key_every_picture_fails_as_unauthorized(functions: Functions) -> None:
     clients.secretsmanager().put_secret_value(SecretId="gemini", SecretString="unset")
     result = run_worker(functions, FAST)
     assert (result["success"], result["status"]) == (False, "failed")
@@ -67,7 +67,7 @@ def test_without_a_key_every_picture_says_so(functions: Functions) -> None:
     assert {error["code"] for error in job["errors"].values()} == {"unauthorized"}
 
 
-def test_an_event_past_its_time_is_dropped(functions: Functions) -> None:
+def test_an_expired_event_is_dropped(functions: Functions) -> None:
     result = run_worker(functions, FAST, claimBefore=1)
     assert (result["success"], result["status"]) == (False, "expired")
 

@@ -48,11 +48,11 @@ def test_a_known_tag_is_found_in_every_form(field: str) -> None:
         '"\x7f", "job-1.3.links"',
     ],
 )
-def test_a_tag_that_is_not_named_or_cannot_be_read_is_unknown(field: str | None) -> None:
+def test_a_tag_is_unknown_if_the_field_does_not_name_it_or_is_malformed(field: str | None) -> None:
     assert not is_known(field, TAG)
 
 
-def test_the_forms_of_a_job_name_its_state() -> None:
+def test_tags_of_every_form_of_a_job_name_its_state() -> None:
     assert named_states('"job-1.3.links", "job-1.4.inline", "job-1.5"') == frozenset(
         {"job-1.3", "job-1.4", "job-1.5"}
     )
@@ -66,17 +66,17 @@ def test_a_weak_tag_names_no_state() -> None:
 
 
 @pytest.mark.parametrize("field", ["", ",", "job-1.3", '"job-1.3', '"a" "b"', '*, "a"', "**", 'w/"a"'])
-def test_a_condition_that_cannot_be_read_is_an_error(field: str) -> None:
+def test_a_malformed_field_is_an_error(field: str) -> None:
     with pytest.raises(ValueError, match="list of quoted tags"):
         named_states(field)
 
 
 @pytest.mark.parametrize("piece", [" ", ",", '""', '"', "W/", 'W/"a",', "\t ,"])
-def test_a_long_field_takes_no_longer_than_its_length(piece: str) -> None:
+def test_the_time_to_parse_a_field_is_linear_in_its_length(piece: str) -> None:
     began = time.process_time()
     is_known(piece * (64_000 // len(piece)), TAG)
     assert time.process_time() - began < 1
 
 
-def test_a_tag_reads_as_it_is_written() -> None:
+def test_the_text_of_a_tag_is_what_was_parsed() -> None:
     assert [str(tag) for tag in entity_tags('W/"a", "b"') or []] == ['W/"a"', '"b"']

@@ -1,4 +1,4 @@
-"""A job with its pictures in it."""
+"""Jobs with pictures as data: URLs."""
 
 import base64
 import json
@@ -17,12 +17,12 @@ CASE = a_case(evidence=5, locations=2)
 IDS = [shot.id for shot in CASE.shots]
 
 
-def a_drawn_job() -> Job:
+def a_job_with_pictures() -> Job:
     return replace(a_job(CASE), images=keys_of(CASE, *IDS))
 
 
 class Storage:
-    """Pictures by shot, and which were read."""
+    """Pictures by shot, and the shots whose pictures were read."""
 
     def __init__(self, job: Job, pictures: Mapping[str, bytes]) -> None:
         self.pictures = {job.images[shot_id]: jpeg for shot_id, jpeg in pictures.items()}
@@ -40,7 +40,7 @@ class Storage:
 
 
 def view(pictures: Mapping[str, bytes]) -> tuple[JobView, Storage]:
-    job = a_drawn_job()
+    job = a_job_with_pictures()
     storage = Storage(job, pictures)
     return inline_view(job, lambda shot_id: f"link-to-{shot_id}", storage.read), storage
 
@@ -49,7 +49,7 @@ def images(found: JobView) -> dict[str, str]:
     return found.evidence_images | found.location_images
 
 
-def test_pictures_that_fit_are_all_there_and_none_is_named() -> None:
+def test_pictures_that_fit_are_all_inline_and_none_is_listed() -> None:
     found, _ = view({shot_id: shot_id.encode() for shot_id in IDS})
     assert found.linked_ids is None
     assert "linkedIds" not in json.loads(dump(found))
@@ -58,7 +58,7 @@ def test_pictures_that_fit_are_all_there_and_none_is_named() -> None:
     }
 
 
-def test_from_the_first_that_does_not_fit_pictures_are_links_that_nobody_reads() -> None:
+def test_from_the_first_picture_that_does_not_fit_all_are_links_and_no_more_are_read() -> None:
     third = ROOM // 4
     found, storage = view(dict.fromkeys(IDS, b"x" * third))
     assert found.linked_ids == IDS[2:]
@@ -67,20 +67,20 @@ def test_from_the_first_that_does_not_fit_pictures_are_links_that_nobody_reads()
     assert [images(found)[shot_id] for shot_id in IDS[2:]] == [f"link-to-{shot_id}" for shot_id in IDS[2:]]
 
 
-def test_a_picture_that_is_gone_is_a_link_and_the_others_are_there() -> None:
+def test_a_deleted_picture_is_a_link_and_the_others_are_inline() -> None:
     found, _ = view({shot_id: b"x" for shot_id in IDS if shot_id != IDS[1]})
     assert found.linked_ids == [IDS[1]]
     assert images(found)[IDS[1]] == f"link-to-{IDS[1]}"
 
 
-def test_a_picture_of_exactly_the_room_there_is_fits_and_one_byte_more_does_not() -> None:
+def test_a_picture_of_exactly_the_limit_fits_and_one_byte_more_does_not() -> None:
     exactly = (ROOM - len("data:image/jpeg;base64,")) // 4 * 3
     assert view({IDS[0]: b"x" * exactly})[0].linked_ids == IDS[1:]
     assert view({IDS[0]: b"x" * (exactly + 1)})[0].linked_ids == IDS
 
 
-def test_the_largest_answer_is_one_that_lambda_returns() -> None:
-    """6 MB, as a string in JSON; with the names that take most room there."""
+def test_the_largest_response_is_below_the_limit_of_lambda() -> None:
+    """Lambda returns at most 6 MB, with the body as a JSON string. These names are the longest in JSON."""
     shots = tuple(
         Shot(id=f"{n:064}", kind=ShotKind.EVIDENCE, name="\U0001f5dd" * 200, description="d")
         for n in range(100)

@@ -1,4 +1,4 @@
-"""What is refused of JSON before anybody asks for its meaning, and how the place is named."""
+"""Errors in JSON that are found before a model validates it, and the places they name."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def fields(body: bytes | str) -> dict[str, str]:
         ('{"shots": {"a": {"description": "x"}, "a": {"description": "y"}}}', "shots.a"),
     ],
 )
-def test_a_name_given_twice_is_refused_wherever_it_is(body: str, field: str) -> None:
+def test_a_duplicate_name_is_refused_at_any_depth(body: str, field: str) -> None:
     assert {name or "": message for name, message in fields(body).items()}.keys() == {field or "body"}
     assert "once" in next(iter(fields(body).values()))
 
@@ -67,7 +67,7 @@ def test_the_same_name_in_two_objects_is_fine() -> None:
         ('{"a": 1,}', "body", "Invalid JSON"),
     ],
 )
-def test_what_is_no_plain_json_is_refused_with_its_place(body: bytes | str, field: str, says: str) -> None:
+def test_malformed_json_is_refused_and_its_place_is_named(body: bytes | str, field: str, says: str) -> None:
     assert says in fields(body)[field]
 
 
@@ -75,25 +75,25 @@ def test_what_is_no_plain_json_is_refused_with_its_place(body: bytes | str, fiel
     "body",
     ['"\\ud83d\\ude00"', "\r\n{\t}\r\n", '"\\u0000"', "9" * 4000, "-0", "1e400", "NaN", '"\U0001f600"'],
 )
-def test_what_is_only_strange_is_left_to_whoever_knows_its_meaning(body: str) -> None:
+def test_unusual_but_unambiguous_json_is_left_to_the_model(body: str) -> None:
     assert fields(body) == {}
 
 
 @pytest.mark.parametrize("model", [SubmitRequest, RetryRequest, ImageProgressUpdate])
-def test_a_byte_order_mark_is_taken_once(model: type[SubmitRequest]) -> None:
+def test_one_byte_order_mark_is_accepted(model: type[SubmitRequest]) -> None:
     body = CASE.encode() if model is SubmitRequest else b"{}"
-    said = []
+    results = []
     for mark in (b"", b"\xef\xbb\xbf"):
         try:
-            said.append(repr(parse(model, mark + body)))
+            results.append(repr(parse(model, mark + body)))
         except InvalidInput as error:
-            said.append(repr(error.errors))
-    assert said[0] == said[1]
+            results.append(repr(error.errors))
+    assert results[0] == results[1]
     with pytest.raises(InvalidInput, match="Invalid JSON"):
         parse(model, b"\xef\xbb\xbf" * 2 + body)
 
 
-def test_a_field_has_one_name() -> None:
+def test_a_field_is_accepted_only_by_its_name_on_the_wire() -> None:
     with pytest.raises(InvalidInput) as refused:
         parse(SubmitRequest, CASE.replace("caseId", "case_id").encode())
     assert {error.field for error in refused.value.errors} == {"caseId", "case_id"}
@@ -102,7 +102,7 @@ def test_a_field_has_one_name() -> None:
 @pytest.mark.parametrize(
     "number", ["1e400", "NaN", "Infinity", "-Infinity", "-0", "true", '"1"', "9" * 399, "1e-400"]
 )
-def test_a_number_that_is_none_is_refused_with_its_field(number: str) -> None:
+def test_an_invalid_number_is_refused_and_its_field_is_named(number: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         parse(SubmitRequest, f'{CASE[:-1]}, "maxCostUsd": {number}}}'.encode())
     assert [error.field for error in refused.value.errors] == ["maxCostUsd"]
@@ -121,7 +121,7 @@ def test_a_number_that_is_none_is_refused_with_its_field(number: str) -> None:
     ],
     ids=range(7),
 )
-def test_no_body_makes_an_error_larger_than_a_page_nor_takes_much_to_refuse(body: str) -> None:
+def test_every_body_is_refused_with_a_small_error_and_in_little_time(body: str) -> None:
     raw = body.encode()
     assert len(raw) <= 262_144
     began = time.process_time()

@@ -1,4 +1,4 @@
-"""What is sent and stored stays small, also of the worst run there can be."""
+"""Bounds on the sizes of what is sent and stored, for the largest cases and runs."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ KB = 1024
 @pytest.mark.parametrize("failed", [False, True])
 @pytest.mark.parametrize("longest", [False, True])
 @pytest.mark.parametrize(("shots", "bound"), [(1, 20), (14, 20), (50, 60), (100, 60)])
-def test_snapshots_answers_and_callbacks_are_bounded(
+def test_the_sizes_of_snapshots_responses_and_callbacks_are_bounded(
     shots: int, bound: int, longest: bool, failed: bool
 ) -> None:
     found = largest_case.sizes(a_wordy_case(shots, longest=longest), failed=failed)
@@ -35,20 +35,20 @@ def test_snapshots_answers_and_callbacks_are_bounded(
 
 
 @pytest.mark.parametrize(("longest", "failed"), [(False, False), (False, True), (True, False)])
-def test_the_item_of_a_job_of_fourteen_is_bounded(longest: bool, failed: bool) -> None:
+def test_the_size_of_the_item_of_a_job_with_fourteen_pictures_is_bounded(longest: bool, failed: bool) -> None:
     job = the_worst_job(a_wordy_case(14, longest=longest), failed=failed)
     assert item_size(largest_case.job_item(job)) <= 8 * KB
 
 
 MAX_EVENT = 1_000_000
-"""Bytes of an asynchronous invocation of Lambda."""
+"""Maximum bytes of the event of an asynchronous invocation of Lambda."""
 
 MAX_BODY = 262_144
-"""Bytes of a body that the webhook takes."""
+"""Maximum bytes of a body that the webhook accepts."""
 
 
 def the_largest_case(letter: str) -> Case:
-    """With the longest ids and names, and as many letters in its descriptions as can be stored."""
+    """Return a case with the longest ids and names, and the longest descriptions that can be stored."""
 
     def case(letters: int) -> Case:
         shots = (
@@ -73,7 +73,9 @@ def the_largest_case(letter: str) -> Case:
 
 @pytest.mark.parametrize("letter", ["e", "\u9375", "\U0001f5dd", "\x01", '"'])
 @pytest.mark.parametrize("failed", [False, True])
-def test_whatever_can_be_stored_of_a_case_can_be_worked_on_and_told(letter: str, failed: bool) -> None:
+def test_every_case_that_can_be_stored_fits_into_events_snapshots_and_callbacks(
+    letter: str, failed: bool
+) -> None:
     case = the_largest_case(letter)
     job = the_worst_job(case, failed=failed)
     ordered = replace(job, due_at=NOW, status=Status.PENDING)
@@ -81,11 +83,11 @@ def test_whatever_can_be_stored_of_a_case_can_be_worked_on_and_told(letter: str,
     assert len(event.encode()) < MAX_EVENT
     check_size(largest_case.job_item(job))
     found = largest_case.sizes(case, failed=failed)
-    assert found["callback"] + KB < MAX_ITEM, "it is stored in an item of its own"
+    assert found["callback"] + KB < MAX_ITEM, "a callback is stored in an item of its own"
     assert found["snapshot"] < MAX_BODY
 
 
-def test_a_log_survives_the_journey_and_names_each_shot_once() -> None:
+def test_run_events_are_the_same_after_a_round_trip_and_name_each_shot_once() -> None:
     case = a_wordy_case(3, longest=True)
     sent = RunEvent(kind=EventKind.SNAPSHOT, at=NOW, milliseconds=80, outcome="delivered", number=1)
     worst_one = the_worst_snapshot(case, failed=True)
@@ -95,7 +97,7 @@ def test_a_log_survives_the_journey_and_names_each_shot_once() -> None:
     assert json.loads(text)["log"]["shots"] == [case.shots[n].id for n in (1, 2, 0)]
 
 
-def test_a_log_that_means_a_shot_it_does_not_name_is_refused() -> None:
+def test_run_events_that_refer_to_a_missing_shot_are_refused() -> None:
     body = json.loads(dump(ImageProgressUpdate.of(the_worst_snapshot(a_case(), failed=True))))
     body["log"]["shots"].pop()
     with pytest.raises(InvalidInput) as caught:
@@ -103,7 +105,7 @@ def test_a_log_that_means_a_shot_it_does_not_name_is_refused() -> None:
     assert [error.field for error in caught.value.errors] == ["log.events"]
 
 
-def test_a_worker_of_before_the_log_is_understood_without_its_events() -> None:
+def test_a_snapshot_of_an_older_worker_is_accepted_without_its_events() -> None:
     snapshot = a_snapshot(a_case(), SnapshotKind.PROGRESS, 2, done=("evidence-1",))
     body = json.loads(dump(ImageProgressUpdate.of(snapshot)))
     assert "log" not in body

@@ -1,4 +1,4 @@
-"""What is accepted from callers, and how it is said when it is not."""
+"""Validation of requests, and round trips of orders, snapshots and jobs."""
 
 import json
 from typing import Any
@@ -91,7 +91,7 @@ def test_one_of_the_lists_may_be_empty_or_missing(empty: str) -> None:
         assert [shot.kind for shot in case.shots] == [other.removesuffix("s")]
 
 
-def test_an_order_survives_the_journey_to_the_worker() -> None:
+def test_a_work_order_is_the_same_after_a_round_trip() -> None:
     order = work_order(a_job(CASE), CASE, webhook_url="https://x/hook")
     assert parse(WorkerEvent, dump(WorkerEvent.of(order)).encode()).to_order() == order
 
@@ -104,7 +104,7 @@ def test_a_worker_ignores_fields_of_a_newer_version() -> None:
 
 
 @pytest.mark.parametrize("kind", SnapshotKind)
-def test_a_snapshot_survives_the_journey_to_the_webhook(kind: SnapshotKind) -> None:
+def test_a_snapshot_is_the_same_after_a_round_trip(kind: SnapshotKind) -> None:
     done, failed = ("evidence-1",), ("evidence-2", "location-1")
     snapshot = a_snapshot(CASE, kind, 3, done=done, failed=failed, cost=67_200)
     update = parse(ImageProgressUpdate, dump(ImageProgressUpdate.of(snapshot)).encode())
@@ -127,7 +127,7 @@ def test_a_snapshot_that_contradicts_itself_is_refused(changes: dict[str, Any], 
     assert [e.field for e in raised.value.errors] == [field]
 
 
-def test_the_job_has_the_names_of_the_contract() -> None:
+def test_the_view_of_a_job_has_the_documented_names() -> None:
     job = apply(a_job(CASE), a_snapshot(CASE, SnapshotKind.CLAIM, 1), now=NOW, timing=TIMING)
     done = a_snapshot(CASE, SnapshotKind.PROGRESS, 2, done=("location-1",), failed=("evidence-2",))
     job = apply(job, done, now=NOW, timing=TIMING)
@@ -161,7 +161,7 @@ def test_the_job_has_the_names_of_the_contract() -> None:
     }
 
 
-def test_old_clients_read_ready_when_all_is_done() -> None:
+def test_the_status_for_old_clients_is_ready_when_all_pictures_are_made() -> None:
     ids = tuple(s.id for s in CASE.shots)
     job = a_job(CASE)
     assert json.loads(dump(ImageStatusView.of(job))) == {"status": "pending"}
