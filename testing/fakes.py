@@ -267,7 +267,7 @@ class ScriptedProvider:
             raise reply
         if isinstance(reply, (int, float)):
             await asyncio.sleep(reply)
-            return RawImage(data=prompt.encode(), mime="image/png", model="fake-model")
+            return RawImage(data=prompt.encode(), model="fake-model")
         return await reply()
 
 

@@ -91,7 +91,7 @@ class FleetProvider:
         self.starts.append(now)
         await asyncio.sleep(MEDIAN_S * self.dice.lognormvariate(0, SIGMA))
         self.made.append(asyncio.get_running_loop().time())
-        return RawImage(data=b"", mime="image/jpeg", model="bench")
+        return RawImage(data=b"", model="bench")
 
 
 class FleetImages(MemoryImages):

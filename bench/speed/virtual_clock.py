@@ -42,7 +42,7 @@ class VirtualProvider:
         await asyncio.sleep(86_400 if fault == "hang" else latency)
         if fault == "503":
             raise Overloaded("503")
-        return RawImage(data=b"", mime="image/jpeg", model="bench")
+        return RawImage(data=b"", model="bench")
 
     def _check_quota(self) -> None:
         quota, now = self.config.quota_per_minute, asyncio.get_running_loop().time()

@@ -27,7 +27,7 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
 
 def jpeg_of(data: bytes, size: int = 512, facts: Mapping[str, str] = FACTS, quality: int = 80) -> bytes:
     processor = PillowProcessor(size=size, quality=quality)
-    return asyncio.run(processor.process(RawImage(data=data, mime="image/png", model="m"), facts))
+    return asyncio.run(processor.process(RawImage(data=data, model="m"), facts))
 
 
 def processed(data: bytes, size: int = 512, quality: int = 80) -> Image.Image:

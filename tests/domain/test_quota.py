@@ -15,10 +15,10 @@ from darkroom.domain.quota import (
     QuotaState,
     Turn,
     at_least,
+    grant_starts,
     pause_ms,
     paused,
     paused_until,
-    take,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,18 +39,18 @@ def after(
 ) -> tuple[QuotaState, list[Grant]]:
     state, grants = state or QuotaState(), []
     for one in asks:
-        state, grant = take(state, limits, one)
+        state, grant = grant_starts(state, limits, one)
         grants.append(grant)
     return state, grants
 
 
-def test_without_limits_everything_starts_at_once_and_nothing_is_remembered() -> None:
+def test_without_limits_everything_starts_at_once_and_nothing_is_stored() -> None:
     state, [grant] = after(ask(14), limits=Limits())
     assert grant.starts == (NOW,) * 14
     assert state == QuotaState()
 
 
-def test_what_the_minute_does_not_hold_starts_when_the_window_has_slid() -> None:
+def test_starts_beyond_the_minutes_limit_come_when_the_window_has_slid() -> None:
     _, [first, second] = after(ask(14), ask(4, NOW + 2_000, idle=False))
     assert first.starts == (NOW,) * 10
     assert first.next_at > NOW + 60_000
@@ -68,7 +68,7 @@ def test_a_start_beyond_the_horizon_is_not_handed_out() -> None:
     assert sum(count for _, count in state.quota.starts) == 10
 
 
-def test_a_start_that_the_run_has_no_time_for_is_left_to_others() -> None:
+def test_a_start_that_comes_too_late_for_the_run_is_not_granted() -> None:
     """Else each run of a job wastes the starts of the next one, and none is ever used."""
     state, [_, short, long] = after(
         ask(10),
@@ -104,7 +104,7 @@ def test_no_sixty_seconds_hold_more_starts_than_the_limit(
     used: list[int] = []
     for number, (wait, wanted, hedge, turn, idle, late) in enumerate(asks):
         now += wait
-        state, grant = take(state, limits, ask(wanted, now, hedge=hedge, turn=turn, idle=idle))
+        state, grant = grant_starts(state, limits, ask(wanted, now, hedge=hedge, turn=turn, idle=idle))
         used += [at + abs(late) for at in grant.starts]
         assert state.quota.queue_until <= now + QUEUE_MS
         if number == len(asks) // 2:
@@ -122,7 +122,7 @@ def test_no_day_holds_more_starts_than_the_limit(per_day: int, asks: list[int]) 
     used: list[int] = []
     for wanted in asks:
         now += 3_600_000
-        state, grant = take(state, limits, ask(wanted, now))
+        state, grant = grant_starts(state, limits, ask(wanted, now))
         used += grant.starts
     days = [at // DAY for at in used]
     assert all(days.count(day) <= per_day for day in days)
@@ -172,7 +172,7 @@ def test_a_pause_ends_after_ten_minutes_at_most() -> None:
 
 
 @pytest.mark.parametrize("ahead", [LONGEST_PAUSE_MS + 1_001, 30 * DAY, 10**30])
-def test_a_stored_pause_that_no_provider_asks_for_is_none_and_is_forgotten(ahead: int) -> None:
+def test_a_stored_pause_that_is_too_long_to_be_true_is_ignored(ahead: int) -> None:
     stored = QuotaState(quota=Quota(paused_until=NOW + ahead))
     assert paused_until(stored, now=NOW) == 0
     for limits in (Limits(), TEN):
@@ -209,7 +209,7 @@ def test_an_extra_request_starts_at_once_or_not_at_all() -> None:
     assert (yes.starts, no.starts) == ((NOW,), ())
 
 
-def test_while_runs_that_were_sent_away_are_expected_new_ones_wait_and_they_do_not() -> None:
+def test_new_runs_wait_while_runs_that_were_sent_away_are_expected_back() -> None:
     state, [_, away] = after(ask(10), ask(20))
     assert (away.starts, away.next_at, away.ask_at) == ((), NOW + 61_000, NOW + 61_000)
     assert state.quota.queue_until == NOW + QUEUE_MS
@@ -229,7 +229,7 @@ def test_the_queue_ends_ninety_seconds_after_the_last_run_was_sent_away() -> Non
     assert new.starts == (at,)
 
 
-def test_who_waits_for_others_leaves_no_trace() -> None:
+def test_a_run_that_waits_for_others_changes_nothing() -> None:
     """Else one who cancels and retries all day makes the queue grow for ever."""
     state, _ = after(ask(10), ask(20))
     for second in range(1, 90):
@@ -238,7 +238,7 @@ def test_who_waits_for_others_leaves_no_trace() -> None:
 
 
 @pytest.mark.parametrize("turn", [Turn.RETURNING, Turn.GOING_ON])
-def test_whoever_finds_no_start_for_a_minute_makes_new_ones_wait(turn: Turn) -> None:
+def test_a_run_without_a_start_for_a_minute_makes_new_runs_wait(turn: Turn) -> None:
     state, [_, refused] = after(ask(10), ask(10, turn=turn))
     assert (refused.starts, refused.next_at) == ((), NOW + 61_000)
     assert state.quota.queue_until == NOW + QUEUE_MS
@@ -259,7 +259,7 @@ def test_a_queue_is_written_anew_when_it_is_fifteen_seconds_old() -> None:
     assert newer.quota.queue_until == NOW + 15_001 + QUEUE_MS
 
 
-def test_who_has_had_a_turn_comes_back_after_those_that_were_sent_away() -> None:
+def test_a_run_that_has_had_starts_asks_again_after_runs_that_were_sent_away() -> None:
     state, [_, away] = after(ask(10), ask(20))
     later = NOW + 60_000
     same, [idle] = after(ask(5, later, turn=Turn.GOING_ON), state=state)
@@ -273,7 +273,7 @@ def test_who_has_had_a_turn_comes_back_after_those_that_were_sent_away() -> None
     assert len(free.starts) == 5, "what is free at once nobody else is here to take"
 
 
-def test_who_would_come_back_after_the_end_of_its_job_makes_nobody_wait() -> None:
+def test_a_run_that_would_come_back_after_its_deadline_makes_nobody_wait() -> None:
     state, [_, refused] = after(ask(10), ask(20, deadline_at=NOW + 61_000))
     assert (refused.starts, refused.next_at, state.quota.queue_until) == ((), NOW + 61_000, 0)
     state, _ = after(ask(10), ask(20, deadline_at=NOW + 61_001))
@@ -296,7 +296,7 @@ def test_a_stored_queue_that_is_too_long_is_cut_and_then_ends(ahead: int) -> Non
     assert later.starts == (NOW + QUEUE_MS,)
 
 
-def test_an_extra_request_does_not_overtake_those_that_were_sent_away() -> None:
+def test_an_extra_request_does_not_go_before_runs_that_were_sent_away() -> None:
     state, _ = after(ask(10), ask(5))
     _, [grant] = after(ask(1, NOW + 61_500, hedge=True, turn=Turn.RETURNING, idle=False), state=state)
     assert grant.starts == ()
@@ -315,26 +315,26 @@ def test_money_is_reserved_with_the_start_and_given_back_when_it_was_not_billed(
     limits=st.lists(st.integers(0, 3_000), min_size=1, max_size=3),
     asks=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=20),
 )
-def test_no_purse_is_ever_overspent(limits: list[int], asks: list[tuple[int, int]]) -> None:
+def test_no_budget_is_ever_overspent(limits: list[int], asks: list[tuple[int, int]]) -> None:
     state = QuotaState(budgets=tuple(Budget(name=str(i), limit=limit) for i, limit in enumerate(limits)))
     given = 0
     for wanted, refunds in asks:
         refund = min(refunds, given) * PRICE
         given -= refund // PRICE
-        state, grant = take(state, Limits(), ask(wanted, refund=refund))
+        state, grant = grant_starts(state, Limits(), ask(wanted, refund=refund))
         given += len(grant.starts)
         assert all(given * PRICE <= budget.spent <= budget.limit or not given for budget in state.budgets)
         assert all(budget.spent >= 0 for budget in state.budgets)
 
 
-def test_a_purse_holds_no_less_than_its_job_has_cost_and_lives_as_long() -> None:
+def test_a_budget_holds_no_less_than_its_job_has_cost_and_lives_as_long() -> None:
     forgotten, richer = Budget(name="a", limit=9), Budget(name="b", limit=9, spent=7, needed_until=NOW + 5)
     known = [Budget(name="a", limit=9, spent=4, needed_until=NOW), Budget(name="b", limit=9, spent=4)]
     raised = at_least(QuotaState(budgets=(forgotten, richer)), known)
     assert raised.budgets == (replace(forgotten, spent=4, needed_until=NOW), richer)
 
 
-def test_who_may_spend_nothing_gets_nothing_and_hears_why() -> None:
+def test_a_run_without_money_gets_no_start_and_learns_why() -> None:
     _, [grant] = after(ask(3), state=QuotaState(budgets=(Budget(name="day", limit=PRICE - 1),)))
     assert (grant.starts, grant.broke) == ((), True)
 
@@ -345,11 +345,11 @@ def test_a_limit_below_one_is_refused(wrong: dict[str, int]) -> None:
         Limits(**wrong)
 
 
-def test_a_large_quota_is_remembered_in_few_numbers() -> None:
+def test_a_large_quota_is_stored_in_few_numbers() -> None:
     state, now = QuotaState(), NOW
     for second in range(300):
         now = NOW + second * 1_000
-        state, grant = take(state, Limits(per_minute=10_000), ask(150, now))
+        state, grant = grant_starts(state, Limits(per_minute=10_000), ask(150, now))
         assert len(grant.starts) == 150
     assert len(state.quota.starts) <= 62 + HORIZON_MS // 1_000
     assert isinstance(state.quota, Quota)

@@ -526,4 +526,4 @@ class SimProvider:
         except ShotError:
             world.billed[process.order.job_id] -= PRICE  # what fails is not billed
             raise
-        return RawImage(data=b"raw", mime="image/png", model="sim")
+        return RawImage(data=b"raw", model="sim")

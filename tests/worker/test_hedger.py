@@ -92,7 +92,7 @@ def test_a_second_request_needs_money() -> None:
 async def coming_too_late() -> RawImage:
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(9999)
-    return RawImage(data=b"picture", mime="image/png", model="fake-model")
+    return RawImage(data=b"picture", model="fake-model")
 
 
 def test_a_picture_that_comes_in_the_moment_the_race_ends_is_billed_as_waste() -> None:

@@ -95,7 +95,7 @@ def of_tally(tally: Tally) -> dict[Metric, float]:
 
 
 def of_run(report: RunReport) -> dict[Metric, float]:
-    """What only the worker knows of its run."""
+    """Return the metrics that only the worker can count."""
     return {
         Metric.THROTTLES: report.throttles,
         Metric.PROVIDER_FAULTS: report.faults,

@@ -48,7 +48,7 @@ def handle(
 
 
 def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: float) -> None:
-    """The canonical line of a worker's run, and one for each defect it met.
+    """Write the canonical line of a worker's run, and a line for each unexpected error.
 
     What of `seconds` is not in `cpu_seconds` was spent waiting.
     """

@@ -91,51 +91,50 @@ class SnapshotChannel(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RawImage:
-    """What a provider answered: undecoded bytes, and which model made them."""
+    """What a provider returned: undecoded bytes, and the name of the model that made them."""
 
     data: bytes
-    mime: str
     model: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredQuota:
-    """An state as it was stored, and which version of each of its parts."""
+    """The state of an image model's quota as it is stored, with the versions of its parts."""
 
     image_model: str
     state: QuotaState
     versions: tuple[int, ...]
-    """Of the quota, then of each budget; 0 when there is none yet."""
+    """Versions of the quota and then of each budget; 0 for one that is not stored yet."""
 
 
 class QuotaStore(Protocol):
-    """Where all workers' quotas and budgets are kept."""
+    """The store of quotas and budgets, which all workers share."""
 
     async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
-        """The state of `image_model` with `budgets` (name → limit in micro-USD); never a stale one.
+        """Return the state of `image_model` with `budgets` (name → limit in micro-USD), never a stale one.
 
-        What nobody has stored yet is empty. Raises Contention while it is being written, StorageFailed.
+        What is not stored yet is empty. Raise Contention while it is being written, or StorageFailed.
         """
 
     async def save(self, stored: StoredQuota, state: QuotaState) -> None:
-        """Replace all that changed or nothing; raises Contention when `kept` is not the stored one.
+        """Store all that changed, or nothing; raise Contention when `stored` is not what is stored now.
 
-        Raises StorageFailed when it is not known whether it was stored.
+        Raise StorageFailed when it is not known whether it was stored.
         """
 
 
 class ImageProvider(Protocol):
-    """Makes pictures."""
+    """The way to a provider's image model."""
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
-        """One picture; raises ShotError. Being cancelled must end the request."""
+        """Return one picture; raise ShotError. Cancelling the call must end the request."""
 
 
 class ImageProcessor(Protocol):
-    """Turns what a provider answered into what a player sees."""
+    """The way from a provider's picture to the picture that players see."""
 
     async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
-        """A JPEG of the size and quality of this deployment that tells `facts`; raises BadImage."""
+        """Return a JPEG of this deployment's size and quality that holds `facts`; raise BadImage."""
 
 
 class ImageStore(Protocol):

@@ -1,11 +1,11 @@
-"""When requests may start: one quota for all workers of a provider's model, and money reserved with it.
+"""When requests may start: one quota for all workers of an image model, and money reserved with each start.
 
-The window slides and is kept exactly. Starts are handed out in order, and of a limit of L the nth
-comes no sooner than 60 s and a slack after the one L before it: so no 60 s hold more than L,
-wherever they begin. What was handed out and not used is lost, never given twice.
+The window slides. Starts are handed out in order; with a limit of L a start comes at least 60 s and a slack
+after the start that lies L before it. So no 60 s hold more than L starts, wherever they begin. A start that
+was handed out and not used is lost; it is never handed out twice.
 
-Pauses and the queue are kept on trust, so both are bounded: one bad answer, or a caller who cancels
-and retries, can make others wait for minutes at most.
+Pauses and the queue are stored on trust, so both are bounded: one bad response of a provider, or a caller
+who cancels and retries, makes others wait for minutes at most.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,29 +14,36 @@ from enum import StrEnum
 from itertools import groupby
 
 HORIZON_MS = 60_000
-"""A start further away is not handed out: whoever wants it had better not wait for it."""
+"""Milliseconds ahead within which a start is handed out. A run does not wait longer for one."""
 
 QUEUE_MS = 90_000
-"""The queue ends so long after a run was last sent away for want of a start."""
+"""Milliseconds for which the queue lasts after a run was last sent away without a start."""
 _QUEUE_STEP_MS = 15_000
-"""A queue that ends later than that before its longest is not written anew: the item is hot."""
+"""Milliseconds by which the queue must have aged before it is written again, because the item is busy."""
 
 LONGEST_PAUSE_MS = 600_000
-"""A provider is asked again after that, whatever delay it has named."""
+"""Longest pause in milliseconds, whatever delay a provider has named."""
+_NO_START = -1
+"""Reach of a run that waits until others have come back."""
+
+_ONLY_NOW = 0
+"""Reach of a run that may take only a start that nobody else could use now."""
+
 _CLOCKS_DIFFER_MS = 1_000
+"""Most milliseconds by which the clocks of two workers differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Of one provider's model; None is without limit. Times in milliseconds."""
+    """Limits of one image model's starts; None is no limit. Times in milliseconds."""
 
     per_minute: int | None = None
     per_day: int | None = None
     window: int = 60_000
     slack: int = 1_000
-    """A start is used within so long of its time, or not at all."""
+    """Time after a start's own time within which it must be used."""
     tick: int = 1_000
-    """Starts are remembered rounded up to this, so that the record stays small."""
+    """Unit to which the times of starts are rounded up, so that the record stays small."""
 
     def __post_init__(self) -> None:
         if any(limit is not None and limit < 1 for limit in (self.per_minute, self.per_day)):
@@ -45,95 +52,95 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """What is known of a image_model's starts; times are epoch milliseconds, 0 is never."""
+    """Recent starts of an image model, its pause and its queue. Times are epoch milliseconds, 0 is never."""
 
     starts: tuple[tuple[int, int], ...] = ()
-    """When and how many, ascending; the last ones, as many as the limit. Some lie ahead."""
+    """Recent starts as (time, count), ascending, at most `per_minute` in total. May lie in the future."""
     last_at: int = 0
     paused_until: int = 0
-    """The provider has asked everybody to wait."""
+    """Time before which no worker starts a request, because the provider has refused one for its rate."""
     day_until: int = 0
     day_starts: int = 0
     queue_until: int = 0
-    """Runs were sent away for want of a start; until then new runs wait, so that those come first."""
+    """Time until which new runs wait, so that runs that were sent away without a start come first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Money that may be spent on something, in micro-USD; reserved counts as spent."""
+    """Money that may be spent on a job or on a day, in micro-USD. Reserved money counts as spent."""
 
     name: str
     limit: int
     spent: int = 0
     needed_until: int = 0
-    """The deadline of what spends from it, in epoch milliseconds."""
+    """Latest deadline of what spends from it, in epoch milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaState:
-    """All that decides whether a request may start; read and written as one."""
+    """Everything that decides whether a request may start. It is read and written as one."""
 
     quota: Quota = Quota()
     budgets: tuple[Budget, ...] = ()
 
 
 class Turn(StrEnum):
-    """Place of a run among those that want the quota.
+    """Whether a run waits for others that want the quota.
 
-    Who was sent away goes before who is new, as far as `QUEUE_MS` reaches: no run has a place of its own.
+    Runs that were sent away go before new ones, for `QUEUE_MS` at most. No run has a place of its own.
     """
 
     NEW = "new"
     RETURNING = "returning"
-    """The quota had sent it, or the run before it, away: this is its time."""
+    """It, or the run before it, was sent away without a start and has come back."""
     GOING_ON = "going on"
-    """It has had its turn, and wants more."""
+    """It has had starts and wants more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """A run's wish for starts."""
+    """A run's request for starts."""
 
     wanted: int
     now: int
     day_until: int
-    """When the provider's day ends."""
+    """End of the provider's day."""
     price: int
-    """Of one request, in micro-USD."""
+    """Price of one request, in micro-USD."""
     refund: int = 0
-    """What was reserved earlier and turned out not to be billed."""
+    """Money that was reserved earlier and not billed."""
     turn: Turn = Turn.NEW
     idle: bool = True
-    """Nothing of it is in flight: if it gets nothing, it leaves and comes back."""
+    """Whether the run has no request in flight: without a start it then ends and comes back later."""
     hedge: bool = False
-    """Only if it may start at once."""
+    """Whether the start is for an extra request, which is sent at once or not at all."""
     deadline_at: int | None = None
-    """The end of the job in epoch milliseconds: a run refused until then does not come back."""
+    """Deadline of the job, in epoch milliseconds. A run that is refused until then does not come back."""
     usable: int = HORIZON_MS
-    """Milliseconds from now in which the run has time for a start: a later one would be wasted."""
+    """Milliseconds from now after which a start would be of no use to the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """The answer to an Ask."""
+    """The response to an Ask."""
 
     starts: tuple[int, ...] = ()
-    """When each request may start; ascending."""
+    """Times at which requests may start, ascending."""
     next_at: int = 0
-    """Time of the quota's next start, whoever gets it, if fewer were given than wanted."""
+    """Time of the quota's next start for anybody, if fewer were granted than wanted."""
     ask_at: int = 0
-    """Time to ask for it: `next_at`, or later for those that others go before."""
+    """Time at which to ask again: `next_at`, or later for a run that others go before."""
     broke: bool = False
-    """Fewer were given because a budget is empty."""
+    """Whether fewer were granted because a budget is used up."""
 
 
-def take(state: QuotaState, limits: Limits, ask: Ask) -> tuple[QuotaState, Grant]:
-    """Give what may be given; the state afterwards, which is what must be stored first."""
+def grant_starts(state: QuotaState, limits: Limits, ask: Ask) -> tuple[QuotaState, Grant]:
+    """Return the state after a grant, and the grant. Store the state before the grant is used."""
     quota = _believed(state.quota, ask.now)
     if limits.per_day is not None:
         quota = _on_its_day(quota, ask)
-    budgets = tuple(replace(p, spent=max(0, p.spent - ask.refund)) for p in state.budgets)
-    affordable = min((_affordable(p, ask.price) for p in budgets), default=ask.wanted)
+    budgets = tuple(replace(budget, spent=max(0, budget.spent - ask.refund)) for budget in state.budgets)
+    affordable = min((_affordable(budget, ask.price) for budget in budgets), default=ask.wanted)
     wanted = min(ask.wanted, affordable)
     given, next_at = _handed_out(quota, limits, ask, wanted)
     ask_at = _ask_at(quota, limits, ask, next_at)
@@ -141,7 +148,7 @@ def take(state: QuotaState, limits: Limits, ask: Ask) -> tuple[QuotaState, Grant
     if not given and wanted and _starts_a_queue(quota, limits, ask, next_at):
         quota = replace(quota, queue_until=ask.now + QUEUE_MS)
     reserved = len(given) * ask.price
-    budgets = tuple(replace(p, spent=p.spent + reserved) for p in budgets)
+    budgets = tuple(replace(budget, spent=budget.spent + reserved) for budget in budgets)
     grant = Grant(
         starts=tuple(given),
         next_at=next_at,
@@ -152,26 +159,26 @@ def take(state: QuotaState, limits: Limits, ask: Ask) -> tuple[QuotaState, Grant
 
 
 def pause_ms(seconds: float) -> int:
-    """Return how long everybody waits when a provider asks for a delay, whatever number it is."""
+    """Return the milliseconds of the pause when a provider names a delay, whatever number it is."""
     return round(min(max(0.0, seconds), LONGEST_PAUSE_MS / 1000) * 1000)
 
 
 def paused(state: QuotaState, until: int, *, now: int) -> QuotaState:
-    """Nobody starts before `until`: the provider has said so. Bounded by `LONGEST_PAUSE_MS`."""
+    """Return the state with a pause until then, or until `LONGEST_PAUSE_MS` from now if that is earlier."""
     quota = _believed(state.quota, now)
     until = min(until, now + LONGEST_PAUSE_MS)
     return replace(state, quota=replace(quota, paused_until=max(quota.paused_until, until)))
 
 
 def paused_until(state: QuotaState, *, now: int) -> int:
-    """Return when the provider's pause ends; in the past when there is none."""
+    """Return the time at which the pause ends; in the past when there is none."""
     return _believed(state.quota, now).paused_until
 
 
 def at_least(state: QuotaState, budgets: Sequence[Budget]) -> QuotaState:
-    """Return the state with budgets that hold no less than those of the same name in `budgets`.
+    """Return the state, each budget spent at least as far as the one of the same name in `budgets`.
 
-    A budget that was forgotten, or that its job did not have before, begins with what the job has cost.
+    A budget that has expired, or that its job did not have before, begins with what the job has cost.
     """
     known = {budget.name: budget for budget in budgets}
     raised = (_at_least(budget, known.get(budget.name, budget)) for budget in state.budgets)
@@ -184,7 +191,7 @@ def _at_least(budget: Budget, known: Budget) -> Budget:
 
 
 def _believed(quota: Quota, now: int) -> Quota:
-    """Return `quota` without what cannot be: a pause or a queue that ends too far ahead."""
+    """Return `quota` without a pause or a queue that ends too far ahead to be true."""
     longest = now + LONGEST_PAUSE_MS + _CLOCKS_DIFFER_MS
     return replace(
         quota,
@@ -194,9 +201,9 @@ def _believed(quota: Quota, now: int) -> Quota:
 
 
 def _handed_out(quota: Quota, limits: Limits, ask: Ask, wanted: int) -> tuple[list[int], int]:
-    """Return the starts that may be given, and when the next one comes if they are fewer than wanted."""
+    """Return the starts that are granted, and the time of the next one if they are fewer than wanted."""
     given: list[int] = []
-    last = ask.now + min(_horizon(quota, ask), ask.usable)
+    last = ask.now + min(_reach(quota, ask), ask.usable)
     for at in _upcoming(quota, limits, ask):
         tomorrow = limits.per_day is not None and at >= quota.day_until
         if at > last or tomorrow:
@@ -208,10 +215,10 @@ def _handed_out(quota: Quota, limits: Limits, ask: Ask, wanted: int) -> tuple[li
 
 
 def _starts_a_queue(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> bool:
-    """Return whether a run that got nothing makes new ones wait until it has come back.
+    """Return whether a run that got no start makes new runs wait until it has come back.
 
-    Only where the minute is the limit, and only if the quota has no start for a while: a run that is
-    sent away because others go first leaves no trace, nor does one that does not come back.
+    It does only where the minute is limited and the quota has no start for a while. A run that is sent
+    away because others go first does not, nor does a run that will not come back.
     """
     if limits.per_minute is None or not ask.idle or _waits_for_others(quota, ask):
         return False
@@ -225,7 +232,7 @@ def _waits_for_others(quota: Quota, ask: Ask) -> bool:
 
 
 def _ask_at(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> int:
-    """Return when to ask again: who was sent away before goes first, and who has had a turn goes last."""
+    """Return the time to ask again: runs that were sent away go first, runs that have had starts go last."""
     if limits.per_minute is None or ask.turn is Turn.RETURNING:
         return next_at
     if ask.turn is Turn.NEW:
@@ -235,14 +242,15 @@ def _ask_at(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> int:
     return next_at
 
 
-def _horizon(quota: Quota, ask: Ask) -> int:
-    """How far ahead of now a start may lie; below 0 nothing is given."""
+def _reach(quota: Quota, ask: Ask) -> int:
+    """Return the milliseconds ahead of now within which the run may get a start."""
+    others_wait = quota.queue_until > ask.now
     if ask.hedge:
-        return -1 if quota.queue_until > ask.now else 0
+        return _NO_START if others_wait else _ONLY_NOW
     if _waits_for_others(quota, ask):
-        return -1
-    if ask.turn is Turn.GOING_ON and quota.queue_until > ask.now:
-        return 0
+        return _NO_START
+    if ask.turn is Turn.GOING_ON and others_wait:
+        return _ONLY_NOW
     return HORIZON_MS
 
 
@@ -251,7 +259,10 @@ def _affordable(budget: Budget, price: int) -> int:
 
 
 def _on_its_day(quota: Quota, ask: Ask) -> Quota:
-    """A new day has a new count. A day ends when the provider's does, or a little later by a slow clock."""
+    """Return the quota on the day of the request. A new day has a new count.
+
+    A day ends when the provider's day does, or a little later by a slow clock.
+    """
     if ask.now >= quota.day_until:
         return replace(quota, day_until=ask.day_until, day_starts=0)
     if quota.day_until > ask.day_until and ask.day_until - ask.now > _CLOCKS_DIFFER_MS:
@@ -260,7 +271,7 @@ def _on_its_day(quota: Quota, ask: Ask) -> Quota:
 
 
 def _upcoming(quota: Quota, limits: Limits, ask: Ask) -> Iterator[int]:
-    """When each further start may come, for ever."""
+    """Yield the time of each further start, without end."""
     per_minute, per_day = limits.per_minute, limits.per_day
     remembered = [at for at, count in quota.starts for _ in range(count)]
     at = max(ask.now, quota.paused_until)

@@ -14,10 +14,10 @@ from darkroom.domain.quota import (
     QuotaState,
     Turn,
     at_least,
+    grant_starts,
     pause_ms,
     paused,
     paused_until,
-    take,
 )
 from darkroom.ports import Clock, Jitter, QuotaStore
 from darkroom.worker.image_model import ImageModel
@@ -70,7 +70,7 @@ class QuotaClient:
                 deadline_at=self.deadline_at,
                 usable=int(self.usable_s() * 1000),
             )
-            return take(state, self.image_model.limits, ask)
+            return grant_starts(state, self.image_model.limits, ask)
 
         grant = await self._change(decide)
         if grant.starts and not hedge:

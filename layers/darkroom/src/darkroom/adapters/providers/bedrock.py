@@ -168,7 +168,7 @@ def to_image(body: bytes, model: str) -> RawImage:
     pictures = [picture for picture in as_list(found.get("images")) if picture]
     if not pictures:
         raise NoImage(f"the provider sent no picture: {_word(reasons[0]) if reasons else 'none'}")
-    return RawImage(data=decoded(pictures[-1]), mime="image/jpeg", model=model)
+    return RawImage(data=decoded(pictures[-1]), model=model)
 
 
 def _word(reason: str) -> str:

@@ -111,7 +111,6 @@ def to_image(body: bytes, model: str) -> RawImage:
         version = word(found.get("model_version"))
         return RawImage(
             data=decoded(inline.get("data")),
-            mime=str(inline.get("mime_type", "")),
             model=model if version == "?" else version,
         )
     if blocked := _reason(as_dict(found.get("prompt_feedback")).get("block_reason")):

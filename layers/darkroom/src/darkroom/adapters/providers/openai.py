@@ -10,11 +10,9 @@ from typing import Any, override
 import httpx
 
 from darkroom.adapters.providers import faults, http
-from darkroom.adapters.providers.json_body import as_dict, as_list, as_object, decoded, word
+from darkroom.adapters.providers.json_body import as_dict, as_list, as_object, decoded
 from darkroom.domain.errors import BadImage, NoImage
 from darkroom.ports import ImageProvider, RawImage
-
-_MIMES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 class OpenAI(ImageProvider):
@@ -58,8 +56,7 @@ def to_image(body: bytes, model: str) -> RawImage:
     pictures = [picture for item in as_list(found.get("data")) if (picture := _picture(as_dict(item)))]
     if not pictures:
         raise faults.inside(found) or NoImage("the provider sent no picture")
-    mime = _MIMES.get(word(found.get("output_format")), "image/jpeg")
-    return RawImage(data=decoded(pictures[-1]), mime=mime, model=model)
+    return RawImage(data=decoded(pictures[-1]), model=model)
 
 
 def _picture(item: dict[str, Any]) -> object:
