@@ -14,8 +14,9 @@ from darkroom.worker.hedger import Hedger
 from darkroom.worker.image_model import ImageModel
 from darkroom.worker.quota_client import QuotaClient
 from darkroom.worker.rate_limiter import Postponed, RateLimiter, RunSlots
+from darkroom.worker.run_policy import AttemptPolicy
 from darkroom.worker.run_state import RunState
-from darkroom.worker.run_tools import AttemptPolicy, RunTools
+from darkroom.worker.run_tools import RunTools
 
 from testing.builders import a_case, a_job, an_image_model
 from testing.fakes import InstantProcessor, LoopClock, MemoryImages, MemoryQuota, Reply, ScriptedProvider
@@ -60,11 +61,11 @@ class Attempt:
         self.images = MemoryImages(error=unstored)
         self.processor = InstantProcessor(bad)
         self.quota = quota or MemoryQuota()
-        self.state = RecordedCosts.of(ORDER, ["fake-model"])
-        self.error: ShotError | Postponed | None = None
         image_models = [an_image_model(self.provider, limits=limits)]
         if fallback is not None:
             image_models.append(an_image_model(self.fallback, "other/model"))
+        self.state = RecordedCosts.of(ORDER, claim="claim", image_models=image_models)
+        self.error: ShotError | Postponed | None = None
 
         async def timed() -> float:
             loop = asyncio.get_running_loop()
@@ -73,7 +74,6 @@ class Attempt:
             hedger = Hedger(1.0, hedges)
             hedger.unfinished = 1 + others
             tools = RunTools(
-                case_id="case-1",
                 state=self.state,
                 hedger=hedger,
                 processor=self.processor,
@@ -82,7 +82,6 @@ class Attempt:
                 remaining_s=lambda: run_s - loop.time(),
             )
             generate = GenerateImage(
-                order=ORDER,
                 tools=tools,
                 limiters=limiters,
                 images=self.images,

@@ -24,7 +24,8 @@ from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
 from darkroom.worker.image_model import ImageModel, Latencies
-from darkroom.worker.run_job import RunJob, RunPolicy
+from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_policy import RunPolicy
 
 from bench.fleet.lambda_account import Account, NoPlace
 from bench.fleet.surroundings import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet, FleetImages, FleetProvider

@@ -10,9 +10,8 @@ from darkroom.domain.run import WorkOrder
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, ImageProcessor, ImageProvider, Jitter
 from darkroom.worker.image_model import ImageModel, Latencies
-from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import RunJob, RunPolicy
-from darkroom.worker.run_tools import AttemptPolicy
+from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_policy import AttemptPolicy, ReportPolicy, RunPolicy
 
 from bench.speed.figures import Figures
 from testing.fakes import Ids, MemoryImages, MemoryQuota, RecordedSnapshots

@@ -20,9 +20,8 @@ from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
 from darkroom.wire.model import parse
 from darkroom.wire.order import WorkerEvent, WorkerResult
-from darkroom.worker.reporter import ReportPolicy
-from darkroom.worker.run_job import RunJob, RunPolicy
-from darkroom.worker.run_tools import AttemptPolicy
+from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_policy import AttemptPolicy, ReportPolicy, RunPolicy
 
 SETTINGS = WorkerSettings.load()
 LOGGER = observability.logger("worker")

@@ -40,7 +40,8 @@ from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
-from darkroom.worker.run_job import RunJob, RunPolicy
+from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_policy import RunPolicy
 
 from testing.builders import PRICE, an_image_model
 from testing.fakes import InstantProcessor, MemoryDailyLimit, MemoryImages, MemoryJobs, MemoryQuota

@@ -21,7 +21,8 @@ from darkroom.domain.quota import Limits
 from darkroom.domain.run import Ending, EventKind, RunReport, WorkOrder, work_order
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, RawImage
-from darkroom.worker.run_job import RunJob, RunPolicy
+from darkroom.worker.run_job import RunJob
+from darkroom.worker.run_policy import RunPolicy
 
 from testing.builders import NOW, PRICE, a_case, a_job, an_image_model, keys_of
 from testing.fakes import (

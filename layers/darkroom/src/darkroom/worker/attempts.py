@@ -162,7 +162,7 @@ class Attempts:
 
     async def _process(self, raw: RawImage) -> bytes:
         """Return the JPEG; raise ShotError, which is billed because the provider has sent something."""
-        facts = {"case": self.tools.case_id, "shot": self.shot.id, "model": raw.model}
+        facts = {"case": self.tools.state.order.case.case_id, "shot": self.shot.id, "model": raw.model}
         try:
             return await self.tools.processor.process(raw, facts)
         except ShotError as error:
@@ -228,8 +228,9 @@ class Attempts:
     def _take_ended(self) -> list[_Outcome]:
         """Return the outcomes of the attempts that have ended; raise what was not expected of them."""
         ended = [task for task in self._running if task.done()]
+        outcomes = [task.result() for task in ended]
         self._running.difference_update(ended)
-        return [task.result() for task in ended]
+        return outcomes
 
     # ---- after a failure ----
 

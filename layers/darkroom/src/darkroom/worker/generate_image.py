@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from darkroom.domain.case import Shot, image_key
 from darkroom.domain.errors import ShotError, StorageFailed
 from darkroom.domain.job import Failure
-from darkroom.domain.run import WorkOrder
 from darkroom.ports import ImageStore
 from darkroom.worker.attempts import Attempts, Picture
 from darkroom.worker.rate_limiter import Postponed, RateLimiter
@@ -24,7 +23,6 @@ A run keeps back more than that for its end, so that the last picture is stored,
 class GenerateImage:
     """Record in the run's state what became of a shot: its picture, its failure, or that it is postponed."""
 
-    order: WorkOrder
     tools: RunTools
     limiters: Sequence[RateLimiter]
     """Rate limiters of the image models, in the order in which these are tried."""
@@ -67,8 +65,10 @@ class GenerateImage:
         raise error
 
     def _key(self, shot: Shot) -> str:
-        case_id, order = self.order.case.case_id, self.order
-        return image_key(case_id, order.job_id, shot.id, digest=order.digests[shot.id], run=order.run)
+        order = self.tools.state.order
+        return image_key(
+            order.case.case_id, order.job_id, shot.id, digest=order.digests[shot.id], run=order.run
+        )
 
     async def _store(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
         try:

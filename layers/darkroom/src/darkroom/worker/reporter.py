@@ -4,36 +4,15 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.run import EventKind, RunEvent
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, Jitter, SnapshotChannel
+from darkroom.worker.run_policy import ReportPolicy
 
 type Describe = Callable[[SnapshotKind, int], Snapshot]
 """Return the snapshot of the given kind and sequence, of the run as it is now."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportPolicy:
-    """Waits in seconds. The waits between attempts have full jitter: random from 0 to a doubling limit."""
-
-    retries: int = 3
-    """Number of further attempts for a snapshot that another one can repair."""
-    base_s: float = 0.5
-    cap_s: float = 2.0
-    """Longest wait between two attempts. A worker that waits holds concurrency that others may need."""
-    last_try_s: float = 10.0
-    """Time that an attempt may take. With less time left no other is made."""
-    interval_s: float = 2.0
-    """Least time between two snapshots of progress that is not urgent."""
-    heartbeat_s: float = 10.0
-    """Time without a snapshot after which a heartbeat is sent."""
-
-    def wait(self, attempts: int, jitter: float) -> float:
-        """Return the wait after `attempts` failed ones; `jitter` is in [0, 1)."""
-        return jitter * min(self.cap_s, self.base_s * 2.0**attempts)
 
 
 class Reporter:

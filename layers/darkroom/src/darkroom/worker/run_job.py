@@ -4,57 +4,31 @@ No request is sent before the claim is acknowledged, and a picture is stored bef
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from darkroom.domain.adoption import adopted
-from darkroom.domain.case import Shot, ShotKind, batches
+from darkroom.domain.case import Shot, batches
 from darkroom.domain.errors import Cancelled, StorageFailed, Superseded, Undeliverable
 from darkroom.domain.quota import Budget, Turn
 from darkroom.domain.run import Ending, EventKind, RunEvent, RunReport, WorkOrder
-from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.domain.snapshot import SnapshotKind
 from darkroom.ports import Clock, ImageProcessor, ImageStore, Jitter, NewId, QuotaStore, SnapshotChannel
 from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Hedger
 from darkroom.worker.image_model import ImageModel
 from darkroom.worker.quota_client import QuotaClient
 from darkroom.worker.rate_limiter import RateLimiter, RunSlots
-from darkroom.worker.reporter import Reporter, ReportPolicy
+from darkroom.worker.reporter import Reporter
+from darkroom.worker.run_policy import RunPolicy
 from darkroom.worker.run_state import RunState
-from darkroom.worker.run_tools import AttemptPolicy, RunTools
+from darkroom.worker.run_tools import RunTools
 
 DAY_MS = 86_400_000
 
 type Remaining = Callable[[], float]
 """Return the seconds until this worker is killed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunPolicy:
-    """How a worker runs: its numbers, with defaults."""
-
-    concurrency: int = 14
-    """Number of requests at once, to all image models together."""
-    batch_sizes: Mapping[ShotKind, int] = field(
-        default_factory=lambda: {ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4}
-    )
-    strict_batches: bool = False
-    """Whether a batch waits for all of the one before. Otherwise batches are only the unit of progress."""
-    reserve_s: float = 15.0
-    """Seconds kept back at the end of the worker's time for the last snapshot."""
-    hedge_share: float = 0.5
-    """Most extra requests for late shots, as a share of the run's shots. 0: none."""
-    daily_budget_micro_usd: int | None = None
-    """Most that all jobs together may cost in a day (UTC); None: no limit."""
-    fallback_on: frozenset[str] = frozenset()
-    """Codes of errors after which the next image model is tried."""
-    attempts: AttemptPolicy = field(default_factory=AttemptPolicy)
-    reports: ReportPolicy = field(default_factory=ReportPolicy)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.hedge_share <= 10:
-            raise ValueError("hedge_share must be 0 to 10")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +61,11 @@ class _Run:
         self._worker = worker
         self._order = order
         self._remaining_s = remaining_s
-        self._claim = worker.new_id()
-        self.state = RunState.of(order, (model.model_id for model in worker.image_models))
+        self.state = RunState.of(order, claim=worker.new_id(), image_models=worker.image_models)
         self.reporter = Reporter(
             worker.channel,
             order.webhook_url,
-            self._snapshot,
+            self.state.snapshot,
             jitter=worker.jitter,
             policy=worker.policy.reports,
             clock=worker.clock,
@@ -124,16 +97,15 @@ class _Run:
         case_id = order.case.case_id
         keys = await self._worker.images.stored(case_id, order.job_id)
         found = adopted(order.digests, keys, case_id=case_id, job_id=order.job_id)
-        self.state.adopt(found, self._worker.image_models[0].price_micro_usd)
+        self.state.adopt(found)
 
     async def _make_pictures(self) -> None:
-        settled = {*self.state.images, *self.state.failures}
-        shots = [shot for shot in self._order.case.shots if shot.id not in settled]
+        """Generate the pictures that are left; give back unused starts and money however that ends."""
+        shots = self.state.unsettled
         policy = self._worker.policy
         slots = RunSlots(free=asyncio.Semaphore(policy.concurrency))
         limiters = self._limiters(slots)
         tools = RunTools(
-            case_id=self._order.case.case_id,
             state=self.state,
             hedger=Hedger(policy.hedge_share, len(shots)),
             processor=self._worker.processor,
@@ -142,13 +114,12 @@ class _Run:
             remaining_s=lambda: self._remaining_s() - policy.reserve_s,
         )
         generate = GenerateImage(
-            order=self._order,
             tools=tools,
             limiters=limiters,
             images=self._worker.images,
             fallback_on=policy.fallback_on,
         )
-        making = _Making(
+        run_batches = _RunBatches(
             generate=generate,
             tools=tools,
             slots=slots,
@@ -156,7 +127,7 @@ class _Run:
             clock=self._worker.clock,
         )
         try:
-            await making.all(batches(shots, policy.batch_sizes), strict=policy.strict_batches)
+            await run_batches(batches(shots, policy.batch_sizes), strict=policy.strict_batches)
         finally:
             for limiter in limiters:
                 self.state.throttles += limiter.throttles
@@ -164,7 +135,7 @@ class _Run:
 
     async def _finish(self) -> Ending:
         """Send the last snapshot: the end, or a continuation when shots are left."""
-        left = len(self._order.case.shots) - len(self.state.images) - len(self.state.failures)
+        left = self.state.unsettled
         await self.reporter.finish(SnapshotKind.CONTINUE if left else SnapshotKind.END, self._remaining_s)
         if not left:
             return Ending.ENDED
@@ -215,36 +186,10 @@ class _Run:
             budgets.append(Budget(name=f"day:{day}", limit=daily, needed_until=(day + 1) * DAY_MS))
         return budgets
 
-    def _snapshot(self, kind: SnapshotKind, sequence: int) -> Snapshot:
-        """Return the snapshot of the run as it is now."""
-        order, state = self._order, self.state
-        return Snapshot(
-            case_id=order.case.case_id,
-            job_id=order.job_id,
-            run=order.run,
-            claim=self._claim,
-            sequence=sequence,
-            kind=kind,
-            total=len(order.case.shots),
-            evidence_images=self._images(ShotKind.EVIDENCE),
-            location_images=self._images(ShotKind.LOCATION),
-            failures=dict(state.failures),
-            cost_micro_usd=state.cost_micro_usd,
-            wasted_micro_usd=state.wasted_micro_usd,
-            price_micro_usd=self._worker.image_models[0].price_micro_usd,
-            waiting_until=state.waiting_until if kind is SnapshotKind.CONTINUE else None,
-            events=tuple(state.events),
-            events_omitted=state.events_omitted,
-        )
-
-    def _images(self, kind: ShotKind) -> dict[str, str]:
-        ids = [shot.id for shot in self._order.case.shots if shot.kind is kind]
-        return {shot_id: self.state.images[shot_id] for shot_id in ids if shot_id in self.state.images}
-
 
 @dataclass(frozen=True, kw_only=True)
-class _Making:
-    """The part of a run in which pictures are made. All shots flow under one limit, evidence first."""
+class _RunBatches:
+    """Generate the pictures of batches, evidence first. All batches share the run's concurrency."""
 
     generate: GenerateImage
     tools: RunTools
@@ -252,17 +197,17 @@ class _Making:
     reporter: Reporter
     clock: Clock
     first: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the first picture is there."""
+    """Set when the first picture is stored."""
 
-    async def all(self, groups: Sequence[Sequence[Shot]], *, strict: bool) -> None:
-        """Make all pictures and report meanwhile; raise Superseded or Cancelled when the run must stop."""
+    async def __call__(self, all_batches: Sequence[Sequence[Shot]], *, strict: bool) -> None:
+        """Generate and report all pictures; raise Superseded or Cancelled when the run must stop."""
         stop: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as everything:
                 everything.create_task(self._report())
-                async with asyncio.TaskGroup() as making:
-                    for number, group in enumerate(groups, start=1):
-                        task = making.create_task(self._batch(number, group))
+                async with asyncio.TaskGroup() as pictures:
+                    for number, batch in enumerate(all_batches, start=1):
+                        task = pictures.create_task(self._batch(number, batch))
                         if strict:
                             await task
                 self.reporter.close()
@@ -272,7 +217,7 @@ class _Making:
             raise stop[0]
 
     async def _report(self) -> None:
-        """Report until closed. Requests in flight of a cancelled job may end, because they are paid for."""
+        """Report until closed. When the job is cancelled, let requests in flight end: they are billed."""
         try:
             await self.reporter.run()
         except Cancelled:

@@ -1,10 +1,11 @@
 """The state of one run: the only part of it that changes."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from darkroom.domain.case import Shot, ShotKind
 from darkroom.domain.job import Failure
 from darkroom.domain.run import (
     MAX_EVENTS,
@@ -15,12 +16,19 @@ from darkroom.domain.run import (
     RunReport,
     WorkOrder,
 )
+from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.worker.image_model import ImageModel
 
 
 @dataclass(kw_only=True)
 class RunState:
     """What a run has achieved and spent so far. Money is millionths of a US dollar, for the whole job."""
 
+    order: WorkOrder
+    claim: str
+    """Id with which this worker claims the run."""
+    price_micro_usd: int
+    """Price of a request to the first image model."""
     images: dict[str, str]
     """Shot id → storage key."""
     failures: dict[str, Failure]
@@ -47,24 +55,33 @@ class RunState:
     events_omitted: int = 0
 
     @classmethod
-    def of(cls, order: WorkOrder, requested_models: Iterable[str]) -> Self:
+    def of(cls, order: WorkOrder, *, claim: str, image_models: Sequence[ImageModel]) -> Self:
         """Return the state at the start of a run: what earlier runs have achieved and spent."""
         return cls(
+            order=order,
+            claim=claim,
+            price_micro_usd=image_models[0].price_micro_usd,
             images=dict(order.done),
             failures=dict(order.failed),
             cost_micro_usd=order.spent_micro_usd,
             wasted_micro_usd=order.wasted_micro_usd,
-            requested_models=frozenset(requested_models),
+            requested_models=frozenset(image_model.model_id for image_model in image_models),
         )
+
+    @property
+    def unsettled(self) -> list[Shot]:
+        """The shots that have neither a picture nor a failure, in the order of the case."""
+        settled = self.images.keys() | self.failures.keys()
+        return [shot for shot in self.order.case.shots if shot.id not in settled]
 
     @property
     def waiting_until(self) -> int | None:
         """Time at which the next run can go on; None when only time was missing."""
         return min((at for at in self.postponed if at is not None), default=None)
 
-    def adopt(self, images: dict[str, str], price_micro_usd: int) -> None:
+    def adopt(self, images: dict[str, str]) -> None:
         """Add pictures that earlier runs stored and did not report, with what they have cost."""
-        self.cost_micro_usd += len(images.keys() - self.images.keys()) * price_micro_usd
+        self.cost_micro_usd += len(images.keys() - self.images.keys()) * self.price_micro_usd
         self.images = {**images, **self.images}
         self.failures = {i: f for i, f in self.failures.items() if i not in self.images}
 
@@ -85,6 +102,28 @@ class RunState:
         self.cost_micro_usd += micro_usd
         self.wasted_micro_usd += 0 if useful else micro_usd
 
+    def snapshot(self, kind: SnapshotKind, sequence: int) -> Snapshot:
+        """Return the snapshot of the run as it is now."""
+        order = self.order
+        return Snapshot(
+            case_id=order.case.case_id,
+            job_id=order.job_id,
+            run=order.run,
+            claim=self.claim,
+            sequence=sequence,
+            kind=kind,
+            total=len(order.case.shots),
+            evidence_images=self._images_of(ShotKind.EVIDENCE),
+            location_images=self._images_of(ShotKind.LOCATION),
+            failures=dict(self.failures),
+            cost_micro_usd=self.cost_micro_usd,
+            wasted_micro_usd=self.wasted_micro_usd,
+            price_micro_usd=self.price_micro_usd,
+            waiting_until=self.waiting_until if kind is SnapshotKind.CONTINUE else None,
+            events=tuple(self.events),
+            events_omitted=self.events_omitted,
+        )
+
     def report(self, ending: Ending, *, seconds: float, undelivered: int) -> RunReport:
         """Return the report of the run, which has ended."""
         return RunReport(
@@ -103,3 +142,7 @@ class RunState:
             reasons=self.reasons,
             defects=tuple(self.defects),
         )
+
+    def _images_of(self, kind: ShotKind) -> dict[str, str]:
+        ids = [shot.id for shot in self.order.case.shots if shot.kind is kind]
+        return {shot_id: self.images[shot_id] for shot_id in ids if shot_id in self.images}
