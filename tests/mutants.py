@@ -36,9 +36,11 @@ AREAS = {
     "rules": Area(
         ("domain/*.py",),
         (
-            *("tests/domain", "tests/usecases", "tests/worker", "tests/wire"),
-            *(f"tests/contract/test_{name}_store.py" for name in ("job", "quota", "counter")),
-            "tests/contract/test_daily_limit.py",
+            "tests/domain",
+            "tests/usecases",
+            "tests/worker",
+            "tests/wire",
+            "tests/contract",
             "tests/simulation",
         ),
     ),
@@ -49,10 +51,9 @@ AREAS = {
         ("tests/domain", "tests/wire", "tests/functions", "tests/adapters", "tests/contract"),
     ),
     "adapters": Area(("adapters/**/*.py",), ("tests/adapters", "tests/contract", "tests/functions")),
+    "start": Area(("*.py",), ("tests/functions", "tests/adapters", "tests/template")),
 }
-CONDITIONS = tuple(
-    f"adapters/dynamodb/{name}.py" for name in ("jobs", "quota", "daily_limit", "counters", "outbox")
-)
+CONDITIONS = "adapters/dynamodb/*.py"
 ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
 FLIPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
@@ -155,8 +156,8 @@ def mutants_of(path: str, tests: tuple[str, ...]) -> Iterator[Mutant]:
 
 def removals() -> Iterator[Mutant]:
     """Yield one mutant for each named condition of a write: the constants whose name is in capitals."""
-    for path in CONDITIONS:
-        text = (PACKAGE / path).read_text()
+    for file in sorted(PACKAGE.glob(CONDITIONS)):
+        path, text = str(file.relative_to(PACKAGE)), file.read_text()
         for name, condition in re.findall(
             r'^([A-Z][A-Z_]+) = "(.*(?:\(pk\)|[<=] :).*)"$', text, re.MULTILINE
         ):
@@ -187,6 +188,15 @@ def is_caught(mutant: Mutant) -> bool:
     return done.returncode != 0
 
 
+def check_areas() -> None:
+    """Raise unless each module lies in one area and all tests exist: pytest fails on a path that does not."""
+    found = [path for area in AREAS.values() for pattern in area.files for path in PACKAGE.glob(pattern)]
+    if sorted(found) != sorted(PACKAGE.rglob("*.py")):
+        raise RuntimeError("a module lies in no area, or in two")
+    if missing := [test for area in AREAS.values() for test in area.tests if not (ROOT / test).exists()]:
+        raise RuntimeError(f"tests that do not exist: {missing}")
+
+
 def all_mutants(areas: Sequence[str], every: int) -> list[Mutant]:
     """Return the mutants of the areas, every nth of those that change functions."""
     found = list(removals()) if "rules" in areas else []
@@ -204,6 +214,7 @@ def main() -> int:
     parser.add_argument("--area", choices=AREAS, action="append", help="an area; all without it")
     parser.add_argument("--every", type=int, default=1, help="try only every nth mutant")
     arguments = parser.parse_args()
+    check_areas()
     mutants = all_mutants(arguments.area or list(AREAS), arguments.every)
     survived = 0
     with ThreadPoolExecutor(2) as pool:
