@@ -1,4 +1,4 @@
-"""One shot made in virtual time."""
+"""The generation of one shot, in virtual time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ POLICY = AttemptPolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
 
 @dataclass(kw_only=True)
 class RecordedCosts(RunState):
-    """A run's state that remembers of each billed request whether it was useful."""
+    """A run's state that also lists, for each billed request, whether it was useful."""
 
     billed: list[bool] = field(default_factory=list)
 
@@ -40,7 +40,7 @@ class RecordedCosts(RunState):
 
 
 class Attempt:
-    """One shot made in virtual time, and all that can be seen of it."""
+    """Generate one shot in virtual time, and keep all that can be seen of it."""
 
     def __init__(
         self,

@@ -243,13 +243,13 @@ class ScriptedProvider:
 
     seconds: float = 1.0
     replies: dict[str, list[Reply]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
-        self.asked.append(prompt)
+        self.prompts.append(prompt)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

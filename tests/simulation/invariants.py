@@ -1,4 +1,4 @@
-"""What must hold after every step, and what must hold in the end."""
+"""The invariants of a job: after every write, and in the end."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ def check(holds: bool, what: str) -> None:
 
 
 def check_write(old: Job | None, new: Job) -> None:
-    """What one stored version may be after another."""
+    """Raise Violation unless `new` may be stored after `old`."""
     check(not new.images.keys() & new.failures.keys(), "a shot is both done and failed")
     check({*new.images, *new.failures} <= {s.id for s in new.shots}, "a shot that is none of the job's")
     stopping = new.status is Status.CANCELLED and new.lease_until is not None
@@ -55,7 +55,7 @@ def check_write(old: Job | None, new: Job) -> None:
 
 
 def check_end(job: Job, stored: Iterable[str], refused: frozenset[str]) -> None:
-    """After the faults have stopped and a caller has retried once: everything that could be made is there."""
+    """Raise Violation unless every possible picture is there, after the faults have stopped and one retry."""
     check(not job.is_open, "the job has not ended")
     broke = {shot_id for shot_id, failure in job.failures.items() if failure.code == "budget_exhausted"}
     check(job.max_cost_micro_usd is not None or not broke, "a job without a budget has exhausted it")

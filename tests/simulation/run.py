@@ -1,4 +1,4 @@
-"""Runs seeds: `make simulate SEEDS=2000`, or one of them with its trace: `make simulate SEED=7`."""
+"""Simulate many seeds: `make simulate SEEDS=2000`. Show the trace of one: `make simulate SEED=7`."""
 
 import argparse
 import asyncio
@@ -12,12 +12,12 @@ from tests.simulation.invariants import Violation, check, check_end
 from tests.simulation.world import World
 
 SWEEPS_AFTER_FAULTS = 45
-"""The longest backoff, a lease and a run, and as much again for the retry, in minutes."""
+"""Minutes of the longest backoff, a lease and a run, and as much again for the retry."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a seed led to."""
+    """The outcome of one seed."""
 
     seed: int
     trace: tuple[str, ...]
@@ -29,7 +29,7 @@ class Outcome:
 
 
 def simulate(seed: int) -> Outcome:
-    """Run one seed to its end."""
+    """Return the outcome of one seed."""
     world = World(seed)
     violation = None
     try:
@@ -57,7 +57,7 @@ async def _live(world: World) -> None:
         case = replace(case, max_cost_micro_usd=dice.randint(1, 2 * len(case.shots)) * PRICE)
     world.refused = {s.id for s in case.shots if dice.random() < 0.04}
     while not world.submit(case):
-        await asyncio.sleep(1)  # a caller without an answer asks again
+        await asyncio.sleep(1)  # a caller without a response sends it again
     check(world.case_id in world.jobs.jobs, "an acknowledged job does not exist")
     faulty_minutes = dice.randint(1, 25)
     whims = dice.random() < 0.5
@@ -98,7 +98,7 @@ async def _until_ended(world: World) -> None:
 
 
 async def _retry(world: World) -> None:
-    """A caller retries what is missing, as soon as a cancelled worker has stopped or must be dead."""
+    """Retry as the caller, as soon as a cancelled worker has stopped or must be dead."""
     for _ in range(10):
         job = world.jobs.jobs[world.case_id]
         if not job.missing or world.retry({}):
@@ -113,7 +113,7 @@ def _check_violations(world: World) -> None:
 
 
 def main() -> int:
-    """Exit code 1 when a seed violated an invariant."""
+    """Simulate the seeds; return exit code 1 when one violated an invariant."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0)

@@ -1,6 +1,6 @@
-"""Every port call of every use case, killed before and after its effect; then the sweeper comes.
+"""A process dies before or after each port call of each use case; then the sweeper repairs the job.
 
-Port calls are counted in a run without faults, so a new one is covered by construction.
+The port calls are counted in a run without faults, so that a new call is covered at once.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ type Story = Callable[[World], None]
 
 
 class OneDeath(World):
-    """Nothing goes wrong but this: the nth port call dies, before or after its effect."""
+    """A world in which only one thing goes wrong: a process dies before or after its nth port call."""
 
     def __init__(self, nth: int, *, after: bool) -> None:
         super().__init__(seed=1)
@@ -47,25 +47,25 @@ class OneDeath(World):
 
 
 def nothing_more(world: World) -> None:
-    """The caller only submits."""
+    """Do nothing: the caller only submits."""
 
 
 def cancelled_and_retried(world: World) -> None:
-    """The caller cancels in the middle, and retries with another description."""
+    """Cancel in the middle, and retry with another description."""
     loop = asyncio.get_running_loop()
     loop.call_later(3, world.cancel)
     loop.call_later(30, world.retry, {"location-1": "other words"})
 
 
 def short_of_time(world: World) -> None:
-    """Workers have time for one shot each: the job goes on in continuations."""
+    """Give each worker time for one shot, so that the job goes on in continuations."""
     world.worker_seconds = 78.0
     world.concurrency = 1
 
 
 async def live(world: World, story: Story) -> None:
-    """Submit, let the story happen, sweep every minute; the caller retries what is missing."""
-    while not world.submit(CASE):  # noqa: ASYNC110 - a caller without an answer asks again
+    """Submit, let the story happen, sweep every minute, and retry what is missing."""
+    while not world.submit(CASE):  # noqa: ASYNC110 - a caller without a response sends it again
         await asyncio.sleep(1)
     story(world)
     for _ in range(90):
@@ -83,7 +83,7 @@ async def live(world: World, story: Story) -> None:
 
 
 def calls_of(story: Story) -> int:
-    """How many port calls the story makes when nobody dies."""
+    """Return the number of port calls of the story when no process dies."""
     world = OneDeath(0, after=False)
     run(live(world, story))
     return world.calls
@@ -102,7 +102,7 @@ STORIES: dict[Story, set[str]] = {
     cancelled_and_retried: {"jobs.get", "jobs.save", "jobs.get_case", "images.keys", "send"},
     short_of_time: {"jobs.get", "jobs.save", "jobs.get_case", "images.keys", "workers.invoke"},
 }
-"""Each story, and some of the calls it is told for."""
+"""The stories, each with some of the calls that it must reach."""
 
 
 @pytest.mark.parametrize("story", STORIES)

@@ -27,7 +27,7 @@ def test_the_worlds_have_many_faults_and_still_complete_many_jobs() -> None:
         "ended: continued",
         "ended: expired",
         "StillStopping",
-        "retry: answered",
+        "retry: responded",
         "jobs.save partial",
     ):
         assert seen in text, f"the simulation no longer reaches {seen!r}"

@@ -1,7 +1,7 @@
-"""A world in which everything goes wrong, decided by one seed, in virtual time.
+"""A world in which everything goes wrong, in virtual time. One seed decides everything that happens.
 
-The use cases and the domain are the real ones. Their ports lose, repeat, delay and reorder, and
-a process may die before or after each effect of each call: nothing of it runs after that.
+The worker, the use cases and the domain are the real ones. Their ports lose, repeat, delay and reorder calls.
+A process may die before or after each effect of each call; nothing of it runs after that.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ CLOCKS_DIFFER_S = 6
 
 
 class Killed(BaseException):
-    """The process is no more. Not an Exception, so that no code of ours can catch it."""
+    """The process is dead. It is not an Exception, so that no code of ours can catch it."""
 
 
 @dataclass(eq=False)
@@ -66,12 +66,12 @@ class Process:
     order: WorkOrder
     alive: bool = True
     claimed: bool = False
-    """Its claim was acknowledged to it."""
+    """Whether its claim was acknowledged."""
     holds: bool = False
-    """Its claim is in the job, and it has not said its last word."""
+    """Whether its claim is in the job and its last snapshot has not been merged."""
     stored_at_claim: frozenset[str] = frozenset()
     skew_ms: int = 0
-    """How far its clock is off."""
+    """Milliseconds by which its clock is ahead."""
 
 
 CURRENT: ContextVar[Process | None] = ContextVar("process", default=None)
@@ -86,15 +86,15 @@ class World:
     trace: list[str] = field(default_factory=list)
     faulty: bool = True
     intensity: float = field(init=False)
-    """How much goes wrong, compared with the shares given below."""
+    """Factor of the shares of faults that are given below."""
     worker_seconds: float = field(init=False)
-    """What Lambda gives a worker; little of it makes many continuations."""
+    """Seconds that Lambda gives a worker; a short time makes many continuations."""
     concurrency: int = field(init=False)
     jobs: "SimJobs" = field(init=False)
     images: "SimImages" = field(init=False)
     processes: list[Process] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
-    """Shots that the provider will never make."""
+    """Ids of the shots that the provider refuses for good."""
     requests: int = 0
     limits: Limits = field(init=False)
     starts: list[float] = field(default_factory=list)
@@ -118,7 +118,7 @@ class World:
         self.images = SimImages(self)
 
     def started(self, order: WorkOrder) -> None:
-        """A request has reached the provider."""
+        """Record that a request has reached the provider; check the limits and the budget."""
         now, limit = asyncio.get_running_loop().time(), self.limits.per_minute
         self.starts.append(now)
         recent = sum(at > now - 60 + CLOCKS_DIFFER_S for at in self.starts)
@@ -133,7 +133,7 @@ class World:
         return START + round(asyncio.get_running_loop().time() * 1000)
 
     def clock(self) -> Callable[[], int]:
-        """A clock of one process: a few seconds off."""
+        """Return the clock of one process, which is a few seconds off."""
         skew = self.dice.randint(-3000, 3000)
         return lambda: self.now() + skew
 
@@ -153,7 +153,7 @@ class World:
 
     @contextmanager
     def effect(self, name: str) -> Iterator[None]:
-        """Around the effect of a port call: here a process may die, or another may be faster."""
+        """Surround the effect of a port call: here a process may die, or another may be faster."""
         self.calls += 1
         process = CURRENT.get()
         if process is not None and not process.alive:
@@ -206,7 +206,7 @@ class World:
         lifetime = self.dice.uniform(0, seconds) if self.chance(0.15) else seconds
         killed = loop.call_later(lifetime, self._kill, process, task)
         try:
-            report = await self._develop(clock)(process.order, lambda: started + seconds - loop.time())
+            report = await self._run_job(clock)(process.order, lambda: started + seconds - loop.time())
             self.note(f"ended: {report.ending}")
             for defect in report.defects:
                 raise defect
@@ -223,7 +223,7 @@ class World:
         self.trace.append(f"{asyncio.get_running_loop().time():9.3f} {process.name} is KILLED")
         task.cancel()
 
-    def _develop(self, clock: Callable[[], int]) -> RunJob:
+    def _run_job(self, clock: Callable[[], int]) -> RunJob:
         return RunJob(
             policy=RunPolicy(concurrency=self.concurrency),
             processor=InstantProcessor(),
@@ -237,7 +237,7 @@ class World:
         )
 
     def attempt(self, name: str, action: Callable[[], object]) -> bool:
-        """Run one short process; True when it answered and did not die or fail."""
+        """Run one short process; return whether it responded, and did not die or fail."""
         token = CURRENT.set(None)
         try:
             action()
@@ -248,7 +248,7 @@ class World:
             return False
         finally:
             CURRENT.reset(token)
-        self.note(f"{name}: answered")
+        self.note(f"{name}: responded")
         return True
 
     # ---- the functions ----
@@ -295,7 +295,7 @@ class World:
         self.attempt("sweep", use_case)
 
     def webhook(self, snapshot: Snapshot, sender: Process) -> None:
-        """Deliver to the webhook function; raises what the worker hears."""
+        """Deliver a snapshot to the webhook function; raise what the worker gets as a response."""
         use_case = RecordProgress(jobs=self.jobs, start=self.start(), clock=self.clock(), timing=TIMING)
         token = CURRENT.set(None)
         self.speaking = sender
@@ -318,14 +318,14 @@ class World:
     case_id = "case-1"
 
     def user(self) -> None:
-        """Somebody changes their mind."""
+        """Act as a caller who changes their mind: cancel, retry or replace the job."""
         job = self.jobs.jobs.get(self.case_id)
         if job is None:
             return
-        what = self.dice.random()
-        if what < 0.35:
+        choice = self.dice.random()
+        if choice < 0.35:
             self.cancel()
-        elif what < 0.9:
+        elif choice < 0.9:
             missing = [i for i in job.missing if self.dice.random() < 0.2]
             self.retry({shot_id: f"other words {self.dice.randint(0, 9)}" for shot_id in missing})
         else:
@@ -334,7 +334,7 @@ class World:
 
 
 class SimJobs(MemoryJobs):
-    """The table, watched."""
+    """The table of jobs. Each write is checked against the invariants."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -356,7 +356,7 @@ class SimJobs(MemoryJobs):
             return super().get_case(job)
 
     def get_case_unseen(self, job: Job) -> Case:
-        """For the simulation itself, which cannot die."""
+        """Return the case for the simulation itself, which cannot die."""
         return super().get_case(job)
 
     def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
@@ -377,7 +377,7 @@ class SimJobs(MemoryJobs):
     def _watch_claims(self, old: Job | None, new: Job) -> None:
         speaking = self._world.speaking
         if speaking is not None and new.lease_until is None:
-            speaking.holds = False  # its last word was taken: it asks for nothing more
+            speaking.holds = False  # its last snapshot was merged: it sends no more requests
         if old is None or new.claim is None or new.claim == old.claim:
             return
         holders = [p.name for p in self._world.processes if p.holds and p.alive]
@@ -388,7 +388,7 @@ class SimJobs(MemoryJobs):
 
 
 class SimImages(MemoryImages):
-    """The bucket."""
+    """The bucket of pictures."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -414,7 +414,7 @@ class SimImages(MemoryImages):
 
 
 class SimQuota(MemoryQuota):
-    """The quota's items: contended, sometimes out of reach."""
+    """The quota's items, which are contended and sometimes out of reach."""
 
     def __init__(self, world: World) -> None:
         super().__init__(accounts=world.accounts, budgets=world.budgets)
@@ -479,7 +479,7 @@ class SimChannel:
             raise Undeliverable("timed out, and arrives later", retryable=True)
         self._deliver(process, snapshot)
         if world.chance(0.05):
-            raise Undeliverable("the answer was lost", retryable=True)
+            raise Undeliverable("the response was lost", retryable=True)
         if snapshot.kind == "claim":
             process.claimed = True
 
@@ -496,7 +496,7 @@ class SimChannel:
 
 @dataclass
 class SimProvider:
-    """Slow, overloaded, throttled, hanging; and sometimes it refuses for good."""
+    """A provider that is slow, overloaded, throttled or hangs, and that sometimes refuses for good."""
 
     world: World
 
@@ -513,7 +513,10 @@ class SimProvider:
             image_key(order.case.case_id, order.job_id, shot.id, digest=order.digests[shot.id], run=run)
             for run in range(1, order.run + 1)
         }
-        check(not keys & process.stored_at_claim, f"{shot.id} was stored before the run began, and asked for")
+        check(
+            not keys & process.stored_at_claim,
+            f"{shot.id} was stored before the run began, and requested again",
+        )
         await asyncio.sleep(min(world.dice.lognormvariate(1.8, 0.6), 50))
         if world.chance(0.03):
             await asyncio.sleep(10_000)

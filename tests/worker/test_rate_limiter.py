@@ -1,4 +1,4 @@
-"""Many workers and one quota, in virtual time: nothing is exceeded, nobody starves, nobody waits idly."""
+"""Many workers that share one quota, in virtual time: no limit is exceeded and no worker starves."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ DAY = 86_400_000
 
 @dataclass
 class Fleet:
-    """Workers that share a quota; each makes some requests of one second."""
+    """Workers that share a quota, and what became of their requests."""
 
     limits: Limits
     quota: MemoryQuota = field(default_factory=MemoryQuota)
@@ -58,7 +58,7 @@ class Fleet:
         limiter.release(billed=billed)
 
     async def case(self, name: str, shots: int, seconds: float = 1.0) -> None:
-        """A case that comes back whenever the quota sends it away."""
+        """Make all requests of a case. It starts another run whenever the quota sends one away."""
         left, turn, loop = shots, Turn.NEW, asyncio.get_running_loop()
         while left:
             before, limiter = len(self.errors), self.worker(turn=turn)
@@ -75,7 +75,7 @@ class Fleet:
         return max(sum(at <= other <= at + 60 for other in self.starts) for at in self.starts)
 
 
-def test_a_run_asks_once_for_all_its_starts() -> None:
+def test_a_run_requests_all_its_starts_in_one_write() -> None:
     fleet = Fleet(Limits(per_minute=100))
     run(fleet.case("one", 14))
     assert (fleet.quota.loads, fleet.quota.saves) == (1, 1)
@@ -114,7 +114,7 @@ def test_a_big_case_does_not_starve_a_small_one() -> None:
     assert fleet.ended["big"] < 1.2 * 60 * 104 / 10
 
 
-def test_a_worker_that_dies_wastes_its_starts_and_mints_none() -> None:
+def test_a_worker_that_dies_does_not_make_the_others_exceed_the_limit() -> None:
     fleet = Fleet(Limits(per_minute=10))
 
     async def dies() -> None:
@@ -152,7 +152,7 @@ def test_a_delay_of_weeks_makes_the_others_wait_for_minutes(seconds: float) -> N
 
 
 @pytest.mark.parametrize("seconds", [0.0, -5.0, float("nan")])
-def test_a_delay_that_is_none_makes_nobody_wait(seconds: float) -> None:
+def test_a_delay_that_is_not_positive_makes_nobody_wait(seconds: float) -> None:
     fleet = Fleet(Limits())
 
     async def throttled() -> None:
@@ -163,15 +163,15 @@ def test_a_delay_that_is_none_makes_nobody_wait(seconds: float) -> None:
     assert fleet.starts == [0.0] * 3
 
 
-def test_a_pause_of_weeks_that_is_stored_already_is_none() -> None:
+def test_a_stored_pause_of_weeks_is_ignored() -> None:
     far = Quota(paused_until=LoopClock.start + 30 * DAY, queue_until=LoopClock.start + 30 * DAY)
     fleet = Fleet(Limits(per_minute=10), quota=MemoryQuota(accounts={"fake/model": (1, far)}))
     run(fleet.case("one", 3))
     assert fleet.starts == [QUEUE_MS / 1000] * 3, "the queue ends when its longest is over"
 
 
-def test_one_who_cancels_and_retries_all_the_time_blocks_nobody_afterwards() -> None:
-    """Each of its runs is sent away, and another comes in its place."""
+def test_a_caller_who_cancels_and_retries_all_the_time_blocks_nobody_afterwards() -> None:
+    """Each of the attacker's runs is sent away, and another one takes its place."""
     fleet = Fleet(Limits(per_minute=10))
 
     async def attacker() -> None:
@@ -196,10 +196,10 @@ def test_the_length_of_the_queue_alone_ends_no_job() -> None:
     fleet.quota.accounts["fake/model"] = (1, queue)
     run(fleet.request(fleet.worker(deadline_s=60)))
     assert [type(e) for e in fleet.errors] == [Postponed]
-    assert fleet.quota.accounts["fake/model"] == (1, queue), "who waits for others leaves no trace"
+    assert fleet.quota.accounts["fake/model"] == (1, queue), "a run that waits for others changes no quota"
 
 
-def test_a_refusal_past_the_deadline_is_the_end_and_leaves_no_trace() -> None:
+def test_a_wait_beyond_the_deadline_fails_the_shot_and_changes_no_quota() -> None:
     fleet = Fleet(Limits(per_minute=1))
 
     async def two() -> None:
@@ -213,7 +213,7 @@ def test_a_refusal_past_the_deadline_is_the_end_and_leaves_no_trace() -> None:
     assert [type(e) for e in fleet.errors] == [QuotaExhausted]
 
 
-def test_a_worker_that_waits_for_its_start_hears_of_a_pause_meanwhile() -> None:
+def test_a_worker_that_waits_for_its_start_obeys_a_pause_set_meanwhile() -> None:
     fleet = Fleet(Limits(per_minute=1))
 
     async def paused() -> None:
@@ -238,23 +238,23 @@ def test_requests_that_are_throttled_together_write_one_pause() -> None:
     assert fleet.quota.saves == 1
 
 
-def test_while_requests_run_the_next_start_is_waited_for_and_then_not() -> None:
+def test_a_run_waits_for_the_next_start_only_while_its_requests_are_in_flight() -> None:
     fleet = Fleet(Limits(per_minute=2))
-    limiter_errors: list[float] = []
+    ended_at: list[float] = []
 
     async def slow_then_wait() -> None:
         limiter = fleet.worker()
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
                 group.create_task(fleet.request(limiter, seconds=0.5))
-        limiter_errors.append(asyncio.get_running_loop().time())
+        ended_at.append(asyncio.get_running_loop().time())
 
     run(slow_then_wait())
     assert [type(e) for e in fleet.errors] == [Postponed]
-    assert limiter_errors == [0.5], "the run ended when nothing was in flight any more"
+    assert ended_at == [0.5], "the run ended when nothing was in flight any more"
 
 
-def test_a_wait_beyond_the_deadline_is_the_end() -> None:
+def test_a_day_without_starts_until_the_deadline_fails_the_shot() -> None:
     fleet = Fleet(Limits(per_day=1))
 
     async def two() -> None:
@@ -266,7 +266,7 @@ def test_a_wait_beyond_the_deadline_is_the_end() -> None:
     assert [type(e) for e in fleet.errors] == [QuotaExhausted]
 
 
-def test_who_cannot_pay_waits_for_what_may_be_given_back() -> None:
+def test_a_request_without_money_waits_while_others_may_give_money_back() -> None:
     fleet = Fleet(Limits(), budgets={"job:1": 2 * PRICE})
 
     async def three() -> None:
@@ -284,7 +284,7 @@ def test_who_cannot_pay_waits_for_what_may_be_given_back() -> None:
     assert fleet.quota.budgets["job:1"][1] == 2 * PRICE
 
 
-def test_what_two_runs_may_spend_together_is_never_exceeded() -> None:
+def test_two_runs_never_exceed_their_common_budget() -> None:
     fleet = Fleet(Limits(), budgets={"day:1": 20 * PRICE})
 
     async def both() -> None:
@@ -295,7 +295,7 @@ def test_what_two_runs_may_spend_together_is_never_exceeded() -> None:
     assert len(fleet.errors) == 8
 
 
-def test_a_quota_that_everybody_wants_at_once_is_tried_again() -> None:
+def test_a_lost_write_of_the_quota_is_repeated() -> None:
     fleet = Fleet(Limits(per_minute=100), quota=MemoryQuota(lost_writes=5))
     run(fleet.case("one", 14))
     assert len(fleet.starts) == 14
@@ -304,14 +304,14 @@ def test_a_quota_that_everybody_wants_at_once_is_tried_again() -> None:
 @pytest.mark.parametrize(
     "quota", [MemoryQuota(lost_writes=CONTENTION_ATTEMPTS * 20), MemoryQuota(error=StorageFailed("no"))]
 )
-def test_without_the_quota_nothing_starts(quota: MemoryQuota) -> None:
+def test_no_request_starts_while_the_quota_cannot_be_written(quota: MemoryQuota) -> None:
     fleet = Fleet(Limits(per_minute=100), quota=quota)
     run(fleet.case("one", 2))
     assert fleet.starts == []
     assert {type(e) for e in fleet.errors} == {StorageFailed}
 
 
-def test_what_is_given_back_and_could_not_be_stored_counts_as_spent() -> None:
+def test_money_given_back_counts_as_spent_when_the_write_fails() -> None:
     fleet = Fleet(Limits(), budgets={"job:1": 5 * PRICE})
 
     async def lost() -> None:
@@ -326,7 +326,7 @@ def test_what_is_given_back_and_could_not_be_stored_counts_as_spent() -> None:
     assert fleet.quota.budgets["job:1"][1] == PRICE
 
 
-def test_cancelled_waits_leave_no_trace() -> None:
+def test_cancelled_waits_hold_no_slot_and_no_money() -> None:
     fleet = Fleet(Limits(per_minute=1), budgets={"job:1": 5 * PRICE})
 
     async def cancelled() -> int:
@@ -344,7 +344,7 @@ def test_cancelled_waits_leave_no_trace() -> None:
     assert fleet.quota.budgets["job:1"][1] == PRICE
 
 
-def test_starts_that_are_held_already_are_not_asked_for_again() -> None:
+def test_starts_that_the_run_holds_are_not_requested_again() -> None:
     fleet = Fleet(Limits(per_minute=3))
 
     async def one_more() -> int:
@@ -360,7 +360,7 @@ def test_starts_that_are_held_already_are_not_asked_for_again() -> None:
     assert len(fleet.starts) == 5
 
 
-def test_an_extra_request_starts_only_when_nobody_else_wants_its_place() -> None:
+def test_an_extra_request_starts_only_when_nobody_else_wants_its_slot() -> None:
     async def full() -> bool:
         limiter = Fleet(Limits()).worker(concurrency=1)
         await limiter.acquire()
@@ -389,7 +389,7 @@ def test_an_extra_request_starts_only_when_nobody_else_wants_its_place() -> None
     assert [run(case()) for case in (full, others_wait, had_to_wait, free)] == [False, False, False, True]
 
 
-def test_a_start_that_is_thrown_away_costs_nothing() -> None:
+def test_a_start_that_is_not_used_costs_nothing() -> None:
     fleet = Fleet(Limits(), budgets={"job:1": 5 * PRICE})
 
     async def paused_again() -> int:

@@ -1,4 +1,4 @@
-"""What a run says on its way, whatever becomes of each snapshot, in virtual time."""
+"""The snapshots of a run, whatever becomes of each, in virtual time."""
 
 import asyncio
 from contextlib import suppress
@@ -32,7 +32,7 @@ def a_reporter(channel: RecordedSnapshots, events: list[RunEvent]) -> Reporter:
 
 
 @pytest.mark.parametrize("error", [Undeliverable("ConnectError", retryable=True), *STRANGE], ids=repr)
-def test_a_snapshot_given_up_is_counted_and_the_next_one_says_it_all(error: Exception) -> None:
+def test_an_undelivered_snapshot_is_counted_and_the_next_one_holds_everything(error: Exception) -> None:
     channel, events = RecordedSnapshots(answer=refusing(error, lambda s: s.sequence <= 2)), list[RunEvent]()
 
     async def report() -> Reporter:
@@ -74,10 +74,10 @@ def test_a_claim_that_always_raises_spends_nothing() -> None:
     room = Darkroom()
     room.channel.answer = refusing(ValueError("broken"), lambda s: True)
     report = room.run_job(an_order(CASE))
-    assert (report.ending, room.provider.asked) == (Ending.UNCLAIMED, [])
+    assert (report.ending, room.provider.prompts) == (Ending.UNCLAIMED, [])
 
 
-def test_a_report_that_is_cancelled_is_no_failed_try() -> None:
+def test_a_cancelled_report_is_not_counted_as_undelivered() -> None:
     channel = RecordedSnapshots(seconds=60)
 
     async def report() -> Reporter:

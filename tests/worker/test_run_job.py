@@ -1,4 +1,4 @@
-"""A worker's run, in virtual time."""
+"""The run of a worker, in virtual time."""
 
 import asyncio
 from collections.abc import Callable
@@ -42,7 +42,7 @@ UNREACHABLE = Undeliverable("ConnectError", retryable=True)
 
 @dataclass
 class Darkroom:
-    """A worker with everything around it."""
+    """A worker and everything around it."""
 
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     channel: RecordedSnapshots = field(default_factory=RecordedSnapshots)
@@ -114,27 +114,27 @@ def test_all_pictures_are_made_at_once_stored_and_reported() -> None:
     assert room.seconds < 1.5
 
 
-def test_nothing_is_asked_of_the_provider_before_the_claim_is_acknowledged() -> None:
+def test_no_request_is_sent_to_the_provider_before_the_claim_is_acknowledged() -> None:
     room = Darkroom()
-    asked_before_claim = []
+    prompts_before_claim = []
 
     def answer(snapshot: Snapshot) -> None:
         if snapshot.kind is SnapshotKind.CLAIM:
-            asked_before_claim.extend(room.provider.asked)
+            prompts_before_claim.extend(room.provider.prompts)
 
     room.channel.answer, room.channel.seconds = answer, 3.0
     room.run_job(an_order())
     first = room.channel.tried[0]
     assert (first.kind, first.sequence, first.images) == (SnapshotKind.CLAIM, 1, {})
-    assert asked_before_claim == []
-    assert len(room.provider.asked) == 14
+    assert prompts_before_claim == []
+    assert len(room.provider.prompts) == 14
 
 
-def test_a_claim_that_nobody_acknowledges_is_tried_four_times_and_nothing_is_spent() -> None:
+def test_a_claim_without_acknowledgement_is_sent_four_times_and_nothing_is_spent() -> None:
     room = Darkroom()
     room.channel.answer = refusing(UNREACHABLE, lambda s: True)
     report = room.run_job(an_order())
-    assert (report.ending, room.provider.asked) == (Ending.UNCLAIMED, [])
+    assert (report.ending, room.provider.prompts) == (Ending.UNCLAIMED, [])
     assert len(room.channel.tried) == 4
 
 
@@ -142,7 +142,7 @@ def test_a_run_that_another_worker_has_claimed_is_left_alone() -> None:
     room = Darkroom()
     room.channel.answer = refusing(Superseded("no"), lambda s: True)
     report = room.run_job(an_order())
-    assert (report.ending, room.provider.asked, len(room.channel.tried)) == (Ending.SUPERSEDED, [], 1)
+    assert (report.ending, room.provider.prompts, len(room.channel.tried)) == (Ending.SUPERSEDED, [], 1)
 
 
 def test_an_event_that_waited_too_long_is_dropped_unclaimed() -> None:
@@ -150,15 +150,15 @@ def test_an_event_that_waited_too_long_is_dropped_unclaimed() -> None:
     order = an_order()
     room.clock = ManualClock(order.claim_before)
     report = room.run_job(order)
-    assert (report.ending, room.channel.tried, room.provider.asked) == (Ending.EXPIRED, [], [])
+    assert (report.ending, room.channel.tried, room.provider.prompts) == (Ending.EXPIRED, [], [])
 
 
-def test_what_is_done_already_is_not_made_again_but_is_reported() -> None:
+def test_pictures_that_exist_are_not_made_again_but_are_reported() -> None:
     case = a_case()
     done = keys_of(case, "evidence-1", "location-2")
     room = Darkroom()
     room.run_job(an_order(case, done))
-    assert len(room.provider.asked) == 12
+    assert len(room.provider.prompts) == 12
     assert done.items() <= room.last.images.items()
     assert len(room.last.images) == 14
 
@@ -179,7 +179,7 @@ def test_a_case_fails_when_all_pictures_fail() -> None:
     assert (room.last.status, len(room.last.failures)) == ("failed", 14)
 
 
-def test_two_pictures_that_hang_are_asked_for_again_and_come() -> None:
+def test_two_pictures_that_hang_are_requested_again_and_come() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 3": [9e9, 2.0], "Location no 1": [9e9, 2.0]}
     report = room.run_job(an_order())
@@ -189,7 +189,7 @@ def test_two_pictures_that_hang_are_asked_for_again_and_come() -> None:
     assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (16 * PRICE, 2 * PRICE)
 
 
-def test_two_pictures_that_hang_for_ever_cost_their_deadline_and_nothing_else() -> None:
+def test_two_pictures_that_hang_for_ever_fail_at_their_deadline_and_the_others_come() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 3": [9e9], "Location no 1": [9e9]}
     report = room.run_job(an_order())
@@ -207,21 +207,21 @@ def test_strict_batches_wait_for_one_another() -> None:
     assert 7 <= room.seconds < 8
 
 
-def test_without_hedging_no_request_is_doubled() -> None:
+def test_without_hedging_no_second_request_is_sent() -> None:
     room = Darkroom(hedge_share=0)
     room.provider.replies = {"Evidence no 1.": [50.0]}
     room.run_job(an_order())
-    assert len(room.provider.asked) == 14
+    assert len(room.provider.prompts) == 14
 
 
 def test_a_case_larger_than_the_quota_makes_exactly_its_requests_and_none_too_soon() -> None:
     room = Darkroom(limits=Limits(per_minute=10))
     room.run_job(an_order())
-    assert (len(room.provider.asked), len(room.last.images)) == (14, 14)
+    assert (len(room.provider.prompts), len(room.last.images)) == (14, 14)
     assert 60 < room.seconds < 65
 
 
-def test_a_run_that_the_quota_makes_wait_ends_and_says_until_when() -> None:
+def test_a_run_that_must_wait_for_the_quota_ends_and_reports_until_when() -> None:
     room = Darkroom(limits=Limits(per_minute=4))
     room.provider.seconds = 0.2
     report = room.run_job(an_order())
@@ -249,14 +249,14 @@ def test_a_job_never_costs_more_than_its_caller_allows() -> None:
     assert room.quota.budgets["job:job-1"][1] == 10 * PRICE
 
 
-def test_what_a_lost_run_reserved_counts_as_spent() -> None:
+def test_money_reserved_by_a_lost_run_counts_as_spent() -> None:
     room = Darkroom()
     room.quota.budgets["job:job-1"] = (1, 8 * PRICE, NOW)
     room.run_job(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)))
-    assert len(room.provider.asked) == 2
+    assert len(room.provider.prompts) == 2
 
 
-def test_the_run_tells_in_words_why_requests_failed_and_counts_what_an_operator_must_mend() -> None:
+def test_the_report_has_the_reasons_of_failed_requests_and_counts_faults_for_operators() -> None:
     room = Darkroom()
     room.provider.replies = {
         "Evidence no 1.": [AccountUnusable("billing is not active")],
@@ -269,20 +269,20 @@ def test_the_run_tells_in_words_why_requests_failed_and_counts_what_an_operator_
     assert cloudwatch.of_run(report)[cloudwatch.Metric.PROVIDER_FAULTS] == 2
 
 
-def test_a_job_whose_budget_was_forgotten_spends_no_more_than_is_left_of_it() -> None:
+def test_a_job_whose_stored_budget_is_gone_spends_only_what_is_left_of_it() -> None:
     room = Darkroom()
     order = replace(an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE)), spent_micro_usd=8 * PRICE)
     room.run_job(order)
-    assert len(room.provider.asked) == 2
+    assert len(room.provider.prompts) == 2
     assert room.quota.budgets["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
 
 
-def test_a_budget_is_kept_for_as_long_as_the_latest_run_may_take_also_when_nothing_is_spent() -> None:
+def test_a_budget_is_kept_until_the_deadline_even_when_nothing_is_spent() -> None:
     room = Darkroom()
     room.quota.budgets["job:job-1"] = (1, 10 * PRICE, NOW)
     order = an_order(replace(a_case(), max_cost_micro_usd=10 * PRICE))
     room.run_job(order)
-    assert room.provider.asked == []
+    assert room.provider.prompts == []
     assert room.quota.budgets["job:job-1"][1:] == (10 * PRICE, order.deadline_at)
 
 
@@ -294,7 +294,7 @@ def test_all_jobs_of_a_day_together_cost_no_more_than_the_deployment_allows() ->
     assert len(room.last.images) == 6
 
 
-def test_a_defect_of_ours_in_one_shot_leaves_the_others_unharmed() -> None:
+def test_a_defect_in_one_shot_does_not_harm_the_others() -> None:
     async def broken() -> RawImage:
         raise ZeroDivisionError
 
@@ -317,8 +317,8 @@ def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_
         "Location": [27.0],
     }
     room.run_job(an_order())
-    told = [(s.kind.value, len(s.images)) for s in room.channel.arrived if s.kind != "heartbeat"]
-    assert told == [
+    sent = [(s.kind.value, len(s.images)) for s in room.channel.arrived if s.kind != "heartbeat"]
+    assert sent == [
         ("claim", 0),
         ("progress", 1),
         ("progress", 5),
@@ -341,7 +341,7 @@ def test_never_more_requests_are_in_flight_than_allowed_and_evidence_comes_first
     room = Darkroom(concurrency=3)
     room.run_job(an_order())
     assert room.provider.most_in_flight == 3
-    assert [p.startswith("Evidence") for p in room.provider.asked] == [True] * 10 + [False] * 4
+    assert [p.startswith("Evidence") for p in room.provider.prompts] == [True] * 10 + [False] * 4
 
 
 def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() -> None:
@@ -352,13 +352,12 @@ def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() 
     assert room.channel.most_in_flight == 1
     claim, work, on_its_way, final = 4.0, 7.0, 4.0, 4.0
     assert room.seconds <= claim + work + on_its_way + final
-    asked_until = claim + work
     assert room.provider.most_in_flight == 2
     assert room.images.stored_pictures.keys() == set(room.last.images.values())
-    assert room.picture_times[-1] == asked_until
+    assert room.picture_times[-1] == claim + work
 
 
-def test_a_dead_webhook_after_the_claim_delays_no_picture_and_the_end_is_tried_while_time_is_left() -> None:
+def test_a_dead_webhook_delays_no_picture_and_the_last_snapshot_is_sent_again_while_time_is_left() -> None:
     room = Darkroom(time_s=120)
     room.channel.answer = refusing(UNREACHABLE, lambda s: s.kind is not SnapshotKind.CLAIM)
     report = room.run_job(an_order())
@@ -366,7 +365,7 @@ def test_a_dead_webhook_after_the_claim_delays_no_picture_and_the_end_is_tried_w
     assert 100 < room.seconds < 120
 
 
-def test_the_end_arrives_once_the_webhook_is_back() -> None:
+def test_the_last_snapshot_arrives_once_the_webhook_is_back() -> None:
     room = Darkroom()
     failures = [UNREACHABLE] * 9
 
@@ -379,7 +378,7 @@ def test_the_end_arrives_once_the_webhook_is_back() -> None:
     assert len(room.last.images) == 14
 
 
-def test_an_end_that_the_webhook_does_not_accept_is_not_repeated() -> None:
+def test_a_last_snapshot_that_the_webhook_rejects_is_not_sent_again() -> None:
     room = Darkroom()
     room.channel.answer = refusing(
         Undeliverable("400", retryable=False), lambda s: s.kind is SnapshotKind.END
@@ -388,7 +387,7 @@ def test_an_end_that_the_webhook_does_not_accept_is_not_repeated() -> None:
     assert len([s for s in room.channel.tried if s.kind is SnapshotKind.END]) == 1
 
 
-def test_a_superseded_run_cancels_what_is_in_flight_and_stops() -> None:
+def test_a_superseded_run_cancels_requests_in_flight_and_stops() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 1.": [1.0], "": [50.0]}
     room.channel.answer = refusing(Superseded("no"), lambda s: s.kind is SnapshotKind.PROGRESS)
@@ -404,7 +403,7 @@ def test_a_shot_that_cannot_finish_in_the_time_left_is_not_started() -> None:
     room.provider.seconds = 20.0
     report = room.run_job(an_order())
     # 100 s less 15 s in reserve leaves starts up to 25 s: two rounds of five, all of them evidence.
-    assert len(room.provider.asked) == 10
+    assert len(room.provider.prompts) == 10
     assert (report.ending, room.last.kind) == (Ending.CONTINUED, SnapshotKind.CONTINUE)
     assert (len(room.last.images), room.last.failures) == (10, {})
     assert room.seconds < 100
@@ -418,7 +417,7 @@ def test_the_price_is_counted_per_picture_on_top_of_what_was_spent_before() -> N
     assert room.last.cost_micro_usd == 100_000 + 14 * PRICE
 
 
-def test_a_quiet_worker_asks_every_ten_seconds_whether_to_go_on() -> None:
+def test_a_worker_without_news_sends_a_heartbeat_every_ten_seconds() -> None:
     room = Darkroom()
     room.provider.seconds = 45.0
     room.run_job(an_order())
@@ -428,8 +427,8 @@ def test_a_quiet_worker_asks_every_ten_seconds_whether_to_go_on() -> None:
     assert kinds[-1] is SnapshotKind.END
 
 
-def test_a_cancelled_worker_starts_nothing_more_and_waits_for_what_is_paid_and_soon_there() -> None:
-    """The heartbeat after ten seconds is answered; a request may then take twenty seconds more."""
+def test_a_cancelled_worker_sends_no_more_requests_and_waits_for_those_in_flight() -> None:
+    """The heartbeat after ten seconds is refused; a request may then take twenty seconds more."""
     room = Darkroom()
     room.concurrency = 3
     room.provider.replies = {"Evidence no 1.": [1.0], "Evidence no 2.": [25.0], "": [50.0]}
@@ -437,13 +436,13 @@ def test_a_cancelled_worker_starts_nothing_more_and_waits_for_what_is_paid_and_s
     report = room.run_job(an_order())
     assert report.ending is Ending.CANCELLED
     assert (room.last.kind, set(room.last.images)) == (SnapshotKind.STOPPED, {"evidence-1", "evidence-2"})
-    assert len(room.provider.asked) == 4
+    assert len(room.provider.prompts) == 4
     assert (room.last.cost_micro_usd, room.last.wasted_micro_usd) == (4 * PRICE, 2 * PRICE)
     assert len(room.provider.cancelled) == 2
     assert 30 < room.seconds < 33
 
 
-def test_a_cancelled_worker_that_is_waiting_between_two_tries_stops_at_once() -> None:
+def test_a_cancelled_worker_that_is_waiting_between_two_attempts_stops_at_once() -> None:
     room = Darkroom()
     room.provider.replies = {"": [Overloaded("busy", retry_after=45.0)]}
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
@@ -452,32 +451,32 @@ def test_a_cancelled_worker_that_is_waiting_between_two_tries_stops_at_once() ->
     assert room.seconds < 12
 
 
-def test_a_worker_whose_claim_hears_of_the_cancellation_spends_nothing_and_says_so() -> None:
+def test_a_worker_whose_job_is_cancelled_at_the_claim_spends_nothing_and_reports_that_it_stopped() -> None:
     room = Darkroom()
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.CLAIM)
     report = room.run_job(an_order())
-    assert (report.ending, room.provider.asked) == (Ending.CANCELLED, [])
+    assert (report.ending, room.provider.prompts) == (Ending.CANCELLED, [])
     assert room.last.kind is SnapshotKind.STOPPED
 
 
-def test_a_cancellation_heard_at_the_very_end_is_answered_too() -> None:
+def test_a_worker_whose_job_is_cancelled_at_the_end_reports_that_it_stopped() -> None:
     room = Darkroom()
     room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.END)
     assert room.run_job(an_order()).ending is Ending.CANCELLED
     assert (room.last.kind, len(room.last.images)) == (SnapshotKind.STOPPED, 14)
 
 
-def test_a_later_run_adopts_what_an_earlier_one_stored() -> None:
+def test_a_later_run_adopts_pictures_that_an_earlier_run_stored() -> None:
     case = a_case()
     room = Darkroom()
     stored = keys_of(case, "evidence-1", "evidence-2", run=2) | keys_of(case, "evidence-1", run=1)
     room.images.stored_pictures = dict.fromkeys(stored.values(), b"jpeg")
     room.images.stored_pictures[keys_of(case, "evidence-1", run=2)["evidence-1"]] = b"jpeg"
     room.run_job(replace(an_order(case), run=3))
-    assert len(room.provider.asked) == 12
+    assert len(room.provider.prompts) == 12
     assert room.last.images["evidence-1"] == keys_of(case, "evidence-1", run=1)["evidence-1"]
     assert room.last.images["evidence-2"] == keys_of(case, "evidence-2", run=2)["evidence-2"]
-    assert room.last.cost_micro_usd == 14 * PRICE  # nobody has told what the two have cost
+    assert room.last.cost_micro_usd == 14 * PRICE  # no snapshot has counted what the two have cost
 
 
 def test_a_picture_of_an_older_description_is_made_again() -> None:
@@ -487,22 +486,22 @@ def test_a_picture_of_an_older_description_is_made_again() -> None:
     room.images.stored_pictures = dict.fromkeys(old.values(), b"jpeg")
     shots = tuple(replace(s, description="new") for s in case.shots)
     room.run_job(replace(an_order(replace(case, shots=shots)), run=2))
-    assert len(room.provider.asked) == 14
+    assert len(room.provider.prompts) == 14
 
 
-def test_what_an_earlier_run_failed_at_is_not_tried_again() -> None:
+def test_a_shot_that_failed_in_an_earlier_run_is_not_requested_again() -> None:
     failed = {"evidence-1": Failure(code="refused", message="no", retryable=False)}
     room = Darkroom()
     room.run_job(replace(an_order(), run=2, failed=failed))
-    assert len(room.provider.asked) == 13
+    assert len(room.provider.prompts) == 13
     assert room.last.failures == failed
 
 
-def test_a_run_that_cannot_see_what_is_stored_spends_nothing() -> None:
+def test_a_run_that_cannot_list_stored_pictures_spends_nothing() -> None:
     room = Darkroom()
     room.images.error = StorageFailed("no")
     report = room.run_job(replace(an_order(), run=2))
-    assert (report.ending, room.provider.asked) == (Ending.UNREPORTED, [])
+    assert (report.ending, room.provider.prompts) == (Ending.UNREPORTED, [])
 
 
 def test_a_run_reports_its_throttles_and_how_long_batches_and_requests_took() -> None:
@@ -513,8 +512,8 @@ def test_a_run_reports_its_throttles_and_how_long_batches_and_requests_took() ->
     batches = [event for event in room.last.events if event.kind is EventKind.BATCH]
     assert report.throttles == 1
     assert [5_000 < batch.milliseconds < 20_000 for batch in batches] == [True]
-    tries = [event.milliseconds for event in room.last.events if event.kind is EventKind.ATTEMPT]
-    assert max(tries) < 4_000
+    attempts = [event.milliseconds for event in room.last.events if event.kind is EventKind.ATTEMPT]
+    assert max(attempts) < 4_000
 
 
 def test_a_worker_learns_how_long_requests_take_whenever_they_start() -> None:

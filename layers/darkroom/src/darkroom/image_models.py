@@ -1,4 +1,4 @@
-"""The providers a worker asks, as its settings choose them."""
+"""The image models of a worker, as its settings choose them."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -18,19 +18,18 @@ from darkroom.settings import MissingSetting, WorkerSettings
 from darkroom.worker.image_model import ImageModel, Latencies
 
 type _Made = tuple[str, str, ImageProvider]
-"""Model, quality, provider."""
-
+"""Model, quality and provider."""
 
 type _Secrets = Callable[[str], Secret]
-"""The secret with a name or ARN."""
+"""Return the secret with the given name or ARN."""
 
 
 def image_models(
     settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = api_key
 ) -> list[ImageModel]:
-    """Return the provider, then the one to fall back on; raises MissingSetting for one that does not exist.
+    """Return the first image model and then the fallback; raise MissingSetting for an unknown provider.
 
-    Limits and an own price are those of the first: what the other allows, its answers say.
+    The configured limits and price are those of the first. The fallback's limits show in its responses.
     """
 
     def image_model(name: str, limits: Limits, price_usd: float) -> ImageModel:

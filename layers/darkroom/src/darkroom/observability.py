@@ -76,9 +76,9 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: fl
         log.error("shot_defect", run=order.run, exc_info=defect)
 
 
-def _is_one_of(model: str, asked: Iterable[str]) -> bool:
-    """Whether it is a model that was asked for, or a dated version of it."""
-    return any(model == name or model.startswith(f"{name}-") for name in asked)
+def _is_one_of(model: str, requested: Iterable[str]) -> bool:
+    """Return whether it is a requested model, or a dated version of one."""
+    return any(model == name or model.startswith(f"{name}-") for name in requested)
 
 
 def log_job(log: Logger, did: str, job: Job) -> None:
