@@ -32,12 +32,6 @@ def test_a_function_has_a_sample_event_and_a_log_group_of_its_own(function: str)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_handler_has_at_most_100_lines(function: str) -> None:
-    lines = (package.FUNCTIONS / function / "app.py").read_text().splitlines()
-    assert len(lines) <= 100
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
 def test_garbage_collection_is_off_from_the_first_own_import_until_the_start_is_over(function: str) -> None:
     text = (package.FUNCTIONS / function / "app.py").read_text()
     libraries = re.findall(r"^(?:import|from) ((?:darkroom|aws_lambda_powertools)\S*)", text, re.MULTILINE)
