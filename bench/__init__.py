@@ -1,1 +1,1 @@
-"""Benches: commands that print figures. Nothing here runs in a deployment."""
+"""Benches: commands that print measurements. Nothing here runs in a deployment."""

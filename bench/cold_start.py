@@ -1,8 +1,8 @@
-"""What a cold start costs: each function as `sam build` makes it, in a fresh process. `make cold`.
+"""`make cold`: measure the cold start of each function that `sam build` made, in a new process.
 
-CPU time and memory of everything until the handler could be called: the interpreter, the imports, the
-clients. Rounds are interleaved, the least of each is taken, and ratios are to a process that imports boto3
-and makes one client. Nothing is compiled on the way, as on Lambda; `uncompiled` shows what that saves.
+It measures CPU time and memory until the handler can be called: the interpreter, the imports, the clients.
+Rounds are interleaved, and the smallest value of each is taken. Ratios compare with a process that imports
+boto3 and makes one client. As on Lambda, nothing is compiled; `uncompiled` shows what that saves.
 """
 
 import json
@@ -33,7 +33,7 @@ print(json.dumps([spent.ru_utime + spent.ru_stime, int(peak) / 1024, len(sys.mod
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """One way to start a process."""
+    """A process to start, and the target of its ratio."""
 
     name: str
     code: str
@@ -41,8 +41,8 @@ class Start:
     target: float | None = None
 
 
-def once(start: Start) -> tuple[float, float, int]:
-    """Its CPU seconds, peak memory in MB, and modules."""
+def measure(start: Start) -> tuple[float, float, int]:
+    """Start the process once; return its CPU seconds, peak memory in MB, and number of modules."""
     done = run(start.code + _MEASURE, *start.folders)
     if done.returncode != 0:
         raise RuntimeError(f"{start.name} does not start:\n{done.stderr[-2000:]}")
@@ -51,7 +51,7 @@ def once(start: Start) -> tuple[float, float, int]:
 
 
 def starts(layers: Path) -> list[Start]:
-    """The floors, then every function of the template."""
+    """Return the processes to compare with, then every function of the template."""
     template = cloudformation.load(package.ROOT / "template.yaml")["Resources"]
     made = [
         Start(name="bare Python", code=""),
@@ -75,7 +75,7 @@ def starts(layers: Path) -> list[Start]:
 
 
 def megabytes(folder: Path) -> float:
-    """All files below it."""
+    """Return the size of all files in a folder in MB."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
@@ -87,11 +87,11 @@ def main() -> int:
         seen: dict[str, list[tuple[float, float, int]]] = {start.name: [] for start in every}
         for _ in range(ROUNDS):
             for start in every:
-                seen[start.name].append(once(start))
+                seen[start.name].append(measure(start))
         base = min(cpu for cpu, _, _ in seen["boto3, one client"])
         print(
             f"{'':22} {'CPU ms':>6} {'median':>6} {'ratio':>5} {'target':>6} {'MB':>4} {'modules':>7}"
-            "  heavy ones on its path"
+            "  slow libraries that it imports"
         )
         for start in every:
             cpus = [cpu for cpu, _, _ in seen[start.name]]

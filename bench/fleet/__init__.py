@@ -1,1 +1,1 @@
-"""Thousands of cases a minute, on a virtual clock."""
+"""`make fleet`: simulate thousands of cases a minute on a virtual clock."""

@@ -1,4 +1,4 @@
-"""A fleet on the virtual clock: throughput against the quota, delay, fairness, and what breaks first."""
+"""`make fleet`: simulate many callers and workers on a virtual clock: throughput, delay, fairness, limits."""
 
 import argparse
 import time
@@ -13,14 +13,14 @@ from bench.fleet.surroundings import Fleet
 
 BASE = Fleet(cases_per_minute=20, minutes=4, drain=30)
 OPEN = replace(BASE, submits_per_s=500, submits_burst=1_000, account=10_000)
-"""Without the gateway's throttle of submissions, to see what lies behind it."""
+"""Without the gateway's throttle of submissions, to show the limits behind it."""
 OLD_REPORTS = ReportPolicy(cap_s=10.0)
 _2_000 = replace(OPEN, quota=10_000, cases_per_minute=2_000, minutes=1)
 _8_000 = replace(OPEN, quota=10_000, cases_per_minute=8_000, minutes=0.4)
 _4_000 = replace(OPEN, quota=10_000, cases_per_minute=4_000, minutes=1)
 
 TABLES: dict[str, dict[str, Fleet]] = {
-    "quota below, at and above what is asked": {
+    "quota below, at and above the demand": {
         "10/min, 0.5 cases": replace(BASE, quota=10, cases_per_minute=0.5, minutes=20),
         "60/min, 2 cases": replace(BASE, quota=60, cases_per_minute=2, minutes=10),
         "60/min, 8 cases": replace(BASE, quota=60, cases_per_minute=8, minutes=10),
@@ -42,11 +42,11 @@ TABLES: dict[str, dict[str, Fleet]] = {
         "no quota, daily budget": replace(OPEN, cases_per_minute=1_000, minutes=1, daily_budget=True),
     },
     "account's concurrency": {
-        "10 places, 20 cases": replace(BASE, account=10),
-        "10 places, 60 cases": replace(BASE, account=10, cases_per_minute=60),
-        "  last word before": replace(BASE, account=10, cases_per_minute=60, reports=OLD_REPORTS),
-        "100 places, 300 cases": replace(BASE, account=100, cases_per_minute=300, minutes=2),
-        "1,000 places, 4,000 cases": replace(OPEN, account=1_000, cases_per_minute=4_000, minutes=1),
+        "limit 10, 20 cases": replace(BASE, account=10),
+        "limit 10, 60 cases": replace(BASE, account=10, cases_per_minute=60),
+        "  old report policy": replace(BASE, account=10, cases_per_minute=60, reports=OLD_REPORTS),
+        "limit 100, 300 cases": replace(BASE, account=100, cases_per_minute=300, minutes=2),
+        "limit 1,000, 4,000 cases": replace(OPEN, account=1_000, cases_per_minute=4_000, minutes=1),
         "  800 for workers": replace(
             OPEN, account=1_000, cases_per_minute=4_000, minutes=1, reserved={"worker": 800}
         ),
@@ -63,19 +63,19 @@ HEADER = """\
 
 
 def row(name: str, fleet: Fleet) -> str:
-    """Simulate and describe."""
+    """Simulate a fleet; return its row of the table."""
     began = time.monotonic()
     world = simulate(fleet)
-    seen = figures(world)
-    use = f"{seen.made_per_minute / fleet.quota:4.0%}" if fleet.quota else "   -"
+    found = figures(world)
+    use = f"{found.made_per_minute / fleet.quota:4.0%}" if fleet.quota else "   -"
     cells = [
         f"{name:25} ",
-        f" {seen.cases:6} {seen.completed:7} {seen.open:7} ",
-        f"{seen.made_per_minute:6.0f} {use}",
-        f"{seen.accepted}",
-        f"{seen.claimed}",
-        f"{seen.ended}",
-        f" {seen.jain:4.2f} {seen.order:4.2f} ",
+        f" {found.cases:6} {found.completed:7} {found.open:7} ",
+        f"{found.made_per_minute:6.0f} {use}",
+        f"{found.accepted}",
+        f"{found.claimed}",
+        f"{found.ended}",
+        f" {found.jain:4.2f} {found.order:4.2f} ",
         *_requests(world),
         *_lambda(world),
         f" {time.monotonic() - began:4.0f}",
@@ -85,12 +85,12 @@ def row(name: str, fleet: Fleet) -> str:
 
 def _requests(world: World) -> list[str]:
     quota, keys, pictures = world.quota, world.keys, len(world.provider.made)
-    tries = quota.saves / max(1, quota.saves - quota.conflicts)
+    attempts = quota.saves / max(1, quota.saves - quota.conflicts)
     due = [due for _, due, _, _ in world.swept]
     seconds = [took for _, _, _, took in world.swept]
     return [
         f" {world.provider.requests / max(1, pictures):4.2f} {world.provider.throttled:5} ",
-        f" {tries:5.2f} {quota.biggest:5} {keys.hottest('quota:'):6} ",
+        f" {attempts:5.2f} {quota.biggest:5} {keys.hottest('quota:'):6} ",
         f" {keys.hottest('due:'):5} {keys.hottest('counts:'):5}   ",
         f" {world.lag:4.0f} ",
         f" {len(world.swept):3} {max(due, default=0):5} {max(seconds, default=0):5.1f} ",
@@ -112,8 +112,8 @@ def _lambda(world: World) -> list[str]:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="tables whose title, or rows whose name, holds this")
-    parser.add_argument("--minutes", type=float, help="for how long callers submit")
+    parser.add_argument("--only", default="", help="only tables or rows whose name contains this text")
+    parser.add_argument("--minutes", type=float, help="minutes for which callers submit")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     for title, rows in TABLES.items():

@@ -1,4 +1,4 @@
-"""Callers of a fleet: they come at random, try again when they are refused, and wait."""
+"""Simulate the callers: they arrive at random, submit again when they are refused, and wait."""
 
 import asyncio
 from contextlib import suppress
@@ -15,7 +15,7 @@ CALLER_WAIT_S, CALLER_LONGEST_S = 1.0, 30.0
 
 
 def simulate(fleet: Fleet) -> World:
-    """The world when all cases have ended, or its time is over."""
+    """Simulate a fleet until all cases have ended or its time is over; return the final state."""
     world = World(fleet)
     run(_run(world))
     return world

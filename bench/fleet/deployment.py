@@ -1,4 +1,4 @@
-"""A deployment under load on the virtual clock: the real use cases and functions, and what they run in."""
+"""Simulate a deployment under load on the virtual clock: the real use cases in simulated functions."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ from darkroom.worker.image_model import ImageModel, Latencies
 from darkroom.worker.run_job import RunJob
 from darkroom.worker.run_policy import RunPolicy
 
-from bench.fleet.lambda_account import Account, NoPlace
+from bench.fleet.lambda_account import Account, ConcurrencyExceeded
 from bench.fleet.surroundings import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet, FleetImages, FleetProvider
 from bench.fleet.table import FleetJobs, FleetQuota, Keys, OutOfTime
 from bench.speed.scenarios import MEDIAN_S, P95_S
@@ -40,7 +40,7 @@ WORKER_TIMEOUT_S, SWEEPER_TIMEOUT_S, SWEEPER_RESERVE_S = 300.0, 50.0, 10.0
 
 
 class World:
-    """Everything that one row runs in."""
+    """The simulated deployment of one row: its account, table, provider and figures."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -57,11 +57,11 @@ class World:
         self.accepted: dict[str, float] = {}
         self.endings: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        """Calls of the API that failed: by route and reason."""
+        """Failed calls of the API, by route and reason."""
         self.swept: list[tuple[float, int, int, float]] = []
-        """When, how many jobs were due, how many were moved, how long it took."""
+        """Sweeps: time, number of due jobs, number of changed jobs, duration."""
         self.lag = 0.0
-        """The oldest change that waited for the observer, in seconds."""
+        """Longest wait of a change for the observer, in seconds."""
         self.workers_killed = 0
         self.defects: list[BaseException] = []
         self._ids = 0
@@ -69,16 +69,16 @@ class World:
     # ---- time ----
 
     def clock(self) -> int:
-        """Goes on while a use case that takes no time adds up what it would have taken."""
+        """Return the time in epoch ms, including the simulated duration of the calls made so far."""
         return START + round((asyncio.get_running_loop().time() + self.jobs.took) * 1000)
 
     def new_id(self) -> str:
-        """Never the same."""
+        """Return a new id."""
         self._ids += 1
         return f"{zlib.crc32(str(self._ids).encode()):08x}{self._ids:08x}"
 
     async def _timed(self, action: Callable[[], object], limit_s: float = 10.0, threads: int = 1) -> float:
-        """Do it at once, then let the time pass that its calls would have taken."""
+        """Run `action` at once, then sleep for the simulated duration of its calls; return that duration."""
         self.jobs.took, self.jobs.limit, self.jobs.at_once = 0.0, limit_s, threads
         try:
             action()
@@ -90,7 +90,7 @@ class World:
     # ---- the functions ----
 
     async def submit(self, case: Case) -> bool:
-        """One call of the API; whether it was answered with 202."""
+        """Submit a case; return whether the API accepted it."""
         await asyncio.sleep(NETWORK_S)
         if not self.submits.take():
             self.refused["submit 429"] += 1
@@ -104,16 +104,16 @@ class World:
             timing=TIMING,
         )
         try:
-            async with self.account.place("initiator"):
+            async with self.account.invocation("initiator"):
                 await asyncio.sleep(HANDLER_S)
                 await self._timed(lambda: use_case(case, caller="game", webhook_url=""))
-        except NoPlace:
+        except ConcurrencyExceeded:
             self.refused["submit 503"] += 1
             return False
         return True
 
     def invoke(self, order: WorkOrder) -> None:
-        """See WorkerInvoker."""
+        """Start a worker asynchronously: this class is the WorkerInvoker too."""
         self.jobs.spend(INVOKE_S)
         asyncio.get_running_loop().call_later(
             self.jobs.took,
@@ -123,7 +123,7 @@ class World:
         )
 
     async def send(self, snapshot: Snapshot, url: str) -> None:  # noqa: ARG002 - there is one webhook
-        """See SnapshotChannel."""
+        """Send a snapshot to the webhook: this class is the SnapshotChannel too."""
         await asyncio.sleep(NETWORK_S)
         if not self.snapshots.take():
             self.refused["webhook 429"] += 1
@@ -135,13 +135,13 @@ class World:
             timing=TIMING,
         )
         try:
-            async with self.account.place("webhook"):
+            async with self.account.invocation("webhook"):
                 await asyncio.sleep(HANDLER_S)
                 await self._timed(lambda: use_case(snapshot, webhook_url=""))
         except (Superseded, Cancelled):
             raise
-        except (NoPlace, Contention) as error:
-            self.refused[f"webhook {'503' if isinstance(error, NoPlace) else 'contention'}"] += 1
+        except (ConcurrencyExceeded, Contention) as error:
+            self.refused[f"webhook {'503' if isinstance(error, ConcurrencyExceeded) else 'contention'}"] += 1
             raise Undeliverable("503", retryable=True) from error
         except RequestError as error:
             raise Undeliverable(type(error).__name__, retryable=False) from error
@@ -179,7 +179,7 @@ class World:
             self.workers_killed += 1
 
     async def sweep(self) -> None:
-        """The sweeper."""
+        """Run the sweeper once."""
         now = self.clock()
         due = sum(1 for job in self.jobs.jobs.values() if job.due_at is not None and job.due_at <= now)
         sweep = SweepJobs(

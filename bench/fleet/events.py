@@ -1,18 +1,18 @@
-"""What comes to a fleet by itself: the schedule of the sweeper, and the table's stream for the observer."""
+"""Simulate the events of a fleet: the schedule of the sweeper, and the table's stream for the observer."""
 
 import asyncio
 from collections import deque
 
 from bench.fleet.deployment import HANDLER_S, World
-from bench.fleet.lambda_account import NoPlace
+from bench.fleet.lambda_account import ConcurrencyExceeded
 
 MAX_AGE_S = 21_600.0
 STREAM_BATCH, COUNT_S = 100, 0.014
-"""Changes that the observer gets at once, and what counting one takes."""
+"""Number of changes in a batch for the observer, and seconds to count one change."""
 
 
 async def schedule(world: World) -> None:
-    """EventBridge: a sweep every minute, at any second of it."""
+    """Start a sweep every minute, like EventBridge."""
     await asyncio.sleep(world.dice.uniform(0, 60))
     while True:
         world.account.invoke("sweeper", world.sweep, max_age_s=MAX_AGE_S)
@@ -20,7 +20,7 @@ async def schedule(world: World) -> None:
 
 
 async def observe(world: World) -> None:
-    """Each shard's changes in order, a batch at a time."""
+    """Pass the changes of each shard to the observer in order, in batches."""
     async with asyncio.TaskGroup() as shards:
         for changes in world.jobs.changes:
             shards.create_task(_observe(world, changes))
@@ -33,8 +33,8 @@ async def _observe(world: World, changes: deque[tuple[float, bool]]) -> None:
             world.lag = max(world.lag, asyncio.get_running_loop().time() - changes[0][0])
             batch = [changes.popleft() for _ in range(min(len(changes), STREAM_BATCH))]
             try:
-                async with world.account.place("observer"):
+                async with world.account.invocation("observer"):
                     await asyncio.sleep(HANDLER_S + COUNT_S * sum(counted for _, counted in batch))
-            except NoPlace:
+            except ConcurrencyExceeded:
                 changes.extendleft(reversed(batch))
                 await asyncio.sleep(1)

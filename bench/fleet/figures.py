@@ -1,4 +1,4 @@
-"""What is measured of a fleet."""
+"""The measurements of a fleet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,27 +22,27 @@ class Delays:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetFigures:
-    """Of one row."""
+    """The measurements of one row."""
 
     cases: int
     completed: int
     open: int
     made_per_minute: float
-    """Pictures, from the first twentieth of them to the last."""
+    """Pictures a minute, without the first and the last twentieth of them."""
     accepted: Delays
-    """From the arrival of a caller to the 202."""
+    """Delay from the arrival of a caller to the 202."""
     claimed: Delays
-    """From there to the first claim."""
+    """Delay from the 202 to the first claim."""
     ended: Delays
-    """From there to the end."""
+    """Delay from the creation of the job to its end."""
     jain: float
-    """Of the time from arrival to end, among cases of one size that arrived in the same minute: 1 is fair."""
+    """Jain's index of the time from arrival to end, for cases of one size and one minute: 1 is fair."""
     order: float
     """Rank correlation of arrival and end, among cases of one size: 1 is first come, first served."""
 
 
 def figures(world: World) -> FleetFigures:
-    """What the world has seen."""
+    """Return the measurements of a simulation."""
     jobs = [world.jobs.jobs[case_id] for case_id in world.accepted if case_id in world.jobs.jobs]
     done = [job for job in jobs if job.completed_at is not None and not job.missing]
     end = {job.case_id: ((job.completed_at or 0) - START) / 1000 for job in done}
@@ -78,9 +78,9 @@ def _jain(values: Sequence[float]) -> float:
 
 
 def _rank_correlation(values: Sequence[float]) -> float:
-    """Spearman's, of the values with their places."""
+    """Return Spearman's rank correlation of the values with their positions."""
     n = len(values)
     if n < 2:
         return 1.0
-    ranks = {place: rank for rank, place in enumerate(sorted(range(n), key=lambda place: values[place]))}
-    return 1 - 6 * sum((rank - place) ** 2 for place, rank in ranks.items()) / (n * (n * n - 1))
+    ranks = {index: rank for rank, index in enumerate(sorted(range(n), key=lambda index: values[index]))}
+    return 1 - 6 * sum((rank - index) ** 2 for index, rank in ranks.items()) / (n * (n * n - 1))

@@ -1,7 +1,7 @@
-"""Lambda as far as it matters to a fleet: places, cold starts, and the queue of asynchronous events.
+"""Simulate Lambda: the account's concurrency, cold starts, and the queue of asynchronous events.
 
-All functions of an account share its places. A synchronous call without a place fails; an
-asynchronous one goes back to the queue and is tried again after 1, 2, 4, ... s until it is too old.
+All functions of an account share its concurrency. Above the limit a synchronous call fails; an asynchronous
+one goes back to the queue and is repeated after 1, 2, 4, ... s until it is too old.
 """
 
 import asyncio
@@ -14,40 +14,40 @@ from dataclasses import dataclass, field
 COLD_START_S: Mapping[str, float] = {"worker": 1.2}
 OTHER_COLD_START_S = 0.6
 BURST, BURST_PER_S = 1_000, 100
-"""A function gets 1,000 new environments every ten seconds."""
+"""A function gets at most 1,000 new environments at once, and 1,000 more in ten seconds."""
 QUEUE_S, LONGEST_WAIT_S = 0.05, 300.0
 
 
-class NoPlace(Exception):
-    """The account, or what is reserved for the function, has no place left."""
+class ConcurrencyExceeded(Exception):
+    """The concurrency of the account, or the one reserved for the function, is used up."""
 
 
 @dataclass
 class Account:
-    """The places of one account in one region."""
+    """The concurrency of one account in one region."""
 
     limit: int
     dice: random.Random
     reserved: Mapping[str, int] = field(default_factory=dict)
-    """Function → places that are its own: no others get them, and it gets no others."""
+    """Function → its reserved concurrency, which is also its maximum."""
     running: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    """Starts that found no place, by function."""
+    """Invocations refused for concurrency, by function."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """Events that grew too old in the queue, by function."""
+    """Events that became too old in the queue, by function."""
     seconds: Counter[str] = field(default_factory=Counter)
-    """How long places were taken, by function."""
+    """Total duration of invocations in seconds, by function."""
     _warm: Counter[str] = field(default_factory=Counter)
     _environments: dict[str, tuple[float, float]] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @asynccontextmanager
-    async def place(self, function: str) -> AsyncIterator[None]:
-        """Take a place, start an environment if none is warm; raises NoPlace."""
-        if not (self._has_place(function) and (self._warm[function] or self._may_grow(function))):
+    async def invocation(self, function: str) -> AsyncIterator[None]:
+        """Hold an environment while the block runs, started if none is warm; raise ConcurrencyExceeded."""
+        if not (self._has_concurrency(function) and (self._warm[function] or self._may_grow(function))):
             self.refused[function] += 1
-            raise NoPlace(function)
+            raise ConcurrencyExceeded(function)
         cold = not self._warm[function]
         self._warm[function] -= not cold
         self.running[function] += 1
@@ -63,7 +63,7 @@ class Account:
             self.seconds[function] += asyncio.get_running_loop().time() - began  # type: ignore[assignment]
 
     def invoke(self, function: str, run: Callable[[], Awaitable[None]], *, max_age_s: float) -> None:
-        """Asynchronously: `run` happens soon, or later, or never."""
+        """Invoke a function asynchronously; `run` never happens if the event becomes too old."""
         task = asyncio.get_running_loop().create_task(self._deliver(function, run, max_age_s))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -73,9 +73,9 @@ class Account:
         await asyncio.sleep(QUEUE_S)
         while True:
             try:
-                async with self.place(function):
+                async with self.invocation(function):
                     return await run()
-            except NoPlace:
+            except ConcurrencyExceeded:
                 pause = wait * self.dice.uniform(0.75, 1.25)
                 if age + pause > max_age_s:
                     self.dropped[function] += 1
@@ -83,7 +83,7 @@ class Account:
                 await asyncio.sleep(pause)
                 age, wait = age + pause, min(2 * wait, LONGEST_WAIT_S)
 
-    def _has_place(self, function: str) -> bool:
+    def _has_concurrency(self, function: str) -> bool:
         if function in self.reserved:
             return self.running[function] < self.reserved[function]
         others = sum(count for name, count in self.running.items() if name not in self.reserved)

@@ -1,4 +1,4 @@
-"""What a fleet depends on and does not own: the gateway, the provider, the bucket; and how it is deployed."""
+"""The surroundings of a fleet: the gateway, the provider and the bucket; and the fleet's configuration."""
 
 import asyncio
 import math
@@ -17,23 +17,23 @@ from testing.fakes import MemoryImages
 
 PUT_S = 0.06
 WEBHOOK_PER_S, WEBHOOK_BURST = 500, 1_000
-"""As in the template."""
+"""The webhook's throttle, as in the template."""
 SIGMA = math.log(P95_S / MEDIAN_S) / 1.645
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """One row of a table: what is deployed, and what it has to bear."""
+    """The configuration and the load of one row."""
 
     cases_per_minute: float
     minutes: float = 5.0
-    """For how long callers submit."""
+    """Minutes for which callers submit."""
     drain: float = 10.0
-    """For how many minutes more the world goes on, at most."""
+    """Maximum number of further minutes that are simulated."""
     quota: int | None = None
-    """Of the provider, a minute."""
+    """The provider's quota in requests a minute."""
     keeps_quota: bool = True
-    """Whether RequestsPerMinute says the same."""
+    """Whether RequestsPerMinute is set to the quota."""
     account: int = 1_000
     reserved: dict[str, int] = field(default_factory=dict)
     submits_per_s: int = 10
@@ -41,7 +41,7 @@ class Fleet:
     sweep_limit: int = SweeperSettings.sweep_limit
     sweep_threads: int = SweeperSettings.sweep_threads
     big_share: float = 0.0
-    """Cases of 100 shots among those of 14."""
+    """Share of cases with 100 shots; the others have 14."""
     daily_budget: bool = False
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     seed: int = 1
@@ -60,7 +60,7 @@ class Bucket:
         self.left = self.burst
 
     def take(self) -> bool:
-        """Whether the request passes."""
+        """Count a request; return whether it passes."""
         now = asyncio.get_running_loop().time()
         self.left, self.at = min(self.burst, self.left + (now - self.at) * self.per_s), now
         passes = self.left >= 1
@@ -70,7 +70,7 @@ class Bucket:
 
 @dataclass
 class FleetProvider:
-    """See ImageProvider: lognormal latency, and a window of 60 s that it counts itself."""
+    """An ImageProvider with lognormal latency and its own window of 60 s for the quota."""
 
     per_minute: int | None
     dice: random.Random
@@ -79,7 +79,7 @@ class FleetProvider:
     throttled: int = 0
     made: list[float] = field(default_factory=list)
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - cancelled, not told
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - the caller cancels it
         """See ImageProvider."""
         now = asyncio.get_running_loop().time()
         self.requests += 1
@@ -95,7 +95,7 @@ class FleetProvider:
 
 
 class FleetImages(MemoryImages):
-    """See ImageStore and ImageIndex; keys are kept by job, for the sweeper lists often."""
+    """An ImageStore and ImageIndex that keeps keys by job, because the sweeper lists them often."""
 
     def __init__(self, jobs: FleetJobs) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""The table under a fleet: how long each call takes, which key is written how often, what conflicts.
+"""Simulate the table of a fleet: the duration of each call, the load on each key, conflicts.
 
-Conflicts happen as they do: between a load and a save other workers save. The units of each second
-and key are counted; beyond what one partition can do a write is refused, and botocore tries again.
+Conflicts arise as in reality: other workers save between a load and a save. The units of each second and key
+are counted. Above the limit of a partition a write is refused, and botocore repeats it.
 """
 
 import asyncio
@@ -24,33 +24,33 @@ from darkroom.ports import StoredQuota
 from testing.fakes import MemoryJobs, MemoryQuota
 
 WRITE_UNITS, READ_UNITS = 1_000, 3_000
-"""What one partition, and so one key, can do in a second."""
+"""Units a second of one partition, and so of one key."""
 READ_S, WRITE_S, QUERY_S, TRANSACTION_S, LIST_S = 0.004, 0.006, 0.006, 0.012, 0.025
-BOTOCORE_TRIES = 3
+BOTOCORE_RETRIES = 3
 CALL_CPU_S = 0.0018
-"""Of botocore for one call, on one processor: threads cannot be faster."""
+"""CPU time of botocore for one call in seconds: on one processor, threads do not reduce it."""
 STREAM_SHARDS = 4
-"""A table on demand begins with four partitions, and its stream with as many shards."""
+"""An on-demand table begins with four partitions, and its stream with four shards."""
 
 
 @dataclass
 class Keys:
-    """What each key had to do, second by second."""
+    """The units of each key and second."""
 
     written: Counter[tuple[str, int]] = field(default_factory=Counter)
     read: Counter[tuple[str, int]] = field(default_factory=Counter)
     throttled: int = 0
 
     def write(self, key: str, units: float) -> bool:
-        """Whether the key's partition still had room for it in this second."""
+        """Count written units; return whether the key's partition allows them in this second."""
         return self._use(self.written, WRITE_UNITS, key, units)
 
     def load(self, key: str, units: float) -> bool:
-        """The same for reading."""
+        """Count read units; return whether the key's partition allows them in this second."""
         return self._use(self.read, READ_UNITS, key, units)
 
     def hottest(self, prefix: str) -> int:
-        """The most units that a key of this name was written with in a second."""
+        """Return the largest number of units written in a second to a key with this prefix."""
         return round(max((n for (key, _), n in self.written.items() if key.startswith(prefix)), default=0))
 
     def _use(self, used: Counter[tuple[str, int]], limit: int, key: str, units: float) -> bool:
@@ -62,7 +62,7 @@ class Keys:
 
 @dataclass
 class FleetQuota(MemoryQuota):
-    """See QuotaStore: with the latency of the network, so that writers meet."""
+    """A QuotaStore with the latency of the network, so that writers conflict."""
 
     keys: Keys = field(default_factory=Keys)
     dice: random.Random = field(default_factory=random.Random)
@@ -81,7 +81,7 @@ class FleetQuota(MemoryQuota):
     async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         """See QuotaStore."""
         await self._network(WRITE_S)
-        factor = 2 if state.budgets else 1  # in a transaction everything is written twice
+        factor = 2 if state.budgets else 1  # a transaction costs twice the units
         units = factor * -(-quota_bytes(state.quota) // 1024)
         if state.quota != stored.state.quota:
             await self._until(lambda: self.keys.write(f"quota:{stored.image_model}", units))
@@ -98,36 +98,36 @@ class FleetQuota(MemoryQuota):
         await asyncio.sleep(self.dice.lognormvariate(0, 0.3) * median_s)
 
     async def _until(self, has_room: object) -> None:
-        for tried in range(BOTOCORE_TRIES + 1):
+        for attempt in range(BOTOCORE_RETRIES + 1):
             if has_room():  # type: ignore[operator]
                 return
-            await asyncio.sleep(self.dice.random() * 0.05 * 2**tried)
+            await asyncio.sleep(self.dice.random() * 0.05 * 2**attempt)
         raise Contention("other workers were faster")
 
 
 class OutOfTime(BaseException):
-    """Lambda has ended the process: no code of ours catches it."""
+    """Lambda has ended the process, so no code of ours may catch this."""
 
 
 class FleetJobs(MemoryJobs):
-    """See JobStore: for calls that take no time, and say how much they would have taken."""
+    """A JobStore whose calls return at once and add up their simulated duration."""
 
     def __init__(self, keys: Keys) -> None:
         super().__init__()
         self.keys = keys
         self.took = 0.0
-        """Seconds, added up since whoever calls has set it back."""
+        """Simulated duration in seconds since the caller reset it."""
         self.limit = 0.0
-        """When the caller's time is over."""
+        """Time limit of the caller in seconds."""
         self.at_once = 1
-        """How many threads make calls."""
+        """Number of threads that make calls."""
         self.moved = 0
-        """Versions stored."""
+        """Number of stored versions."""
         self.changes = [deque[tuple[float, bool]]() for _ in range(STREAM_SHARDS)]
-        """What each shard of the stream holds: when, and whether the observer will count it."""
+        """Changes in each shard of the stream: the time, and whether the observer will count it."""
 
     def spend(self, seconds: float) -> None:
-        """A call takes so long; raises OutOfTime when the caller is not there any more to see it."""
+        """Add the duration of a call; raise OutOfTime when the caller's time is over."""
         self.took += max(seconds / self.at_once, CALL_CPU_S)
         if self.took > self.limit:
             raise OutOfTime
@@ -151,7 +151,7 @@ class FleetJobs(MemoryJobs):
         return super().get_case(job)
 
     def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
-        """See JobStore. What runs tell is not kept: nobody reads it here."""
+        """See JobStore. Run logs are not kept, since nothing reads them here."""
         self.spend(WRITE_S if beside is None else TRANSACTION_S)
         old = self.jobs.get(job.case_id)
         super().save(job, None if isinstance(beside, RunLog) else beside)
@@ -176,7 +176,7 @@ class FleetJobs(MemoryJobs):
 
 
 def quota_bytes(quota: Quota) -> int:
-    """The size of a quota's item, by DynamoDB's rules for numbers and lists."""
+    """Return the size of a quota's item, by DynamoDB's rules for numbers and lists."""
     return 140 + sum(_number(at) + _number(count) + 2 for at, count in quota.starts)
 
 

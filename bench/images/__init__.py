@@ -1,1 +1,1 @@
-"""The picture path: its CPU time and its loss."""
+"""`make bench`: measure the CPU time and the quality of processing a picture."""

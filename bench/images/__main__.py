@@ -1,7 +1,7 @@
-"""What it costs to develop a picture, and what is lost: a part of `make bench`.
+"""A part of `make bench`: measure the CPU time of processing a picture, and the loss of quality.
 
-CPU is that of the process, per picture; SSIM is that of the JPEG against a Lanczos reduction of the
-full picture, before any compression.
+CPU is the process's time for each picture. SSIM compares the JPEG with a Lanczos reduction of the full
+picture before any compression.
 """
 
 import base64
@@ -30,12 +30,12 @@ type Path = Callable[[bytes], bytes]
 
 
 def ours(data: bytes) -> bytes:
-    """The worker's own."""
+    """Process a picture like the worker."""
     return DEVELOPER.process_now(data, ABOUT)
 
 
 def naive(data: bytes) -> bytes:
-    """Decode all, Lanczos from the full size, optimized Huffman tables."""
+    """Decode the full picture, reduce it by Lanczos, optimize the Huffman tables."""
     image = ImageOps.fit(
         Image.open(io.BytesIO(data)).convert("RGB"), (TARGET, TARGET), Image.Resampling.LANCZOS
     )
@@ -43,7 +43,7 @@ def naive(data: bytes) -> bytes:
 
 
 def hasty(data: bytes) -> bytes:
-    """The cheapest: draft, nearest pixel, baseline."""
+    """Process a picture in the cheapest way: draft mode, nearest pixel, baseline JPEG."""
     image = Image.open(io.BytesIO(data))
     image.draft("RGB", (TARGET, TARGET))
     return _jpeg(image.convert("RGB").resize((TARGET, TARGET), Image.Resampling.NEAREST))
@@ -56,7 +56,7 @@ def _jpeg(image: Image.Image, **options: bool) -> bytes:
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
-    """Median CPU of one call, in milliseconds."""
+    """Return the median CPU time of a call in milliseconds."""
     spent = []
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -66,7 +66,7 @@ def cpu_ms(work: Callable[[], object]) -> float:
 
 
 def ssim(jpeg: bytes, photo: Image.Image) -> float:
-    """Structural similarity to the uncompressed reference."""
+    """Return the structural similarity to the uncompressed picture."""
     reference = photo.resize((TARGET, TARGET), Image.Resampling.LANCZOS)
     made = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
     return float(structural_similarity(np.asarray(reference), made, channel_axis=-1))
@@ -90,12 +90,12 @@ def main() -> None:
                 f" {statistics.median(alike):7.3f} {min(alike):7.3f}"
             )
     picture = base64.b64encode(photos.encoded(pictures[0], "PNG")).decode()
-    answer = json.dumps(
+    response = json.dumps(
         {"candidates": [{"content": {"parts": [{"inlineData": {"data": picture}}]}}]}
     ).encode()
-    print(f"\nan answer of {len(answer) / 1e6:.1f} MB        CPU ms   of the standard library's")
+    print(f"\na response of {len(response) / 1e6:.1f} MB       CPU ms   of the standard library's")
     for name, standard, chosen in (
-        ("JSON", lambda: json.loads(answer), lambda: from_json(answer)),
+        ("JSON", lambda: json.loads(response), lambda: from_json(response)),
         (
             "base64",
             lambda: base64.b64decode(picture, validate=True),

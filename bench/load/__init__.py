@@ -1,1 +1,1 @@
-"""Many cases on the local stack."""
+"""`make load` and `make soak`: run many cases on the local stack."""

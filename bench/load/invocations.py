@@ -1,4 +1,4 @@
-"""What the functions of a local stack did and were billed for, from what they and the emulator logged."""
+"""Read the invocations of a local stack's functions and their billed time from the logs."""
 
 import json
 import re
@@ -14,21 +14,21 @@ _REPORT = re.compile(r"REPORT RequestId: .*Billed Duration: (?P<ms>\d+) ms")
 
 @dataclass(frozen=True, kw_only=True)
 class Invocations:
-    """Of all functions, by name in lower case."""
+    """The invocations of all functions, by their name in lower case."""
 
     calls: Counter[str] = field(default_factory=Counter)
     billed: Counter[str] = field(default_factory=Counter)
-    """Milliseconds."""
+    """Billed milliseconds."""
     lines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """What each printed as JSON."""
+    """Printed lines in JSON."""
 
-    def said(self, function: str, message: str) -> list[dict[str, Any]]:
-        """The lines of `function` with this message."""
+    def messages(self, function: str, message: str) -> list[dict[str, Any]]:
+        """Return the lines of `function` with this message."""
         return [line for line in self.lines.get(function, []) if line.get("message") == message]
 
 
 def invocations(stack: Stack, since: int) -> Invocations:
-    """All since then, in epoch milliseconds."""
+    """Return all invocations since a time in epoch milliseconds."""
     found = Invocations()
     logs = stack.client("logs")
     for group in logs.describe_log_groups()["logGroups"]:

@@ -1,4 +1,4 @@
-"""The processes in which the emulator runs functions, and how much memory each holds (Linux)."""
+"""Find the processes in which the emulator runs functions, and their memory (on Linux)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ _PAGES_OF = "VmRSS:"
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """One of them, now."""
+    """A process of a function, with its present memory."""
 
     pid: int
     function: str
@@ -17,7 +17,7 @@ class Process:
 
 
 def processes(group: int) -> list[Process]:
-    """All that run functions in the process group of the emulator."""
+    """Return the processes of functions in the process group of the emulator."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (process := _process(folder, group)):
@@ -31,7 +31,7 @@ def _process(folder: Path, group: int) -> Process | None:
         variables = (folder / "environ").read_bytes().split(b"\0")
         status = (folder / "status").read_text()
     except (OSError, ValueError):
-        return None  # it has ended meanwhile
+        return None  # it has just ended
     names = [one.removeprefix(_NAME).decode() for one in variables if one.startswith(_NAME)]
     if int(stat[2]) != group or not names or _PAGES_OF not in status:
         return None

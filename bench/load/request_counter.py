@@ -1,4 +1,4 @@
-"""Counts what functions ask of AWS: stands between them and the emulator, and passes everything on."""
+"""Count the requests of functions to AWS, in a proxy in front of the emulator."""
 
 import http.client
 import json
@@ -13,8 +13,8 @@ _INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
-class Proxy(ThreadingHTTPServer):
-    """Listens on a free port of the loopback interface; `target` (host, port) is set before it is asked."""
+class CountingProxy(ThreadingHTTPServer):
+    """Listens on a free port of loopback; `target` (host, port) must be set before the first request."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -22,64 +22,64 @@ class Proxy(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.target = ("127.0.0.1", 0)
         self.calls = Counter[tuple[str, str]]()
-        """(service, operation) → how often; items in transactions are counted as `dynamodb items ...` too."""
+        """(service, operation) → number of requests; items are counted as `dynamodb items ...` too."""
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address at which it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def count(self, calls: Counter[tuple[str, str]]) -> None:
-        """Add `calls`."""
+        """Add `calls` to the counts."""
         with self._lock:
             self.calls.update(calls)
 
-    def taken(self) -> Counter[tuple[str, str]]:
-        """What was counted since the last time."""
+    def take_counts(self) -> Counter[tuple[str, str]]:
+        """Return the counts since the last call."""
         with self._lock:
-            taken, self.calls = self.calls, Counter()
-        return taken
+            counts, self.calls = self.calls, Counter()
+        return counts
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Proxy
+    server: CountingProxy
 
     def handle(self) -> None:
-        """One connection of a function, and one of its own to the emulator."""
+        """Serve one connection of a function by one connection to the emulator."""
         self.onward = http.client.HTTPConnection(*self.server.target, timeout=60)
         try:
             super().handle()
         except ConnectionError:
-            self.close_connection = True  # a function was ended, or breaks a request off
+            self.close_connection = True  # a function ended, or broke off a request
         finally:
             self.onward.close()
 
-    def _pass_on(self) -> None:
+    def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.count(asked(self.command, self.path, self.headers, body))
+        self.server.count(requests_in(self.command, self.path, self.headers, body))
         sent = {n: v for n, v in self.headers.items() if n.lower() not in {"connection", "expect"}}
         self.onward.request(self.command, self.path, body=body, headers=sent)
-        answer = self.onward.getresponse()
-        content = answer.read()
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
+        response = self.onward.getresponse()
+        content = response.read()
+        self.send_response_only(response.status, response.reason)
+        for name, value in response.getheaders():
             if name.lower() not in _HOP_BY_HOP:
                 self.send_header(name, value)
-        self.send_header("Content-Length", answer.headers.get("content-length", str(len(content))))
+        self.send_header("Content-Length", response.headers.get("content-length", str(len(content))))
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass_on  # noqa: N815 - the base class's names
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _forward  # noqa: N815 - the base class's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Quiet: the counts say it all."""
+        """Print nothing: the counts are the output."""
 
 
-def asked(method: str, path: str, headers: Any, body: bytes) -> Counter[tuple[str, str]]:
-    """What one request asks of which service."""
+def requests_in(method: str, path: str, headers: Any, body: bytes) -> Counter[tuple[str, str]]:
+    """Return the service and the operation of one request, with the items that it reads or writes."""
     target = headers.get("x-amz-target", "")
     if target.startswith("DynamoDB_"):
         return _of_dynamodb(target.rpartition(".")[2], json.loads(body))

@@ -1,7 +1,7 @@
-"""Half an hour of random cases, faults, kills, cancels, retries and replacements: `make soak MINUTES=30`.
+"""`make soak MINUTES=30`: random cases, faults, kills, cancels, retries and replacements for half an hour.
 
-At the end no job may be open, no picture may be lost or unaccounted for, and no function may have grown.
-The exit code is 1 when one of these does not hold.
+At the end no job may be open, no picture may be lost or uncounted, and no function's memory may have grown.
+The exit code is 1 when one of these claims does not hold.
 """
 
 import argparse
@@ -38,15 +38,15 @@ FAULTS = {
 FAKE_GEMINI = Config(latency_median=2.0, latency_p95=5.0, faults=FAULTS, quota_per_minute=240)
 LEASE_S = 315
 DRAIN_S = 1500.0
-"""Until what was lost last has ended: its lease, its backoff, its tries."""
+"""Maximum time in seconds until the last job has ended: a lease, the backoff, the attempts."""
 PRICE_USD = 0.0336
 FLAT = 1.15
-"""A process may grow by so much after its first two minutes."""
+"""Maximum growth of a process's memory after its first two minutes, as a factor."""
 
 
 @dataclass(kw_only=True)
 class Soak:
-    """What goes on, and what was seen."""
+    """A soak test: the players, and what they observe."""
 
     running: stack.Stack
     client: AsyncClient
@@ -58,23 +58,23 @@ class Soak:
     submitted: int = 0
 
     async def run(self, players: int) -> None:
-        """Everybody does as they please until the time is over."""
+        """Let the players act at random until the time is over."""
         async with asyncio.TaskGroup() as group:
             for _ in range(players):
                 group.create_task(self._play())
             group.create_task(self._kill())
-            group.create_task(self._weigh())
+            group.create_task(self._measure_memory())
 
     async def _play(self) -> None:
         while time.monotonic() < self.until:
             self.submitted += 1
             case = self._case(f"soak-{self.submitted:05}")
             try:
-                await self._one(case)
+                await self._play_case(case)
             except DarkroomError as error:
                 self.did[f"refused: {error.code or type(error).__name__}"] += 1
 
-    async def _one(self, case: Case) -> None:
+    async def _play_case(self, case: Case) -> None:
         await self.client.submit(case)
         self.did["submitted"] += 1
         if self.dice.random() < 0.2:
@@ -85,20 +85,20 @@ class Soak:
             job = await self.client.wait(case.case_id, timeout=DRAIN_S)
             if job.status is Status.COMPLETED or self.dice.random() < 0.3:
                 break
-            await self._again(case.case_id, job.failed_ids)
+            await self._retry(case.case_id, job.failed_ids)
         if self.dice.random() < 0.1:
             other = self._case(case.case_id)
-            await self._patiently(lambda: self.client.submit(other, replace=True), "replaced")
+            await self._repeat(lambda: self.client.submit(other, replace=True), "replaced")
 
-    async def _again(self, case_id: str, failed: list[str]) -> None:
+    async def _retry(self, case_id: str, failed: list[str]) -> None:
         words = {i: f"other words {self.dice.randint(0, 99)}" for i in failed if self.dice.random() < 0.5}
-        await self._patiently(lambda: self.client.retry(case_id, words), "retried")
+        await self._repeat(lambda: self.client.retry(case_id, words), "retried")
 
-    async def _patiently(self, ask: Callable[[], Awaitable[Any]], did: str) -> None:
+    async def _repeat(self, request: Callable[[], Awaitable[Any]], did: str) -> None:
         for _ in range(3):
             try:
-                await ask()
-            except Conflict as error:  # a worker is still stopping, or everything is there by now
+                await request()
+            except Conflict as error:  # a worker is still stopping, or every picture is made already
                 self.did[f"{did}: {error.code}"] += 1
                 await asyncio.sleep(error.retry_after or 0)
                 if error.retry_after:
@@ -115,7 +115,7 @@ class Soak:
         return Case(case_id=case_id, evidence=items)
 
     async def _kill(self) -> None:
-        """Now and then a worker dies, whatever it is doing."""
+        """Kill a worker at random moments."""
         while time.monotonic() < self.until:
             await asyncio.sleep(self.dice.uniform(20, 60))
             workers = [p.pid for p in self._processes() if p.function == self.running.worker]
@@ -123,7 +123,7 @@ class Soak:
                 os.kill(self.dice.choice(workers), signal.SIGKILL)
                 self.did["killed a worker"] += 1
 
-    async def _weigh(self) -> None:
+    async def _measure_memory(self) -> None:
         while time.monotonic() < self.until:
             for process in self._processes():
                 self.sizes[process.function, process.pid].append(process.rss_mb)
@@ -133,7 +133,7 @@ class Soak:
         return processes(self.running.pids["emulator"])
 
     def growth(self) -> dict[str, tuple[float, float, float]]:
-        """Function → its longest-lived process's memory after two minutes, half way and at the end, in MB."""
+        """Return function → MB of its oldest process after two minutes, in the middle and at the end."""
         longest: dict[str, list[float]] = {}
         for (function, _), sizes in self.sizes.items():
             if len(sizes) > max(24, len(longest.get(function, []))):
@@ -142,7 +142,7 @@ class Soak:
 
 
 def jobs(running: stack.Stack) -> Iterator[Job]:
-    """All jobs of the table."""
+    """Yield all jobs of the table."""
     pages = running.client("dynamodb").get_paginator("scan").paginate(TableName=running.table)
     for page in pages:
         for item in page["Items"]:
@@ -151,7 +151,7 @@ def jobs(running: stack.Stack) -> Iterator[Job]:
 
 
 def unreferenced(running: stack.Stack, found: list[Job]) -> list[str]:
-    """The keys of pictures that no job names."""
+    """Return the keys of pictures that no job names."""
     named = {key for job in found for key in job.images.values()}
     pages = (
         running.client("s3").get_paginator("list_objects_v2").paginate(Bucket=running.bucket, Prefix="cases/")
@@ -160,12 +160,12 @@ def unreferenced(running: stack.Stack, found: list[Job]) -> list[str]:
 
 
 def lost_a_worker(job: Job) -> bool:
-    """Whether the sweeper had to look after it: nobody knows all that a worker who died has spent."""
-    return any(move.by == SWEEPER for move in job.history)
+    """Return whether the sweeper changed the job: then a worker died, and its spending is not fully known."""
+    return any(entry.by == SWEEPER for entry in job.history)
 
 
 def drained(running: stack.Stack) -> list[Job]:
-    """All jobs, once none is open, or the time for that is over."""
+    """Wait until no job is open, or the time for that is over; return all jobs."""
     end = time.monotonic() + DRAIN_S
     while True:
         found = list(jobs(running))
@@ -175,7 +175,7 @@ def drained(running: stack.Stack) -> list[Job]:
 
 
 def report(soak: Soak, found: list[Job], left: list[str]) -> list[str]:
-    """Print what was seen; the claims that do not hold."""
+    """Print the figures; return the claims that do not hold."""
     print(f"did        {dict(sorted(soak.did.items()))}")
     print(f"endings    {dict(Counter(job.status.value for job in found))}")
     cost, wasted = (sum(getattr(j, f"{name}_micro_usd") for j in found) / 1e6 for name in ("cost", "wasted"))
@@ -212,7 +212,7 @@ def report(soak: Soak, found: list[Job], left: list[str]) -> list[str]:
 
 
 async def play(running: stack.Stack, minutes: float, players: int, seed: int) -> Soak:
-    """Let everybody play for so long."""
+    """Run the soak test for so many minutes."""
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         client = AsyncClient(running.api_url, running.token, http=http)
         until = time.monotonic() + 60 * minutes
@@ -222,7 +222,7 @@ async def play(running: stack.Stack, minutes: float, players: int, seed: int) ->
 
 
 def main() -> int:
-    """Play, wait until everything has ended, look."""
+    """Run the soak test, wait until every job has ended, and check the claims."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--players", type=int, default=10)

@@ -1,1 +1,1 @@
-"""The worker against the algorithm that it replaces."""
+"""`make bench`: compare the worker with the algorithm that it replaces, the baseline."""

@@ -1,6 +1,7 @@
-"""The worker against the algorithm it replaces, on the same draws: `make bench`.
+"""`make bench`: compare the worker with the baseline, the algorithm that it replaces, for the same seeds.
 
-Ratios are of the worker's time to the reference's, paired by seed; the median unless it says worst.
+A ratio is the worker's time divided by the baseline's, for the same seed. Columns show the median, except
+`worst`.
 """
 
 import argparse
@@ -20,7 +21,7 @@ type Pair = tuple[Figures, Figures]
 
 
 def row(scenario: Scenario, pairs: Sequence[Pair], scale: float) -> str:
-    """One line of the table; `pairs` are of the seeds from 0 on."""
+    """Return a line of the table; `pairs` belong to the seeds 0, 1, 2, ..."""
     median = statistics.median
     ratios = [ours.ended / theirs.ended for ours, theirs in pairs]
     slowest, floor = [], []
@@ -60,30 +61,30 @@ async def by_wall_clock(seeds: int) -> None:
             await bench.warm()
             for scenario in SCENARIOS:
                 pairs = [
-                    (await bench.ours(scenario, seed), await bench.reference(scenario, seed))
+                    (await bench.ours(scenario, seed), await bench.baseline(scenario, seed))
                     for seed in range(seeds)
                 ]
                 print(row(scenario, pairs, wall_clock.SCALE), flush=True)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"peak RSS of the process that is both workers: {peak:.0f} MB")
+            print(f"peak RSS of the process that runs both algorithms: {peak:.0f} MB")
             await _overhead(wall_clock.Bench(url, client, scale=1.0))
 
 
 async def _overhead(bench: wall_clock.Bench) -> None:
-    """How much longer than its slowest picture a case takes at real speed, without second requests."""
+    """Print how much longer than its slowest picture a case takes at real speed, without hedges."""
     scenario, over = SCENARIOS[0], []
     for seed in range(3):
         ours = await bench.ours(scenario, seed, hedge_share=0)
         over.append(ours.ended - max(first_latencies(scenario.config(seed), a_case(seed).shots)))
     milliseconds = ", ".join(f"{1000 * seconds:.0f}" for seconds in over)
-    print(f"overhead at real speed over the slowest picture, claim excluded: {milliseconds} ms")
+    print(f"overhead over the slowest picture at real speed, without the claim: {milliseconds} ms")
 
 
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2000, help="cases on the virtual clock")
-    parser.add_argument("--wall-seeds", type=int, default=20, help="cases by wall clock; 0 for none")
+    parser.add_argument("--wall-seeds", type=int, default=20, help="cases on the wall clock; 0 for none")
     arguments = parser.parse_args()
     print(f"virtual clock, {arguments.seeds} cases each\n{HEAD}", flush=True)
     for scenario in SCENARIOS:

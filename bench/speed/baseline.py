@@ -1,4 +1,4 @@
-"""The algorithm that Darkroom replaces: batches of 5, 5 and 4, each waiting for all of the one before."""
+"""The baseline: the algorithm that Darkroom replaces, with batches of 5, 5 and 4, one after another."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,9 +16,10 @@ async def run(
     report: Callable[[], Awaitable[object]],
     timeout_s: float = TIMEOUT_S,
 ) -> list[float]:
-    """Make each shot once, within `timeout_s`; when each picture is reported, on the loop's clock.
+    """Request each shot once, with `timeout_s`; return the times at which pictures were reported.
 
-    What fails has failed; progress is reported at the end of each batch, and the end at the end.
+    A failed shot is not repeated. Progress is reported at the end of each batch, and once more at the end.
+    Times are those of the loop's clock.
     """
 
     async def made(shot: Shot) -> bool:

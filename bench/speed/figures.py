@@ -1,16 +1,16 @@
-"""What is measured of one case."""
+"""The measurements of one case."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Of one case; seconds since the worker was allowed to begin, money in micro-USD."""
+    """The measurements of one case. Times are seconds since the claim, money is micro-USD."""
 
     seen: list[float]
-    """When each picture was reported."""
+    """Times at which each picture was reported."""
     ended: float
-    """When nothing was going on any more."""
+    """Time at which the run had ended."""
     requests: int = 0
     throttled: int = 0
     cpu: float = 0.0
@@ -19,10 +19,10 @@ class Figures:
 
     @property
     def first(self) -> float:
-        """When the first picture could be seen."""
+        """Time at which the first picture was reported."""
         return min(self.seen, default=self.ended)
 
     @property
     def mean(self) -> float:
-        """When a picture could be seen, on average."""
+        """Mean time at which a picture was reported."""
         return sum(self.seen) / len(self.seen) if self.seen else self.ended

@@ -1,4 +1,4 @@
-"""What the two workers are measured in: the faults of the provider, its quota, the concurrency."""
+"""The scenarios of the comparison: the provider's faults, its quota, the concurrency."""
 
 import random
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ MEDIAN_S, P95_S = 8.0, 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One row of the table."""
+    """One scenario, a row of the table."""
 
     name: str
     faults: dict[str, float] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class Scenario:
     concurrency: int = 14
 
     def config(self, seed: int, scale: float = 1.0) -> Config:
-        """The provider's behaviour; `scale` below 1 lets time pass faster."""
+        """Return the provider's configuration; a `scale` below 1 shortens all its times."""
         return Config(
             seed=seed,
             latency_median=MEDIAN_S * scale,
@@ -44,7 +44,7 @@ SCENARIOS = (
 
 
 def a_case(seed: int) -> Case:
-    """10 pieces of evidence and 4 locations; the prompts, and so the draws, differ by seed."""
+    """Return a case with 10 pieces of evidence and 4 locations; its prompts depend on the seed."""
     kinds = [(ShotKind.EVIDENCE, n) for n in range(1, 11)] + [(ShotKind.LOCATION, n) for n in range(1, 5)]
     return Case(
         case_id=f"case-{seed}",
@@ -56,17 +56,17 @@ def a_case(seed: int) -> Case:
 
 
 def first_latencies(config: Config, shots: Sequence[Shot]) -> list[float]:
-    """How long the first request for each shot takes, in seconds: nobody can be faster than the slowest."""
+    """Return the latency of the first request for each shot in seconds; the largest is a lower bound."""
     return [config.latency(dice(config, shot.prompt, 1)) for shot in shots]
 
 
 def quota_floor(config: Config, shots: Sequence[Shot]) -> float:
-    """The soonest end, in seconds, that the quota allows to shots that start in order."""
+    """Return the earliest end in seconds that the quota allows when the shots start in order."""
     per_minute = config.quota_per_minute or len(shots)
     latencies = first_latencies(config, shots)
     return max(config.minute * (i // per_minute) + latency for i, latency in enumerate(latencies))
 
 
 def dice(config: Config, prompt: str, nth: int) -> random.Random:
-    """What decides over the nth request for a prompt, here as in the provider."""
+    """Return the random numbers of the nth request for a prompt, the same as in the fake provider."""
     return random.Random(f"{config.seed}|{prompt}|{nth}")

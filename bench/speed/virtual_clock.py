@@ -1,4 +1,4 @@
-"""Both workers on a virtual clock: the worker's own code, thousands of cases in the time of one."""
+"""Run the worker and the baseline on a virtual clock: thousands of cases in the time of one."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from darkroom.ports import RawImage
 from bench.speed import baseline
 from bench.speed.figures import Figures
 from bench.speed.scenarios import MEDIAN_S, P95_S, Scenario, a_case, dice
-from bench.speed.worker import START, WEBHOOK_S, Setup, develop
+from bench.speed.worker import START, WEBHOOK_S, Setup, run_worker
 from local.fake_gemini import Config
 from testing.fakes import InstantProcessor
 from testing.virtual_time import run
@@ -22,19 +22,19 @@ from testing.virtual_time import run
 
 @dataclass
 class VirtualProvider:
-    """See ImageProvider: the provider's draws, faults and quota, without its pictures."""
+    """An ImageProvider in virtual time: the latencies, faults and quota of the fake Gemini, no pictures."""
 
     config: Config
-    asked: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
     throttled: int = 0
     starts: deque[float] = field(default_factory=deque)
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - cancelled, not told
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - the caller cancels it
         """See ImageProvider."""
-        self.asked[prompt] += 1
-        chance = dice(self.config, prompt, self.asked[prompt])
+        self.requests[prompt] += 1
+        chance = dice(self.config, prompt, self.requests[prompt])
         latency = self.config.latency(chance)
-        fault = self.config.fault("", self.asked[prompt], chance)
+        fault = self.config.fault("", self.requests[prompt], chance)
         self._check_quota()
         if fault == "429":
             self.throttled += 1
@@ -55,15 +55,15 @@ class VirtualProvider:
 
 
 def compare(scenario: Scenario, seed: int) -> tuple[Figures, Figures]:
-    """One case by the worker, and the same by the reference."""
+    """Return the figures of one case by the worker, and of the same case by the baseline."""
     config, case = scenario.config(seed), a_case(seed)
-    return run(ours(scenario, config, case)), run(_reference(config, case))
+    return run(ours(scenario, config, case)), run(_baseline(config, case))
 
 
 async def ours(scenario: Scenario, config: Config, case: Case) -> Figures:
-    """The worker's figures of one case; to be run in virtual time."""
+    """Return the worker's figures of one case; call it in virtual time."""
     provider, loop = VirtualProvider(config), asyncio.get_running_loop()
-    figures = await develop(
+    figures = await run_worker(
         case,
         Setup(
             concurrency=scenario.concurrency,
@@ -75,10 +75,10 @@ async def ours(scenario: Scenario, config: Config, case: Case) -> Figures:
         clock=lambda: START + round(loop.time() * 1000),
         jitter=random.Random(config.seed).random,
     )
-    return replace(figures, requests=provider.asked.total(), throttled=provider.throttled)
+    return replace(figures, requests=provider.requests.total(), throttled=provider.throttled)
 
 
-async def _reference(config: Config, case: Case) -> Figures:
+async def _baseline(config: Config, case: Case) -> Figures:
     provider, loop = VirtualProvider(config), asyncio.get_running_loop()
     seen = await baseline.run(
         case,
@@ -86,5 +86,5 @@ async def _reference(config: Config, case: Case) -> Figures:
         report=lambda: asyncio.sleep(WEBHOOK_S),
     )
     return Figures(
-        seen=seen, ended=loop.time(), requests=provider.asked.total(), throttled=provider.throttled
+        seen=seen, ended=loop.time(), requests=provider.requests.total(), throttled=provider.throttled
     )

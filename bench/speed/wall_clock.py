@@ -1,4 +1,4 @@
-"""Both workers by wall clock, twenty times as fast as life: the real adapters over HTTP to the provider."""
+"""Run the worker and the baseline on the wall clock, twenty times as fast, with real adapters over HTTP."""
 
 import asyncio
 import random
@@ -21,16 +21,16 @@ from darkroom.worker.run_policy import AttemptPolicy, ReportPolicy
 from bench.speed import baseline
 from bench.speed.figures import Figures
 from bench.speed.scenarios import MEDIAN_S, P95_S, Scenario, a_case
-from bench.speed.worker import START, WEBHOOK_S, Setup, develop
+from bench.speed.worker import START, WEBHOOK_S, Setup, run_worker
 from local.fake_gemini import Config
 
 SCALE = 1 / 20
 SLACK_MS = 150
-"""Of the quota; not as short as the rest, for the machine is no faster than in life."""
+"""Slack of the quota in ms. It is not scaled like other times: the machine does not become faster."""
 
 
 class Bench:
-    """Two workers and the provider they ask; `scale` below 1 lets time pass faster."""
+    """Both algorithms with their provider; a `scale` below 1 shortens all times."""
 
     def __init__(self, url: str, client: httpx.AsyncClient, scale: float = SCALE) -> None:
         self._url = url
@@ -40,17 +40,17 @@ class Bench:
         self._processor = PillowProcessor(size=512, quality=80)
 
     async def warm(self) -> None:
-        """Have all pictures drawn and all connections made."""
-        await self._measured(Config(latency_median=0), self._reference(a_case(0)))
+        """Let the provider draw all pictures, and open all connections."""
+        await self._measured(Config(latency_median=0), self._baseline(a_case(0)))
 
     async def ours(self, scenario: Scenario, seed: int, hedge_share: float = 0.5) -> Figures:
-        """A case by the worker."""
+        """Return the figures of a case by the worker."""
         config = scenario.config(seed, self._scale)
         return await self._measured(config, self._ours(scenario, a_case(seed), seed, hedge_share))
 
-    async def reference(self, scenario: Scenario, seed: int) -> Figures:
-        """The same case by the reference."""
-        return await self._measured(scenario.config(seed, self._scale), self._reference(a_case(seed)))
+    async def baseline(self, scenario: Scenario, seed: int) -> Figures:
+        """Return the figures of the same case by the baseline."""
+        return await self._measured(scenario.config(seed, self._scale), self._baseline(a_case(seed)))
 
     async def _ours(self, scenario: Scenario, case: Case, seed: int, hedge_share: float) -> Figures:
         scale, began = self._scale, time.monotonic()
@@ -74,7 +74,7 @@ class Bench:
             reports=ReportPolicy(interval_s=2 * scale, heartbeat_s=10 * scale),
             webhook_s=WEBHOOK_S * scale,
         )
-        return await develop(
+        return await run_worker(
             case,
             setup,
             provider=self._gemini,
@@ -83,7 +83,7 @@ class Bench:
             jitter=random.Random(seed).random,
         )
 
-    async def _reference(self, case: Case) -> Figures:
+    async def _baseline(self, case: Case) -> Figures:
         began = asyncio.get_running_loop().time()
 
         async def make(shot: Shot) -> None:
@@ -100,11 +100,11 @@ class Bench:
         return Figures(seen=[at - began for at in seen], ended=ended)
 
     async def _measured(self, config: Config, case: Awaitable[Figures]) -> Figures:
-        before = await self._ask("PUT", "/_config", json=asdict(config))
+        before = await self._call("PUT", "/_config", json=asdict(config))
         spent = time.process_time()
         figures = await case
         spent = time.process_time() - spent
-        after = await self._ask("GET", "/_stats")
+        after = await self._call("GET", "/_stats")
         return replace(
             figures,
             requests=after["requests"],
@@ -112,15 +112,15 @@ class Bench:
             cpu=spent,
         )
 
-    async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         response = await self._client.request(method, self._url + path, **options)
-        answer: dict[str, Any] = response.raise_for_status().json()
-        return answer
+        body: dict[str, Any] = response.raise_for_status().json()
+        return body
 
 
 @contextmanager
 def fake_provider() -> Iterator[str]:
-    """Where a provider listens, in a process of its own."""
+    """Run a fake Gemini in a process while the block runs; yield its address."""
     process = subprocess.Popen([sys.executable, "-m", "local.fake_gemini"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -1,4 +1,4 @@
-"""The worker under test: the code that runs in Lambda, with what surrounds it in memory."""
+"""Run the worker's own code with its surroundings in memory."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ from testing.fakes import Ids, MemoryImages, MemoryQuota, RecordedSnapshots
 START = 1_800_000_000_000
 PRICE_MICRO_USD = 33_600
 WEBHOOK_S = 0.05
-"""What a snapshot takes to be acknowledged; the reference's reports take as long."""
+"""Seconds until a snapshot is acknowledged; the baseline's reports take the same time."""
 
 
 @dataclass
 class TimedSnapshots(RecordedSnapshots):
-    """See SnapshotChannel: remembers when each picture could be seen."""
+    """A SnapshotChannel that records when each picture was reported."""
 
     claimed: float = 0.0
     seen: dict[str, float] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class TimedSnapshots(RecordedSnapshots):
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """How the worker is configured for a scenario."""
+    """The worker's configuration for a scenario."""
 
     concurrency: int
     limits: Limits
@@ -52,7 +52,7 @@ class Setup:
     webhook_s: float = WEBHOOK_S
 
 
-async def develop(
+async def run_worker(
     case: Case,
     setup: Setup,
     *,
@@ -61,7 +61,7 @@ async def develop(
     clock: Clock,
     jitter: Jitter,
 ) -> Figures:
-    """One case by a worker that has seen nothing before; raises what no adapter should have raised."""
+    """Return the figures of one case by a new worker; raise the first defect of the run."""
     loop, channel = asyncio.get_running_loop(), TimedSnapshots(seconds=setup.webhook_s)
     image_model = ImageModel(
         name="provider/bench",

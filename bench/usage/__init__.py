@@ -1,1 +1,1 @@
-"""What a case asks of AWS, and what that costs."""
+"""`make growth` and `make cost`: count a case's requests to AWS, and compute what they cost."""

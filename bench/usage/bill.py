@@ -1,4 +1,4 @@
-"""From what a case asked of AWS to what it costs: by service, in US dollars."""
+"""Compute the cost of a case's requests to AWS, by service, in US dollars."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -23,17 +23,17 @@ from bench.usage.surroundings import JPEG_BYTES
 from local import cloudformation, package
 
 WARM_MS = 150
-"""Assumed of a warm call, not measured: 512 MB have 0.29 of a core, and a call makes a few requests."""
+"""Assumed duration of a warm call: 512 MB have 0.29 of a core, and a call makes a few requests."""
 DELIVERY_MS = 400
-"""Assumed of a try to deliver: it waits for the receiver."""
+"""Assumed duration of a delivery's attempt, which waits for the receiver."""
 INIT_S = 1.5
-"""Assumed of a cold start, which is billed too. In each case every function has one, as in counting."""
+"""Assumed duration of a cold start, which is billed too. Every function has one in each case."""
 WORKER_MORE_S = 1.0
-"""Assumed of the worker beyond its wait for pictures: the claim, the last encoding, the last snapshot."""
+"""Assumed time of the worker besides waiting for pictures: claim, last encoding, last snapshot."""
 LINE_BYTES, ACCESS_BYTES = 26, 330
-"""CloudWatch adds the first to every line; the second is a line of the gateway's access log."""
+"""Bytes that CloudWatch adds to every line, and bytes of a line in the gateway's access log."""
 TABLE_MONTHS, BUCKET_MONTHS = 1, 3
-"""KeepDays and KeepPicturesDays."""
+"""Months for which KeepDays and KeepPicturesDays keep items and pictures."""
 MONTH_H = 730
 SWEEPS = MONTH_H * 60
 WORKER = "Lambda, worker"
@@ -46,13 +46,13 @@ _RESOURCES = TEMPLATE["Resources"]
 
 
 def memory_gb(function: str) -> float:
-    """What the template gives a function."""
+    """Return a function's memory in GB, from the template."""
     properties = _RESOURCES[f"{function.capitalize()}Function"]["Properties"]
     return float(properties.get("MemorySize", TEMPLATE["Globals"]["Function"]["MemorySize"])) / 1024
 
 
 def of_case(counted: Counted, *, longer: float = 1.0) -> Bill:
-    """What AWS asks for one case. `longer` stretches every assumed duration."""
+    """Return the cost of one case. `longer` multiplies every assumed duration."""
     meter, bill = counted.meter, defaultdict[str, float](float)
     for label in sorted({function for function, _ in meter.counts} - {"client"}):
         name = label.partition(",")[0]
@@ -60,7 +60,7 @@ def of_case(counted: Counted, *, longer: float = 1.0) -> Bill:
         seconds = calls * longer * (DELIVERY_MS if name == "deliverer" else WARM_MS) / 1000
         if name == "worker":
             seconds = counted.ran_s + longer * WORKER_MORE_S
-        if label != "reader, pictures":  # the same function as the one that answers polls
+        if label != "reader, pictures":  # the same function as for polls
             seconds += longer * INIT_S
         service = WORKER if name == "worker" else "Lambda, the others"
         bill[service] += prices.COMPUTE.of(memory_gb(name) * seconds) + prices.INVOCATION.of(calls)
@@ -85,7 +85,7 @@ def _logged(meter: Meter) -> float:
 
 
 def of_month(sweep: Meter, *, cases: bool) -> Bill:
-    """What a deployment costs in a month beside its cases: `cases` says whether it has any."""
+    """Return the monthly cost of a deployment without its cases; `cases` says whether it has any."""
     by_type = Counter(resource["Type"] for resource in _RESOURCES.values() if "Condition" not in resource)
     seconds = SWEEPS * WARM_MS / 1000
     metrics = sum(map(len, EMITTERS.values())) if cases else len(EMITTERS["sweeper"])
@@ -107,8 +107,8 @@ def _functions() -> list[str]:
 
 
 def _metrics(resource: dict[str, Any]) -> int:
-    """How many metrics an alarm watches; 0 for what is none."""
+    """Return the number of metrics that an alarm watches; 0 for any other resource."""
     if resource["Type"] != "AWS::CloudWatch::Alarm":
         return 0
-    several = resource["Properties"].get("Metrics", [{"MetricStat": {}}])
-    return sum("MetricStat" in metric for metric in several)
+    metrics = resource["Properties"].get("Metrics", [{"MetricStat": {}}])
+    return sum("MetricStat" in metric for metric in metrics)

@@ -1,6 +1,5 @@
-"""Writes docs/measurements/cost.md: what a case and a month cost, from counted requests and dated prices."""
+"""`make cost`: write docs/measurements/cost.md, the cost of a case and of a month, from counted requests."""
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -8,41 +7,41 @@ from darkroom.adapters.providers import prices as picture_prices
 from darkroom.adapters.providers.prices import Price
 
 from bench.usage import bill, price_list
-from bench.usage.growth import SIZES, Counted, count, questions
+from bench.usage.growth import SIZES, Counted, count, other_requests
 from bench.usage.request_meter import Meter
 from bench.usage.worker_lifetimes import Lifetimes, simulated
 from local import package
 
 FILE = package.ROOT / "docs/measurements/cost.md"
 LIMIT_USD = 0.005
-"""What the AWS part of a case of 14 may cost."""
+"""Maximum cost of AWS for a case of 14 pictures, in US dollars."""
 USUAL = 14
 PROVIDERS = (
     ("gemini", "gemini-nano-banana-2.1", ""),
     ("bedrock", "stability.stable-image-core-v1:1", ""),
     ("openai", "gpt-image-2", "medium"),
 )
-"""What the template has by default."""
+"""Provider, model and quality, by the template's defaults."""
 
 
 def picture_price(provider: str, model: str, quality: str) -> Price:
-    """Of one picture."""
+    """Return the price of one picture."""
     return picture_prices.price(provider, model, quality)
 
 
 def by_service(counted: Counted) -> Iterator[str]:
-    """The table of the AWS part of a case, the dearest first."""
+    """Yield the table of a case's AWS cost by service, the most expensive first."""
     found = bill.of_case(counted)
     total = sum(found.values())
     yield "| service | USD a case | share |"
     yield "| --- | --: | --: |"
-    for service in _dearest(found):
+    for service in _most_expensive(found):
         yield f"| {service} | {found[service]:.6f} | {found[service] / total:.1%} |"
     yield f"| **all of AWS** | **{total:.6f}** | of {LIMIT_USD:.3f} allowed: {total / LIMIT_USD:.0%} |"
 
 
 def by_size(cases: Mapping[int, tuple[Counted, Lifetimes]]) -> Iterator[str]:
-    """The table of cases of several sizes."""
+    """Yield the table of cases of several sizes."""
     usd = picture_price(*PROVIDERS[0]).usd
     yield "| pictures | worker | p95 | requests | AWS USD | a picture | dominates | pictures USD | share |"
     yield "| --: | --: | --: | --: | --: | --: | --- | --: | --: |"
@@ -51,17 +50,17 @@ def by_size(cases: Mapping[int, tuple[Counted, Lifetimes]]) -> Iterator[str]:
         aws, spent = sum(found.values()), float(usd) * life.requests
         yield (
             f"| {shots} | {life.mean_s:.1f} s | {life.p95_s:.1f} s | {life.requests:.1f} | {aws:.6f}"
-            f" | {aws / shots:.6f} | {_dearest(found)[0]} | {spent:.4f} | {aws / (aws + spent):.2%} |"
+            f" | {aws / shots:.6f} | {_most_expensive(found)[0]} | {spent:.4f} | {aws / (aws + spent):.2%} |"
         )
 
 
-def _dearest(found: bill.Bill) -> list[str]:
+def _most_expensive(found: bill.Bill) -> list[str]:
     return sorted(found, key=lambda service: -found[service])
 
 
 def by_provider(aws: float, life: Lifetimes) -> Iterator[str]:
-    """The table of providers, for the usual case; second requests for late pictures are in it."""
-    yield "| provider | model | a picture | pictures | of it for second requests | with AWS | price as of |"
+    """Yield the table of providers, for the usual case, including hedges."""
+    yield "| provider | model | a picture | pictures | of it for hedges | with AWS | price as of |"
     yield "| --- | --- | --: | --: | --: | --: | --- |"
     for provider, model, quality in PROVIDERS:
         price = picture_price(provider, model, quality)
@@ -73,12 +72,12 @@ def by_provider(aws: float, life: Lifetimes) -> Iterator[str]:
 
 
 def by_month(aws: float, life: Lifetimes, sweep: Meter) -> Iterator[str]:
-    """The tables of months."""
+    """Yield the tables of months."""
     idle, busy = bill.of_month(sweep, cases=False), bill.of_month(sweep, cases=True)
     yield "| a month without a case | USD | with cases |"
     yield "| --- | --: | --: |"
-    for what in idle:
-        yield f"| {what} | {idle[what]:.2f} | {busy[what]:.2f} |"
+    for service in idle:
+        yield f"| {service} | {idle[service]:.2f} | {busy[service]:.2f} |"
     yield f"| **all** | **{sum(idle.values()):.2f}** | **{sum(busy.values()):.2f}** |"
     yield ""
     names = " | ".join(f"pictures, {provider}" for provider, _, _ in PROVIDERS)
@@ -95,7 +94,7 @@ def by_month(aws: float, life: Lifetimes, sweep: Meter) -> Iterator[str]:
 
 
 def list_of_prices() -> Iterator[str]:
-    """The price list."""
+    """Yield the price list."""
     yield "| service | for | USD | source |"
     yield "| --- | --- | --: | --- |"
     for price in price_list.PRICES:
@@ -103,15 +102,16 @@ def list_of_prices() -> Iterator[str]:
 
 
 def page(cases: Mapping[int, tuple[Counted, Lifetimes]], sweep: Meter) -> str:
-    """The whole of docs/measurements/cost.md."""
+    """Return docs/measurements/cost.md."""
     usual, life = cases[USUAL]
     aws = sum(bill.of_case(usual).values())
     parts = [
         "# What it costs",
         _paragraph(
-            f"""Generated by `make cost` from counted requests and dated prices; change `bench/`, not
-            this page. Prices are those of us-east-1 as found on {price_list.AS_OF}, without free tiers,
-            discounts, support and tax."""
+            "`make cost` writes this page from counted requests and dated prices; change `bench/`, not this"
+            " page.",
+            f"Prices are those of us-east-1 as found on {price_list.AS_OF}, without free tiers, discounts,"
+            " support and tax.",
         ),
         f"## A case of {USUAL} pictures (seed {life.typical})",
         "\n".join(by_service(usual)),
@@ -119,10 +119,11 @@ def page(cases: Mapping[int, tuple[Counted, Lifetimes]], sweep: Meter) -> str:
         "## Cases of other sizes",
         "\n".join(by_size(cases)),
         _paragraph(
-            """How long workers run is simulated: 14 requests at once, a provider that takes 8 s (median) or
-            20 s (95th percentile) and never fails. Pictures by Gemini, with the second requests for late
-            ones. DynamoDB grows faster than a case: every snapshot writes the whole job, and larger cases
-            have more snapshots."""
+            "The running time of workers is simulated: 14 requests at once, and a provider that takes 8 s"
+            " (median) or 20 s (95th percentile) and never fails.",
+            "The pictures are Gemini's and include hedges.",
+            "The cost of DynamoDB grows faster than a case: every snapshot writes the whole job, and larger"
+            " cases have more snapshots.",
         ),
         f"## A case of {USUAL}, by provider",
         "\n".join(by_provider(aws, life)),
@@ -135,43 +136,48 @@ def page(cases: Mapping[int, tuple[Counted, Lifetimes]], sweep: Meter) -> str:
 
 
 def _how(usual: Counted, life: Lifetimes) -> Iterator[str]:
-    """What dominates the usual case, what was counted and what assumed, and what less memory would change."""
-    first, second, *_ = _dearest(bill.of_case(usual))
+    """Yield what dominates the usual case, what is counted, what is assumed, and the effect of memory."""
+    first, second, *_ = _most_expensive(bill.of_case(usual))
     longer = sum(bill.of_case(usual, longer=2).values())
     memory = bill.memory_gb("worker")
     saved = price_list.COMPUTE.of((memory - 1) * (usual.ran_s + bill.WORKER_MORE_S + bill.INIT_S))
     pictures = life.requests * float(picture_price(*PROVIDERS[0]).usd)
     yield _paragraph(
-        f"""{first} dominates, then {second}: the worker is billed while it waits for the provider. The
-        pictures cost {pictures / sum(bill.of_case(usual).values()):,.0f} times as much as all of AWS."""
+        f"{first} dominates, then {second}: the worker is billed while it waits for the provider.",
+        f"The pictures cost {pictures / sum(bill.of_case(usual).values()):,.0f} times as much as all of AWS.",
     )
     yield _paragraph(
-        """Counted: every request of every function to AWS, and every byte of log, item, answer and picture,
-        of a case whose worker runs as long as the mean. Its client asks every two seconds and fetches each
-        picture once, its receiver is told of every change, and every function starts cold."""
+        "Counted: every request of every function to AWS, and every byte of log, item, response and picture,"
+        " of a case whose worker runs as long as the mean.",
+        "Its client polls every two seconds and fetches each picture once, its receiver gets every change,"
+        " and every function starts cold.",
     )
     yield _paragraph(
-        f"""Assumed: a warm call takes {bill.WARM_MS} ms, a delivery {bill.DELIVERY_MS} ms, a cold start
-        {bill.INIT_S} s, the worker {bill.WORKER_MORE_S:.0f} s beyond its waiting. Were each twice as
-        long, the case would cost {longer:.6f} USD. Left out as too small: storing logs, traffic between
-        worker and gateway, queues, topics. Free: the schedule, and Lambda's reading of the table's stream."""
+        f"Assumed: a warm call takes {bill.WARM_MS} ms, a delivery {bill.DELIVERY_MS} ms, a cold start"
+        f" {bill.INIT_S} s, and the worker {bill.WORKER_MORE_S:.0f} s in addition to its waiting.",
+        f"If each took twice as long, the case would cost {longer:.6f} USD.",
+        "Left out because it is too small: storage of logs, traffic between worker and gateway, queues,"
+        " topics.",
+        "Free: the schedule, and Lambda's reads of the table's stream.",
     )
     yield _paragraph(
-        f"""With {memory * 1024:.0f} MB the worker has a whole core. With 1024 MB it would have 0.58 of
-        one, and a case would cost {saved:.6f} USD less: {saved / pictures:.2%} of its pictures. The core
-        stays, because 14 pictures may come at once."""
+        f"With {memory * 1024:.0f} MB the worker has a whole core.",
+        f"With 1024 MB it would have 0.58 of a core, and a case would cost {saved:.6f} USD less:"
+        f" {saved / pictures:.2%} of its pictures.",
+        "It keeps the whole core, because 14 pictures may arrive at once.",
     )
 
 
-def _paragraph(text: str) -> str:
-    return textwrap.fill(" ".join(text.split()), 130)
+def _paragraph(*sentences: str) -> str:
+    """Return a paragraph with one sentence a line."""
+    return "\n".join(sentences)
 
 
 def main() -> None:
-    """Count, and write the page."""
+    """Count the requests and write the page."""
     lives = {shots: simulated(shots) for shots in SIZES}
     cases = {shots: (count(shots, life.typical), life) for shots, life in lives.items()}
-    *_, (_, sweep, _) = questions(1)
+    *_, (_, sweep, _) = other_requests(1)
     FILE.write_text(page(cases, sweep))
     print(f"{sum(bill.of_case(cases[USUAL][0]).values()):.6f} USD of AWS a case of {USUAL}; see {FILE.name}")
 

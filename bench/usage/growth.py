@@ -1,6 +1,6 @@
-"""What a case asks of AWS, and how large it becomes, for 1 to 100 pictures: `make growth`.
+"""`make growth`: count the requests to AWS of cases of 1 to 100 pictures, and how large their data becomes.
 
-Counted, not timed: the same figures come out on every machine.
+The figures are counts and not times, so they are the same on every machine.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from darkroom.adapters.dynamodb.item_size import item_size
 from bench.speed.scenarios import SCENARIOS, Scenario
 from bench.usage import largest_case, million_jobs
 from bench.usage.request_meter import INDEX, INVOCATIONS, LOG_BYTES, READ, REQUESTS, WRITE, Meter
-from bench.usage.whole_case import deployed
+from bench.usage.whole_case import metered_deployment
 from bench.usage.worker_lifetimes import a_case, simulated
 
 KB = 1024
@@ -31,20 +31,20 @@ TROUBLE = Scenario(name="trouble", faults={"429": 0.3, "503": 0.3, "hang": 0.1})
 BOUNDS: Mapping[str, Mapping[int, int]] = {
     "item image-job": {14: 8},
     "snapshot": {1: 20, 14: 20, 50: 60, 100: 60},
-    "answer": {1: 20, 14: 20, 50: 60, 100: 60},
+    "response": {1: 20, 14: 20, 50: 60, 100: 60},
     "callback": {1: 20, 14: 20, 50: 60, 100: 60},
 }
-"""Of each kind, by pictures: at most so many KB."""
+"""Kind → number of pictures → maximum size in KB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """One case."""
+    """The counts of one case."""
 
     shots: int
     meter: Meter
     ran_s: float
-    """Its worker, in virtual seconds."""
+    """Running time of its worker in virtual seconds."""
 
 
 def count(
@@ -55,28 +55,28 @@ def count(
     limited: bool = False,
     scenario: Scenario = SCENARIOS[0],
 ) -> Counted:
-    """A case in a fresh deployment; with a quota and budgets that it stays within if it is `limited`."""
-    with deployed() as whole:
-        whole.scenario = scenario
+    """Count a case in a new deployment; `limited` adds a quota and budgets, which the case does not reach."""
+    with metered_deployment() as metered:
+        metered.scenario = scenario
         if limited:
-            whole.functions.load("worker", REQUESTS_PER_MINUTE="1000", DAILY_BUDGET_USD="1000")
+            metered.functions.load("worker", REQUESTS_PER_MINUTE="1000", DAILY_BUDGET_USD="1000")
         limits = {"maxCostUsd": 1000.0} if limited else {}
-        whole.develop(a_case(shots, seed, longest=longest), seed, **limits)
-        return Counted(shots=shots, meter=whole.meter, ran_s=whole.ran_s)
+        metered.run_case(a_case(shots, seed, longest=longest), seed, **limits)
+        return Counted(shots=shots, meter=metered.meter, ran_s=metered.ran_s)
 
 
 def typical(shots: int) -> Counted:
-    """A case whose worker runs about as long as the mean of many."""
+    """Count a case whose worker runs about as long as the mean of many."""
     return count(shots, simulated(shots).typical)
 
 
-def questions(shots: int) -> list[tuple[str, Meter, int]]:
-    """What else can be asked of a case that has ended: its name, what it cost, the answer's size."""
-    answers = []
-    with deployed() as whole:
-        whole.develop(a_case(shots, 0), 0)
+def other_requests(shots: int) -> list[tuple[str, Meter, int]]:
+    """Count other requests for a case that has ended; return name, counts and size of each response."""
+    found = []
+    with metered_deployment() as metered:
+        metered.run_case(a_case(shots, 0), 0)
         path = f"/api/cases/{a_case(shots, 0).case_id}/image-job"
-        tag = whole.ask(path, "warm").headers["etag"]
+        tag = metered.get(path, "warm").headers["etag"]
         for name, target, known, query in (
             ("a poll, changed (200)", path, "", {}),
             ("a poll, unchanged (304)", path, tag, {}),
@@ -84,17 +84,17 @@ def questions(shots: int) -> list[tuple[str, Meter, int]]:
             ("timeline", f"{path}/timeline", "", {}),
             ("image-status", path.removesuffix("job") + "status", "", {}),
         ):
-            before = whole.meter.counts.copy()
-            answer = whole.ask(target, name, known, **query)
-            answers.append((name, Meter(counts=whole.meter.counts - before), len(answer.text.encode())))
-        before = whole.meter.counts.copy()
-        whole.invoke("sweeper", {})
-        answers.append(("a sweep, nothing due", Meter(counts=whole.meter.counts - before), 0))
-    return answers
+            before = metered.meter.counts.copy()
+            response = metered.get(target, name, known, **query)
+            found.append((name, Meter(counts=metered.meter.counts - before), len(response.text.encode())))
+        before = metered.meter.counts.copy()
+        metered.invoke("sweeper", {})
+        found.append(("a sweep, nothing due", Meter(counts=metered.meter.counts - before), 0))
+    return found
 
 
 def by_function(counted: Counted) -> Iterator[str]:
-    """The table of one case."""
+    """Yield the table of one case."""
     yield (
         f"{'':18} {'calls':>6} {'API':>5} | {'read':>7} {'write':>7} {'index':>6} | {'S3 put':>6}"
         f" {'invoke':>6} {'secret':>6} | {'log KB':>6}"
@@ -109,7 +109,7 @@ def by_function(counted: Counted) -> Iterator[str]:
 
 
 def sizes(cases: Mapping[str, Counted]) -> Iterator[str]:
-    """The largest of each kind in KB, by case, and whether its bound is kept."""
+    """Yield the table of the largest size of each kind in KB, by case."""
     yield f"{'KB':18}" + "".join(f"{name:>15}" for name in cases)
     kinds = sorted({kind for counted in cases.values() for kind in counted.meter.sizes})
     for kind in kinds:
@@ -121,18 +121,18 @@ def sizes(cases: Mapping[str, Counted]) -> Iterator[str]:
 
 
 def cell(size: int, bound: int | None, width: int = 12) -> str:
-    """A size, with an exclamation mark when it is over its bound in KB."""
+    """Return a size in KB, with an exclamation mark when it exceeds its bound."""
     return f"{size / KB:{width - 1}.1f}{'!' if bound is not None and size > bound * KB else ' '}"
 
 
-def worst_sizes() -> Iterator[str]:
-    """What a case can become at most: everything failed or everything made, after very many tries."""
-    yield f"{'KB':34}" + "".join(f"{kind:>12}" for kind in ("job item", "snapshot", "answer", "callback"))
+def largest_sizes() -> Iterator[str]:
+    """Yield the table of the largest possible sizes: all failed, or all made, after many attempts."""
+    yield f"{'KB':34}" + "".join(f"{kind:>12}" for kind in ("job item", "snapshot", "response", "callback"))
     for shots in SIZES:
         for longest in (False, True):
-            case = largest_case.a_wordy_case(shots, longest=longest)
+            case = largest_case.a_long_case(shots, longest=longest)
             for failed in (False, True):
-                item = item_size(largest_case.job_item(largest_case.the_worst_job(case, failed=failed)))
+                item = item_size(largest_case.job_item(largest_case.largest_job(case, failed=failed)))
                 found = {"item image-job": item, **largest_case.sizes(case, failed=failed)}
                 name = f"{shots:3d} {'failed' if failed else 'made'}{', longest names' if longest else ''}"
                 cells = (cell(size, BOUNDS[kind].get(shots)) for kind, size in found.items())
@@ -150,15 +150,15 @@ def main() -> None:
     cases["14 in trouble"] = count(14, 0, scenario=TROUBLE)
     cases["100 in trouble"] = count(100, 0, scenario=TROUBLE)
     cases["100 longest"] = count(100, 0, longest=True)
-    print("largest sizes; ! is over its bound")
+    print("largest sizes; ! exceeds its bound")
     print("\n".join(sizes(cases)), end="\n\n")
-    print("worst case of all that is bounded; ! is over its bound")
-    print("\n".join(worst_sizes()), end="\n\n")
-    print(f"{'of a case of 14':26} {'read':>6} {'S3 get':>7} {'S3 list':>8} {'answer KB':>10}")
-    for name, meter, size in questions(14):
+    print("largest possible sizes; ! exceeds its bound")
+    print("\n".join(largest_sizes()), end="\n\n")
+    print(f"{'of a case of 14':26} {'read':>6} {'S3 get':>7} {'S3 list':>8} {'response KB':>12}")
+    for name, meter, size in other_requests(14):
         print(
             f"{name:26} {meter.total(READ):6.1f} {meter.total('GetObject'):7.0f}"
-            f" {meter.total('ListObjectsV2'):8.0f} {size / KB:10.1f}"
+            f" {meter.total('ListObjectsV2'):8.0f} {size / KB:12.1f}"
         )
     print(f"\nthe sweeper, {million_jobs.JOBS:,} open jobs in the table")
     print("\n".join(million_jobs.rows()))

@@ -1,4 +1,4 @@
-"""The largest that a case can become: what it sends and stores when everything goes wrong."""
+"""Build the largest possible case: its snapshot, its job and its messages when everything goes wrong."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ from testing.builders import NOW, a_job
 JOB_ID = "0f8fad5bd9cb469fa16570867728950e"
 CALLER = "the-back-end-of-the-game"
 API = "https://abcdefghij.execute-api.us-east-1.amazonaws.com"
-# The longest that an adapter can say of a shot: our own words, a status and a word of 64 letters.
+# The longest message of an adapter: our own words, a status and a word of 64 letters.
 FAILURE = Failure(
     code="retries_exhausted",
     message=f"the provider does not accept the request: 400 {'F' * 64}",
@@ -31,8 +31,8 @@ FAILURE = Failure(
 )
 
 
-def a_wordy_case(shots: int, *, longest: bool) -> Case:
-    """With ids and names as games have them, or as long as they may be."""
+def a_long_case(shots: int, *, longest: bool) -> Case:
+    """Return a case with ids and names of usual length, or as long as they may be."""
 
     def shot(kind: ShotKind, n: int) -> Shot:
         identity, name = f"{kind}-{n}", f"{kind.capitalize()} no {n}: a stopped watch"
@@ -51,7 +51,7 @@ def a_wordy_case(shots: int, *, longest: bool) -> Case:
 
 
 def _events(case: Case) -> tuple[RunEvent, ...]:
-    """As many as are told, each with all that an event can have; no shot is left out."""
+    """Return as many events as a snapshot may have, each with every field, for every shot."""
     return tuple(
         RunEvent(
             kind=EventKind.ATTEMPT,
@@ -67,8 +67,8 @@ def _events(case: Case) -> tuple[RunEvent, ...]:
     )
 
 
-def the_worst_snapshot(case: Case, *, failed: bool) -> Snapshot:
-    """The last word of a run in which everything was tried often."""
+def largest_snapshot(case: Case, *, failed: bool) -> Snapshot:
+    """Return the last snapshot of a run with many attempts."""
     keys = {s.id: image_key(case.case_id, JOB_ID, s.id, digest="0" * 16, run=100) for s in case.shots}
     made = {s.id: keys[s.id] for s in case.shots if not failed}
     return Snapshot(
@@ -90,9 +90,9 @@ def the_worst_snapshot(case: Case, *, failed: bool) -> Snapshot:
     )
 
 
-def the_worst_job(case: Case, *, failed: bool) -> Job:
-    """With every field set, after many runs."""
-    snapshot = the_worst_snapshot(case, failed=failed)
+def largest_job(case: Case, *, failed: bool) -> Job:
+    """Return a job with every field set, after many runs."""
+    snapshot = largest_snapshot(case, failed=failed)
     return replace(
         a_job(case, job_id=JOB_ID),
         status=Status.PARTIAL,
@@ -121,17 +121,17 @@ def the_worst_job(case: Case, *, failed: bool) -> Job:
 
 
 def sizes(case: Case, *, failed: bool) -> Mapping[str, int]:
-    """Bytes of the worst snapshot, answer and callback."""
-    job = the_worst_job(case, failed=failed)
+    """Return the bytes of the largest snapshot, response and callback."""
+    job = largest_job(case, failed=failed)
     link = ImageLinks(lambda: "secret").of(job, base_url=API)
     texts = {
-        "snapshot": dump(ImageProgressUpdate.of(the_worst_snapshot(case, failed=failed))),
-        "answer": dump(JobView.of(job, link)),
+        "snapshot": dump(ImageProgressUpdate.of(largest_snapshot(case, failed=failed))),
+        "response": dump(JobView.of(job, link)),
         "callback": CallbackMessage.body(CallbackEvent.PROGRESS, job, NOW, link),
     }
     return {name: len(text.encode()) for name, text in texts.items()}
 
 
 def job_item(job: Job) -> Item:
-    """As the table has it."""
+    """Return the job's item in the table."""
     return to_item(job_attributes(job))

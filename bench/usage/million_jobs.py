@@ -1,7 +1,7 @@
-"""A table of a million open jobs, of which some are due: what a sweep of it asks for.
+"""Count the requests of sweeps over a table of a million open jobs, of which some are due.
 
-It stands behind the real client and answers the requests that the sweeper makes as DynamoDB would, from
-counts instead of a million items. All jobs are open, so that the index is as large as it can be.
+A fake table behind the real client responds to the sweeper's requests like DynamoDB, from counts instead of a
+million items. All jobs are open, so the index has its largest size.
 """
 
 import bisect
@@ -24,7 +24,7 @@ from darkroom.domain.timing import Timing
 from bench.speed.worker import START
 from bench.usage.dynamodb_units import Item
 from bench.usage.request_meter import ENTRIES, INDEX, INVOCATIONS, READ, WRITE, Meter
-from bench.usage.whole_case import Whole, deployed
+from bench.usage.whole_case import MeteredDeployment, metered_deployment
 from bench.usage.worker_lifetimes import a_case
 
 JOBS = 1_000_000
@@ -43,35 +43,34 @@ _JOB = replace(
     lease_until=START - 1000,
     started_at=START - 600_000,
 )
-"""Its worker was lost."""
+"""A job whose worker was lost."""
 
 
 @dataclass
-class Million:
-    """Each job is due 1 ms after the one before; the first `due` of them by now."""
+class MillionJobs:
+    """A table in which each job is due 1 ms after the one before; the first `due` jobs are due now."""
 
     due: int
     jobs: int = JOBS
     moved: dict[str, Item] = field(default_factory=dict)
-    """What was saved since. Nothing of it is due again, or the sweep would be wrong."""
+    """Key → item of the jobs that the sweeper saved. None of them may be due again."""
     _shards: list[array[int]] = field(default_factory=lambda: [array("q") for _ in range(SHARDS)])
 
     def __post_init__(self) -> None:
         for n in range(self.jobs):
             self._shards[int(due_shard(f"case-{n}"))].append(n)
 
-    def answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-        """In place of the network; an operation that is not here is a KeyError."""
-        asked = json.loads(params["body"])
-        answers = {"Query": self._query, "GetItem": self._get, "PutItem": self._put}
-        return AWSResponse("", 200, HTTPHeaders(), None), answers[model.name](asked)
+    def respond(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        """Respond to a request in place of the network; raise KeyError for an unknown operation."""
+        operations = {"Query": self._query, "GetItem": self._get, "PutItem": self._put}
+        return AWSResponse("", 200, HTTPHeaders(), None), operations[model.name](json.loads(params["body"]))
 
     def _due_at(self, n: int) -> int:
         return START - self.due + n if n < self.due else START + 60_000 + n
 
-    def _query(self, asked: dict[str, Any]) -> dict[str, Any]:
-        shard, now = (asked["ExpressionAttributeValues"][name] for name in (":shard", ":now"))
-        if not shard["S"].isdigit():  # of callbacks there are none
+    def _query(self, body: dict[str, Any]) -> dict[str, Any]:
+        shard, now = (body["ExpressionAttributeValues"][name] for name in (":shard", ":now"))
+        if not shard["S"].isdigit():  # there are no callbacks
             return {"Items": []}
         numbers = self._shards[int(shard["S"])]
         end = bisect.bisect_right(numbers, int(now["N"]), key=self._due_at)
@@ -82,12 +81,12 @@ class Million:
                     "dueShard": shard,
                     "dueAt": {"N": str(self._due_at(n))},
                 }
-                for n in numbers[: min(end, asked["Limit"])]
+                for n in numbers[: min(end, body["Limit"])]
             ]
         }
 
-    def _get(self, asked: dict[str, Any]) -> dict[str, Any]:
-        key = asked["Key"]["pk"]["S"]
+    def _get(self, body: dict[str, Any]) -> dict[str, Any]:
+        key = body["Key"]["pk"]["S"]
         _, case_id, kind, *_ = key.split(":")
         if kind == "image-request":
             return {"Item": to_item(case_attributes(replace(_JOB, case_id=case_id), _CASE))}
@@ -96,8 +95,8 @@ class Million:
         due_at = self._due_at(int(case_id.removeprefix("case-")))
         return {"Item": to_item(job_attributes(replace(_JOB, case_id=case_id, due_at=due_at)))}
 
-    def _put(self, asked: dict[str, Any]) -> dict[str, Any]:
-        item = asked["Item"]
+    def _put(self, body: dict[str, Any]) -> dict[str, Any]:
+        item = body["Item"]
         assert int(item["dueAt"]["N"]) > START, "due again at once"
         n = int(item["caseId"]["S"].removeprefix("case-"))
         self._shards[int(item["dueShard"]["S"])].remove(n)
@@ -106,10 +105,10 @@ class Million:
 
     @contextmanager
     def behind_the_client(self) -> Iterator[None]:
-        """Meanwhile it is the table that the client reaches."""
+        """Connect the client to this table while the block runs."""
         events = clients.dynamodb().meta.events
-        answer: Callable[..., Any] = self.answer
-        events.register("before-call.dynamodb", answer, unique_id="million")
+        respond: Callable[..., Any] = self.respond
+        events.register("before-call.dynamodb", respond, unique_id="million")
         try:
             yield
         finally:
@@ -117,26 +116,26 @@ class Million:
 
 
 def sweeps(due: int, jobs: int = JOBS) -> list[Meter]:
-    """What each sweep counted, until one found nothing: that one is the last."""
-    table = Million(due, jobs)
+    """Sweep until nothing is due; return the counts of each sweep, also of the last, which found nothing."""
+    table = MillionJobs(due, jobs)
     counted: list[Meter] = []
-    with deployed() as whole:
+    with metered_deployment() as metered:
         while not counted or counted[-1].total("Invoke"):
-            counted.append(_sweep(whole, table))
+            counted.append(_sweep(metered, table))
     assert len(table.moved) == due
     return counted
 
 
-def _sweep(whole: Whole, table: Million) -> Meter:
-    whole.functions.load("sweeper")
-    before = whole.meter.counts.copy()
+def _sweep(metered: MeteredDeployment, table: MillionJobs) -> Meter:
+    metered.functions.load("sweeper")
+    before = metered.meter.counts.copy()
     with table.behind_the_client():
-        whole.invoke("sweeper", {})
-    return Meter(counts=whole.meter.counts - before)
+        metered.invoke("sweeper", {})
+    return Meter(counts=metered.meter.counts - before)
 
 
 def rows() -> Iterator[str]:
-    """The table: a million jobs, of which so many are due."""
+    """Yield the table of sweeps over a million jobs, by the number that is due."""
     yield f"{'due':>6} {'sweeps':>7} | {'queries':>8} {'entries':>8} {'read':>7} {'written':>8} | requests"
     for due in (0, 10, 1000):
         counted = sweeps(due)

@@ -1,7 +1,7 @@
-"""What AWS asks for, in US dollars: us-east-1, on demand, first tier, no free tier, no discount.
+"""The prices of AWS in US dollars: us-east-1, on demand, first tier, without free tier and discounts.
 
-AWS's own pages fill in their figures by script, so each price is from a page that quotes them, with the
-date of that page. Looked up on `AS_OF`.
+AWS's own pages insert their prices by script, so each price is from a page that quotes it, with the date of
+that page. All were looked up on `AS_OF`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MILLION, GB = 1_000_000, 1_000_000_000
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for `per` of something."""
+    """A price: US dollars for `per` units."""
 
     service: str
     what: str
@@ -21,7 +21,7 @@ class Price:
     source: str
 
     def of(self, number: float) -> float:
-        """What so many cost."""
+        """Return the cost of so many units."""
         return self.usd * number / self.per
 
 

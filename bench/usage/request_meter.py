@@ -1,7 +1,7 @@
-"""Counts what functions ask of AWS, at the clients, and how large everything is that they make.
+"""Count the requests of functions to AWS at the clients, and the sizes of everything that they make.
 
-Every client is listened to, before a request and after its answer, so what a refused condition costs
-is counted too. Which function asks is told by `of`.
+The meter listens to every client before a request and after its response, so it also counts requests whose
+condition was refused. `calling` says which function makes the requests.
 """
 
 from collections import Counter
@@ -17,9 +17,9 @@ from darkroom.adapters.dynamodb.item_size import item_size
 from bench.usage.dynamodb_units import Item, index_units, read_units, write_units
 
 READ, WRITE, INDEX = "read units", "write units", "index units"
-"""Of DynamoDB; INDEX are write units too, spent on the index of what is due."""
+"""DynamoDB's units. INDEX are write units too, for the index of due items."""
 ENTRIES = "entries read"
-"""Of that index."""
+"""Entries read from that index."""
 LOG_BYTES, LOG_LINES, BYTES_OUT = "log bytes", "log lines", "bytes out"
 INVOCATIONS, REQUESTS = "invocations", "API requests"
 ITEM_KINDS = (
@@ -39,19 +39,19 @@ _CALLER: ContextVar[str | None] = ContextVar("_CALLER", default=None)
 
 @dataclass
 class Meter:
-    """What was counted, by function and thing, and the sizes in bytes of what was seen, by kind."""
+    """The counts by function and operation, and the sizes in bytes by kind."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     sizes: dict[str, list[int]] = field(default_factory=dict)
     changes: list[tuple[Item | None, Item]] = field(default_factory=list)
-    """Of jobs: before and after, as the table's stream tells it."""
+    """Changes of jobs, old and new, as in the table's stream."""
     invoked: list[tuple[str, bytes]] = field(default_factory=list)
     """Asynchronous invocations: the function and its payload."""
     _items: dict[str, Item] = field(default_factory=dict)
 
     @contextmanager
-    def of(self, function: str) -> Iterator[None]:
-        """Meanwhile it is this function that asks."""
+    def calling(self, function: str) -> Iterator[None]:
+        """Count requests for this function while the block runs."""
         token = _CALLER.set(function)
         try:
             yield
@@ -60,8 +60,8 @@ class Meter:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Meanwhile all clients are listened to."""
-        made = (
+        """Listen to all clients while the block runs."""
+        all_clients = (
             clients.dynamodb(),
             clients.s3(),
             clients.s3(attempts=3),  # the worker's
@@ -72,36 +72,36 @@ class Meter:
             "provide-client-params": self._before,
             "after-call": self._after,
         }
-        for client in made:
-            for name, hear in events.items():
-                client.meta.events.register(name, hear, unique_id=f"meter-{name}")
+        for client in all_clients:
+            for name, handler in events.items():
+                client.meta.events.register(name, handler, unique_id=f"meter-{name}")
         try:
             yield
         finally:
-            for client in made:
+            for client in all_clients:
                 for name in events:
                     client.meta.events.unregister(name, unique_id=f"meter-{name}")
 
-    def add(self, what: str, number: float = 1) -> None:
+    def add(self, name: str, number: float = 1) -> None:
         """Count something for the function that is running."""
         caller = _CALLER.get()
         if caller is not None:
-            self.counts[caller, what] += number  # type: ignore[assignment]  # units come in halves
+            self.counts[caller, name] += number  # type: ignore[assignment]  # there are half units
 
     def size(self, kind: str, size: int) -> None:
-        """Remember how large one of this kind was."""
+        """Record a size of this kind."""
         self.sizes.setdefault(kind, []).append(size)
 
-    def total(self, *whats: str, function: str | None = None) -> float:
-        """How many of these things there were, of one function or of all."""
-        return sum(n for (f, what), n in self.counts.items() if what in whats and function in (None, f))
+    def total(self, *names: str, function: str | None = None) -> float:
+        """Return the sum of these counts, of one function or of all."""
+        return sum(n for (f, name), n in self.counts.items() if name in names and function in (None, f))
 
     def largest(self, kind: str) -> int:
-        """The largest of this kind, in bytes."""
+        """Return the largest size of this kind in bytes."""
         return max(self.sizes.get(kind, [0]))
 
     def stored(self) -> int:
-        """Bytes of all items now in the table, with the 100 that DynamoDB adds to each."""
+        """Return the bytes of all items in the table, with the 100 that DynamoDB adds to each."""
         return sum(item_size(item) + 100 for item in self._items.values())
 
     def _before(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -123,10 +123,10 @@ class Meter:
             case "Invoke":
                 self.invoked.append((params["FunctionName"], params["Payload"]))
             case operation:
-                self._answered(operation, params, parsed)
+                self._count_read(operation, params, parsed)
 
-    def _answered(self, operation: str, params: dict[str, Any], parsed: dict[str, Any]) -> None:
-        """What reading the table costs; other requests only count."""
+    def _count_read(self, operation: str, params: dict[str, Any], parsed: dict[str, Any]) -> None:
+        """Count the units of a read; other requests have none."""
         match operation:
             case "GetItem":
                 self._read(parsed.get("Item"), consistent=params.get("ConsistentRead", False))
@@ -147,7 +147,7 @@ class Meter:
         self.add(READ, read_units(size, consistent=consistent, transaction=transaction))
 
     def _read_batch(self, params: dict[str, Any], parsed: dict[str, Any]) -> None:
-        """What is asked for and not there costs as much as the smallest item."""
+        """Count the units of a batch; an item that does not exist costs as much as the smallest item."""
         for table, wanted in params["RequestItems"].items():
             found = parsed.get("Responses", {}).get(table, [])
             for item in (*found, *[None] * (len(wanted["Keys"]) - len(found))):
@@ -169,7 +169,7 @@ class Meter:
             self.changes.append((old, new))
 
     def _stored(self, table: str, key: str, put: Item | None) -> Item | None:
-        """The item after a write; what an update made of it is looked up, uncounted."""
+        """Return the item after a write; after an update it is read from the table, without counting."""
         if put is not None:
             return put
         token = _CALLER.set(None)
@@ -180,5 +180,5 @@ class Meter:
 
 
 def _kind(key: str) -> str:
-    """What sort of item lies under a key of the table."""
+    """Return the kind of the item with this key."""
     return next(f"item {kind}" for kind in ITEM_KINDS if kind in key.split(":"))

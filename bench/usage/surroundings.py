@@ -1,4 +1,4 @@
-"""What is outside Darkroom, in virtual time: the provider, the encoder, the wires, the loop and the logs."""
+"""The surroundings of the functions in virtual time: provider, processor, network, event loop and logs."""
 
 import asyncio
 import io
@@ -18,11 +18,11 @@ from testing.functions import Response
 from testing.virtual_time import VirtualLoop
 
 JPEG_BYTES = 44_000
-"""Of a picture of 512 x 512, the median of docs/measurements/bench.md."""
+"""Bytes of a picture of 512 x 512, the median in docs/measurements/bench.md."""
 
 
 class Loop(VirtualLoop):
-    """What belongs into a thread is done at once: moto answers without waiting."""
+    """An event loop that runs the work of threads at once, since moto responds without waiting."""
 
     def run_in_executor[*A, T](
         self,
@@ -34,22 +34,22 @@ class Loop(VirtualLoop):
         future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - the caller's, as from a thread
+        except Exception as error:  # noqa: BLE001 - passed on to the caller, as from a thread
             future.set_exception(error)
         return future
 
 
 @dataclass
-class Watched:
-    """Stands for the worker's runner: runs it on `loop`, and beside it somebody who watches until the end."""
+class RunnerWithClient:
+    """Replaces the worker's runner: runs the worker on `loop`, and at the same time a client that polls."""
 
     loop: Loop
     watch: Callable[[], Coroutine[Any, Any, None]]
     ended_at: float = 0.0
-    """When the worker had ended."""
+    """Time at which the worker had ended."""
 
     def run[T](self, worker: Coroutine[Any, Any, T]) -> T:
-        """The worker's result."""
+        """Run the worker and the client; return the worker's result."""
 
         async def both() -> T:
             watching = asyncio.create_task(self.watch())
@@ -62,7 +62,7 @@ class Watched:
 
 
 class PlainProcessor:
-    """See ImageProcessor: as many bytes as a picture has."""
+    """An ImageProcessor that returns as many bytes as a picture has."""
 
     async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:  # noqa: ARG002
         """See ImageProcessor."""
@@ -71,7 +71,7 @@ class PlainProcessor:
 
 @dataclass
 class KeyedProvider:
-    """See ImageProvider: reads the key before it asks, as every provider does."""
+    """An ImageProvider that reads the key before each request, like every real one."""
 
     provider: VirtualProvider
     key: Callable[[], str]
@@ -84,17 +84,17 @@ class KeyedProvider:
 
 @dataclass
 class ToWebhook(httpx.AsyncBaseTransport):
-    """Carries snapshots to the webhook's handler."""
+    """A transport that passes snapshots to the webhook's handler."""
 
     take: Callable[[str, Mapping[str, str]], Response]
-    """Body and headers → the answer."""
+    """Body and headers → the response."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """See AsyncBaseTransport."""
         body = (await request.aread()).decode()
         await asyncio.sleep(WEBHOOK_S)
-        answer = self.take(body, request.headers)
-        return httpx.Response(answer.status, text=answer.text)
+        response = self.take(body, request.headers)
+        return httpx.Response(response.status, text=response.text)
 
 
 class Logs(io.TextIOBase):

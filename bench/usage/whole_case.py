@@ -1,6 +1,6 @@
-"""A whole case in one process: the real handlers and the real worker on moto, in virtual time.
+"""Run a whole case in one process: the real handlers and the real worker on moto, in virtual time.
 
-Only what is outside Darkroom is replaced, see outside.py: so every count is the same each time.
+Only the surroundings are replaced, see surroundings.py, so every count is the same each time.
 """
 
 import asyncio
@@ -26,57 +26,65 @@ from bench.speed.scenarios import SCENARIOS, Scenario
 from bench.speed.virtual_clock import VirtualProvider
 from bench.speed.worker import START
 from bench.usage.request_meter import BYTES_OUT, INVOCATIONS, REQUESTS, Meter
-from bench.usage.surroundings import JPEG_BYTES, KeyedProvider, Logs, Loop, PlainProcessor, ToWebhook, Watched
+from bench.usage.surroundings import (
+    JPEG_BYTES,
+    KeyedProvider,
+    Logs,
+    Loop,
+    PlainProcessor,
+    RunnerWithClient,
+    ToWebhook,
+)
 from testing.function_calls import serving
 from testing.functions import TOKEN, Context, Functions, Response, deployment, event, request
 
 POLL_S = 2
-"""What `Retry-After` asks of clients while a job is open."""
+"""Poll interval of the client in seconds, from the service's `Retry-After` for an open job."""
 
 
 @dataclass
-class Whole:
-    """A deployment, and what is counted of the cases it develops."""
+class MeteredDeployment:
+    """A deployment whose requests to AWS are counted while it runs cases."""
 
     functions: Functions
     meter: Meter
     receiver: str
-    """Where callbacks go."""
+    """Address of the receiver of callbacks."""
     scenario: Scenario = SCENARIOS[0]
     loop: Loop | None = None
     ran_s: float = 0.0
-    """How long the last worker ran, in virtual seconds."""
+    """Running time of the last worker in virtual seconds."""
 
     def now_ns(self) -> int:
-        """Stands for `time.time_ns`."""
+        """Return the virtual time, in place of `time.time_ns`."""
         passed = 0.0 if self.loop is None else self.loop.time()
         return START * 1_000_000 + round(passed * 1e9)
 
     def call(self, name: str, incoming: dict[str, Any], function: str = "") -> Response:
-        """An HTTP function's answer, counted under its name or another."""
-        with self.meter.of(function or name):
+        """Call an HTTP function, counted under its name or under `function`; return its response."""
+        with self.meter.calling(function or name):
             self.meter.add(INVOCATIONS)
             self.meter.add(REQUESTS)
-            answer = self.functions.call(name, incoming)
-            self.meter.add(BYTES_OUT, len(answer.text.encode()))
-        assert answer.status < 400, answer.text
-        return answer
+            response = self.functions.call(name, incoming)
+            self.meter.add(BYTES_OUT, len(response.text.encode()))
+        assert response.status < 400, response.text
+        return response
 
     def invoke(self, name: str, incoming: dict[str, Any]) -> Any:
-        """What another function answers."""
+        """Invoke another function; return its result."""
         module = self.functions.load(name)
-        with self.meter.of(name):
+        with self.meter.calling(name):
             self.meter.add(INVOCATIONS)
             return module.handler(incoming, Context())
 
-    def ask(self, path: str, function: str = "", tag: str = "", **query: str) -> Response:
-        """A question to the reader."""
+    def get(self, path: str, function: str = "", tag: str = "", **query: str) -> Response:
+        """Send a GET request to the reader; return its response."""
         incoming = request("GET", path, queryStringParameters=query)
         incoming["headers"] = incoming["headers"] | ({"if-none-match": tag} if tag else {})
         return self.call("reader", incoming, function)
 
-    def develop(self, case: Case, seed: int, **limits: float) -> None:
-        """From the submission until the client has every picture and the receiver has heard it all.
+    def run_case(self, case: Case, seed: int, **limits: float) -> None:
+        """Run a case from its submission until the client has every picture and the receiver every callback.
 
         `limits` are further fields of the submission.
         """
@@ -84,56 +92,56 @@ class Whole:
         assert self.invoke("authorizer", caller)["isAuthorized"]
         body = json.dumps(_body(case) | {"callbackUrl": self.receiver} | limits)
         self.meter.size("submission", len(body.encode()))
-        answer = self.call("initiator", event("initiator") | {"body": body})
-        self.meter.size("answer", len(answer.text.encode()))
+        response = self.call("initiator", event("initiator") | {"body": body})
+        self.meter.size("response", len(response.text.encode()))
         path = f"/api/cases/{case.case_id}/image-job"
-        self._work(path, seed)
-        self._tell()
-        self._look(path)
+        self._run_worker(path, seed)
+        self._observe_and_deliver()
+        self._fetch_pictures(path)
 
-    def _work(self, path: str, seed: int) -> None:
-        """The worker's run, and beside it a client that asks every two seconds how it stands."""
+    def _run_worker(self, path: str, seed: int) -> None:
+        """Run the worker, and at the same time a client that polls every two seconds."""
         [(_, payload)] = self.meter.invoked
         self.meter.invoked.clear()
         self.meter.size("worker event", len(payload))
         module = self.functions.load("worker")
         runner, self.loop = module.RUNNER, Loop()
-        watched = Watched(self.loop, lambda: self._watch(path))
-        vars(module).update(RUNNER=watched, DEVELOP=self._wired(module, seed))
+        watched = RunnerWithClient(self.loop, lambda: self._poll(path))
+        vars(module).update(RUNNER=watched, RUN_JOB=self._wired(module, seed))
         assert self.invoke("worker", json.loads(payload))["success"]
         self.ran_s = watched.ended_at
         self.loop.close()
         vars(module)["RUNNER"] = runner
 
     def _wired(self, module: Any, seed: int) -> Any:
-        """The worker as its module wires it, but for what is outside."""
+        """Return the worker as its module builds it, with other surroundings."""
         settings, jitter = module.SETTINGS, random.Random(seed).random
         provider = KeyedProvider(VirtualProvider(self.scenario.config(seed)), secret(settings.gemini_secret))
-        client = httpx.AsyncClient(transport=ToWebhook(self._take))
+        client = httpx.AsyncClient(transport=ToWebhook(self._receive_snapshot))
         return replace(
-            module.DEVELOP,
-            image_models=[replace(each, provider=provider) for each in module.DEVELOP.image_models],
+            module.RUN_JOB,
+            image_models=[replace(each, provider=provider) for each in module.RUN_JOB.image_models],
             channel=HttpSnapshots(client, secret(settings.webhook_secret), module.clock),
-            generate_image=replace(module.DEVELOP.generate_image, processor=PlainProcessor(), jitter=jitter),
+            processor=PlainProcessor(),
             jitter=jitter,
         )
 
-    def _take(self, body: str, headers: Mapping[str, str]) -> Response:
-        """A snapshot that has arrived."""
+    def _receive_snapshot(self, body: str, headers: Mapping[str, str]) -> Response:
+        """Pass a snapshot to the webhook."""
         self.meter.size("snapshot", len(body.encode()))
         return self.call("webhook", event("webhook") | {"body": body, "headers": dict(headers)})
 
-    async def _watch(self, path: str) -> None:
+    async def _poll(self, path: str) -> None:
         tag, status = "", "pending"
         while status in ("pending", "generating"):
-            answer = self.ask(path, "reader, polls", tag)
-            if answer.status == 200:
-                tag, status = answer.headers["etag"], answer.json["status"]
-                self.meter.size("answer", len(answer.text.encode()))
+            response = self.get(path, "reader, polls", tag)
+            if response.status == 200:
+                tag, status = response.headers["etag"], response.json["status"]
+                self.meter.size("response", len(response.text.encode()))
             await asyncio.sleep(POLL_S)
 
-    def _tell(self) -> None:
-        """The stream to the observer, each change alone as when nothing else happens; then the receiver."""
+    def _observe_and_deliver(self) -> None:
+        """Pass the changes to the observer one by one, as in a quiet deployment, then run the deliverer."""
         for number, (old, new) in enumerate(self.meter.changes):
             change = {
                 "ApproximateCreationDateTime": self.now_ns() / 1e9,
@@ -153,19 +161,19 @@ class Whole:
             assert self.invoke("deliverer", json.loads(payload)) == {"state": "delivered"}
         self.meter.invoked.clear()
 
-    def _look(self, path: str) -> None:
-        """Every picture, once, by its link."""
-        job = self.ask(path, "reader, pictures").json
+    def _fetch_pictures(self, path: str) -> None:
+        """Fetch every picture once by its link."""
+        job = self.get(path, "reader, pictures").json
         for link in (job["evidenceImages"] | job["locationImages"]).values():
             address = urlsplit(link)
-            self.ask(address.path, "reader, pictures", s=parse_qs(address.query)["s"][0])
-            with self.meter.of("client"):
+            self.get(address.path, "reader, pictures", s=parse_qs(address.query)["s"][0])
+            with self.meter.calling("client"):
                 self.meter.add("GetObject")
                 self.meter.add(BYTES_OUT, JPEG_BYTES)
 
 
 def _body(case: Case) -> dict[str, Any]:
-    """The submission of a case."""
+    """Return the body of a case's submission."""
 
     def items(kind: ShotKind) -> list[dict[str, str]]:
         shots = (shot for shot in case.shots if shot.kind is kind)
@@ -179,8 +187,8 @@ def _body(case: Case) -> dict[str, Any]:
 
 
 @contextmanager
-def deployed() -> Iterator[Whole]:
-    """A fresh deployment, all of whose functions start cold."""
+def metered_deployment() -> Iterator[MeteredDeployment]:
+    """Open a new deployment, all of whose functions start cold."""
     meter = Meter()
 
     class Receiver(BaseHTTPRequestHandler):
@@ -201,8 +209,8 @@ def deployed() -> Iterator[Whole]:
         logs = Logs(meter)
         with redirect_stdout(logs), deployment(patch.setenv) as functions, meter.listening():
             for name in ("initiator", "observer"):
-                functions.load(name, STATUS_URL="")  # as the template has it if nobody says otherwise
-            whole = Whole(functions, meter, f"{url}/hooks/images")
-            patch.setattr(time, "time_ns", whole.now_ns)
+                functions.load(name, STATUS_URL="")  # the template's default
+            metered = MeteredDeployment(functions, meter, f"{url}/hooks/images")
+            patch.setattr(time, "time_ns", metered.now_ns)
             patch.setattr(logging, "logAsyncioTasks", False)  # in Lambda no handler runs in a task
-            yield whole
+            yield metered

@@ -1,4 +1,4 @@
-"""How long workers run: thousands of cases on the virtual clock, from 1 to 100 pictures each."""
+"""Simulate how long workers run: thousands of cases on the virtual clock, of 1 to 100 pictures each."""
 
 import statistics
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from testing.virtual_time import run
 
 CASES = 1000
 _NAME, _DESCRIPTION = 30, 140
-"""Letters, as in events/case.json."""
+"""Lengths of names and descriptions, as in events/case.json."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetimes:
-    """Of the workers of many cases of one size."""
+    """The running times of the workers of many cases of one size."""
 
     mean_s: float
     p95_s: float
     requests: float
-    """To the provider, on average."""
+    """Mean number of requests to the provider."""
     wasted_share: float
-    """Of what is spent on pictures, the part of requests that gave none."""
+    """Share of the spending on pictures that went to requests without a picture."""
     typical: int
-    """The seed whose worker comes nearest to the mean in time."""
+    """The seed whose worker's time is nearest to the mean."""
 
 
 def a_case(shots: int, seed: int, *, longest: bool = False) -> Case:
-    """In the proportion of 10 to 4, texts of the usual length or as long as they may be."""
+    """Return a case with 10 pieces of evidence for 4 locations, with usual texts or the longest ones."""
     name, description = (200, 2000) if longest else (_NAME, _DESCRIPTION)
     locations = shots * 4 // 14
 
@@ -49,7 +49,7 @@ def a_case(shots: int, seed: int, *, longest: bool = False) -> Case:
 
 @cache
 def simulated(shots: int) -> Lifetimes:
-    """1,000 cases, or 200 large ones; the provider never fails and takes 8 s, at the 95th percentile 20 s."""
+    """Simulate 1,000 cases, or 200 large ones; the provider never fails and takes 8 s, 20 s at the p95."""
     clean, cases = SCENARIOS[0], CASES if shots <= 14 else CASES // 5
     figures = [
         run(virtual_clock.ours(clean, clean.config(seed), a_case(shots, seed))) for seed in range(cases)

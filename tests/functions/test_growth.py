@@ -112,9 +112,9 @@ def test_a_refused_conditional_write_is_counted_and_requests_of_no_function_are_
     with metered() as meter:
         jobs.create(replace(job, job_id="uncounted", case_id="other"), a_case(case_id="other"))
         assert meter.counts == {}
-        with meter.of("initiator"):
+        with meter.calling("initiator"):
             jobs.create(job, a_case())
-        with meter.of("webhook"), pytest.raises(Contention):
+        with meter.calling("webhook"), pytest.raises(Contention):
             jobs.save(replace(job, version=9))
     assert meter.total("refused writes", function="webhook") == 1
     assert meter.total(WRITE, function="webhook") == 2

@@ -18,7 +18,7 @@ from darkroom.wire.snapshot import ImageProgressUpdate
 
 from bench.usage import largest_case
 from bench.usage.dynamodb_units import index_units, read_units, write_units
-from bench.usage.largest_case import a_wordy_case, the_worst_job, the_worst_snapshot
+from bench.usage.largest_case import a_long_case, largest_job, largest_snapshot
 from testing.builders import NOW, a_case, a_job, a_snapshot
 
 KB = 1024
@@ -30,13 +30,13 @@ KB = 1024
 def test_the_sizes_of_snapshots_responses_and_callbacks_are_bounded(
     shots: int, bound: int, longest: bool, failed: bool
 ) -> None:
-    found = largest_case.sizes(a_wordy_case(shots, longest=longest), failed=failed)
+    found = largest_case.sizes(a_long_case(shots, longest=longest), failed=failed)
     assert {name: size for name, size in found.items() if size > bound * KB} == {}
 
 
 @pytest.mark.parametrize(("longest", "failed"), [(False, False), (False, True), (True, False)])
 def test_the_size_of_the_item_of_a_job_with_fourteen_pictures_is_bounded(longest: bool, failed: bool) -> None:
-    job = the_worst_job(a_wordy_case(14, longest=longest), failed=failed)
+    job = largest_job(a_long_case(14, longest=longest), failed=failed)
     assert item_size(largest_case.job_item(job)) <= 8 * KB
 
 
@@ -77,7 +77,7 @@ def test_every_case_that_can_be_stored_fits_into_events_snapshots_and_callbacks(
     letter: str, failed: bool
 ) -> None:
     case = the_largest_case(letter)
-    job = the_worst_job(case, failed=failed)
+    job = largest_job(case, failed=failed)
     ordered = replace(job, due_at=NOW, status=Status.PENDING)
     event = dump(WorkerEvent.of(work_order(ordered, case, webhook_url=f"{largest_case.API}/{'p' * 200}")))
     assert len(event.encode()) < MAX_EVENT
@@ -88,9 +88,9 @@ def test_every_case_that_can_be_stored_fits_into_events_snapshots_and_callbacks(
 
 
 def test_run_events_are_the_same_after_a_round_trip_and_name_each_shot_once() -> None:
-    case = a_wordy_case(3, longest=True)
+    case = a_long_case(3, longest=True)
     sent = RunEvent(kind=EventKind.SNAPSHOT, at=NOW, milliseconds=80, outcome="delivered", number=1)
-    worst_one = the_worst_snapshot(case, failed=True)
+    worst_one = largest_snapshot(case, failed=True)
     snapshot = replace(worst_one, events=(sent, *worst_one.events[1:]))
     text = dump(ImageProgressUpdate.of(snapshot))
     assert parse(ImageProgressUpdate, text.encode()).to_snapshot() == snapshot
@@ -98,7 +98,7 @@ def test_run_events_are_the_same_after_a_round_trip_and_name_each_shot_once() ->
 
 
 def test_run_events_that_refer_to_a_missing_shot_are_refused() -> None:
-    body = json.loads(dump(ImageProgressUpdate.of(the_worst_snapshot(a_case(), failed=True))))
+    body = json.loads(dump(ImageProgressUpdate.of(largest_snapshot(a_case(), failed=True))))
     body["log"]["shots"].pop()
     with pytest.raises(InvalidInput) as caught:
         parse(ImageProgressUpdate, json.dumps(body).encode()).to_snapshot()
