@@ -77,6 +77,7 @@ class Attempt:
                 state=self.state,
                 hedger=hedger,
                 processor=self.processor,
+                clock=LoopClock(),
                 jitter=lambda: 0.5,
                 attempts=POLICY,
                 remaining_s=lambda: run_s - loop.time(),

@@ -78,7 +78,7 @@ class Attempts:
                 if picture := await self._next():
                     return picture
         except asyncio.CancelledError:
-            picture = await self._last() if self.limiter.slots.finishing else None
+            picture = await self._last() if self.tools.state.finishing else None
             if picture is None:
                 raise
             return picture
@@ -104,7 +104,7 @@ class Attempts:
             self.limiter.release(billed=False)
             raise Postponed
         if waited >= _WORTH_RECORDING_MS:
-            self._record_wait(self.limiter.clock() - waited, "quota")
+            self._record_wait(self.tools.clock() - waited, "quota")
         self._deadline += _now() - began  # waiting for the quota does not count
         self._began = self._began or _now()
         self._send()
@@ -137,7 +137,7 @@ class Attempts:
     async def _attempt(self, number: int, *, hedge: bool) -> _Outcome:
         """Make one request, and settle it however it ends."""
         began = _now()
-        began_at = self.limiter.clock()
+        began_at = self.tools.clock()
         outcome = _Outcome()
         try:
             outcome = await self._request()
@@ -180,7 +180,7 @@ class Attempts:
             RunEvent(
                 kind=EventKind.ATTEMPT,
                 at=began_at,
-                milliseconds=self.limiter.clock() - began_at,
+                milliseconds=self.tools.clock() - began_at,
                 outcome=outcome.name,
                 reason=f"{image_model.name}: {outcome.error}" if outcome.error else "",
                 number=number,
@@ -267,6 +267,7 @@ class Attempts:
         """Return the seconds to wait before the next attempt; pause everybody after a rate limit."""
         wait = self.tools.attempts.wait(self._failed, self.tools.jitter())
         if isinstance(error, Throttled):
+            self.tools.state.throttles += 1
             await self.limiter.pause(wait if error.retry_after is None else error.retry_after)
             return 0  # `acquire` waits for the end of the pause
         if error.retry_after is not None and error.retry_after <= _LONGEST_WAIT_S:
@@ -275,7 +276,7 @@ class Attempts:
 
     async def _back_off(self, seconds: float) -> None:
         self.tools.hedger.stop_watching(self.shot.id)
-        began_at = self.limiter.clock()
+        began_at = self.tools.clock()
         await asyncio.sleep(seconds)
         if seconds:
             self._record_wait(began_at, "backoff")
@@ -290,7 +291,7 @@ class Attempts:
             RunEvent(
                 kind=EventKind.WAIT,
                 at=began_at,
-                milliseconds=self.limiter.clock() - began_at,
+                milliseconds=self.tools.clock() - began_at,
                 outcome=outcome,
                 shot_id=self.shot.id,
             )

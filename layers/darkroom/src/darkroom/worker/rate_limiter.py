@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, StorageFailed
 from darkroom.domain.quota import HORIZON_MS, Grant
-from darkroom.ports import Clock
 from darkroom.worker.image_model import ImageModel
 from darkroom.worker.quota_client import QuotaClient
 
@@ -31,8 +30,6 @@ class RunSlots:
     """Number of requests that have a start, waiting for it or sent."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a request ends."""
-    finishing: bool = False
-    """Whether the job is cancelled: requests in flight may end, and nothing else starts."""
 
 
 @dataclass(kw_only=True)
@@ -41,8 +38,6 @@ class RateLimiter:
 
     quota: QuotaClient
     slots: RunSlots
-    throttles: int = 0
-    """Number of this run's requests that the provider refused for its rate limit."""
     _starts: deque[int] = field(default_factory=deque)
     """Granted starts that no request has taken yet, in epoch milliseconds, ascending."""
     _waiting: int = 0
@@ -62,14 +57,9 @@ class RateLimiter:
         return self.quota.image_model
 
     @property
-    def clock(self) -> Clock:
-        """The clock of the run."""
-        return self.quota.clock
-
-    @property
     def waits_until(self) -> int | None:
         """Time of the run's next start, in epoch milliseconds; None when it need not wait."""
-        return self._next_at if self._next_at > self.clock() else None
+        return self._next_at if self._next_at > self.quota.clock() else None
 
     async def acquire(self) -> int:
         """Wait until a request may start; return the milliseconds spent waiting for the quota.
@@ -78,13 +68,13 @@ class RateLimiter:
         QuotaExhausted when that would be after the job's deadline, BudgetExhausted, or StorageFailed.
         """
         await self.slots.free.acquire()
-        began = self.clock()
+        began = self.quota.clock()
         try:
             await self._start()
         except BaseException:
             self.slots.free.release()
             raise
-        return self.clock() - began
+        return self.quota.clock() - began
 
     async def try_acquire(self) -> bool:
         """Return whether one extra request may start at once. Pair each success with `release`."""
@@ -110,7 +100,6 @@ class RateLimiter:
 
     async def pause(self, seconds: float) -> None:
         """Let no worker start a request for so long, because the provider has refused one for its rate."""
-        self.throttles += 1
         await self.quota.pause(seconds)
 
     async def close(self) -> None:
@@ -146,13 +135,13 @@ class RateLimiter:
     async def _is_usable(self, at: int) -> bool:
         """Wait until the start's time; return whether it may still be used then."""
         limits = self.image_model.limits
-        ahead = at - self.clock()
+        ahead = at - self.quota.clock()
         self._next_at = at
         if ahead > 0:
             await asyncio.sleep(ahead / 1000)
         if ahead > limits.slack:  # another worker may have been throttled meanwhile
             await self.quota.refresh_pause()
-        in_time = limits.per_minute is None or self.clock() <= at + limits.slack
+        in_time = limits.per_minute is None or self.quota.clock() <= at + limits.slack
         return in_time and at >= self.quota.paused_until
 
     def _end_start(self, *, unused: bool) -> None:
@@ -201,5 +190,5 @@ class RateLimiter:
         """Return the seconds until a start at `next_at` can be granted; None without `next_at`."""
         if next_at is None:
             return None
-        ahead = next_at - self.clock()
+        ahead = next_at - self.quota.clock()
         return max(_ASK_AGAIN_MS, ahead - HORIZON_MS if ahead > HORIZON_MS else ahead) / 1000

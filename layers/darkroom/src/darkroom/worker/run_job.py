@@ -103,12 +103,12 @@ class _Run:
         """Generate the pictures that are left; give back unused starts and money however that ends."""
         shots = self.state.unsettled
         policy = self._worker.policy
-        slots = RunSlots(free=asyncio.Semaphore(policy.concurrency))
-        limiters = self._limiters(slots)
+        limiters = self._limiters()
         tools = RunTools(
             state=self.state,
             hedger=Hedger(policy.hedge_share, len(shots)),
             processor=self._worker.processor,
+            clock=self._worker.clock,
             jitter=self._worker.jitter,
             attempts=policy.attempts,
             remaining_s=lambda: self._remaining_s() - policy.reserve_s,
@@ -119,18 +119,11 @@ class _Run:
             images=self._worker.images,
             fallback_on=policy.fallback_on,
         )
-        run_batches = _RunBatches(
-            generate=generate,
-            tools=tools,
-            slots=slots,
-            reporter=self.reporter,
-            clock=self._worker.clock,
-        )
+        run_batches = _RunBatches(generate=generate, tools=tools, reporter=self.reporter)
         try:
             await run_batches(batches(shots, policy.batch_sizes), strict=policy.strict_batches)
         finally:
             for limiter in limiters:
-                self.state.throttles += limiter.throttles
                 await limiter.close()
 
     async def _finish(self) -> Ending:
@@ -147,9 +140,10 @@ class _Run:
             await self.reporter.finish(SnapshotKind.STOPPED, self._remaining_s)
         return Ending.CANCELLED
 
-    def _limiters(self, slots: RunSlots) -> list[RateLimiter]:
+    def _limiters(self) -> list[RateLimiter]:
         """Return a rate limiter for each image model. They share the run's concurrency and budgets."""
         worker, order, policy = self._worker, self._order, self._worker.policy
+        slots = RunSlots(free=asyncio.Semaphore(policy.concurrency))
         budgets = self._budgets()
         not_for_starts = policy.reserve_s + policy.attempts.request_timeout
         return [
@@ -193,9 +187,7 @@ class _RunBatches:
 
     generate: GenerateImage
     tools: RunTools
-    slots: RunSlots
     reporter: Reporter
-    clock: Clock
     first: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the first picture is stored."""
 
@@ -221,11 +213,11 @@ class _RunBatches:
         try:
             await self.reporter.run()
         except Cancelled:
-            self.slots.finishing = True
+            self.tools.state.finishing = True
             raise
 
     async def _batch(self, number: int, batch: Sequence[Shot]) -> None:
-        began_at = self.clock()
+        began_at = self.tools.clock()
         async with asyncio.TaskGroup() as shots:
             for shot in batch:
                 shots.create_task(self._shot(shot))
@@ -234,7 +226,7 @@ class _RunBatches:
             RunEvent(
                 kind=EventKind.BATCH,
                 at=began_at,
-                milliseconds=self.clock() - began_at,
+                milliseconds=self.tools.clock() - began_at,
                 outcome=f"{made} of {len(batch)}",
                 number=number,
             )

@@ -53,6 +53,8 @@ class RunState:
     events: list[RunEvent] = field(default_factory=list)
     """The first `MAX_EVENTS` events of the run."""
     events_omitted: int = 0
+    finishing: bool = False
+    """Whether the job is cancelled: requests in flight may end, and nothing else starts."""
 
     @classmethod
     def of(cls, order: WorkOrder, *, claim: str, image_models: Sequence[ImageModel]) -> Self:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from darkroom.ports import ImageProcessor, Jitter
+from darkroom.ports import Clock, ImageProcessor, Jitter
 from darkroom.worker.hedger import Hedger
 from darkroom.worker.run_policy import AttemptPolicy
 from darkroom.worker.run_state import RunState
@@ -16,6 +16,7 @@ class RunTools:
     state: RunState
     hedger: Hedger
     processor: ImageProcessor
+    clock: Clock
     jitter: Jitter
     attempts: AttemptPolicy
     remaining_s: Callable[[], float]
