@@ -49,8 +49,10 @@ sam-local: ## every function and a whole case in Lambda's containers, on the loc
 token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="submit read"
 	@$(PY) -m ops.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
 
+# Of tests that ARGS names, only those of tests/local look at the build.
+BUILT = $(if $(findstring tests/,$(ARGS)),$(findstring tests/local,$(ARGS)),all)
 .PHONY: test
-test: setup .local/build/template.yaml ## run all tests in two processes; ARGS go to pytest, tests named there run in one
+test: setup $(if $(BUILT),.local/build/template.yaml) ## run all tests in two processes; ARGS go to pytest, tests named there run in one
 	$(PY) -m pytest $(if $(findstring tests/,$(ARGS)),,$(PARALLEL)) $(ARGS)
 # Two, however many processors there are: the stack's tests, which mostly wait, and all others.
 PARALLEL := -n 2
