@@ -43,7 +43,7 @@ def main() -> int:
         console.print("\nInterrupted; everything was stopped.")
         return 130
     if not key:
-        console.print("For real pictures: GEMINI_API_KEY=... make demo (about $0.50 a case)")
+        console.print("For real pictures: GEMINI_API_KEY=... make demo (about $0.50 a case)", soft_wrap=True)
     return 0 if job.status == "completed" else 1
 
 

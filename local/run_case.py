@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 from darkroom_client import Client, Job
-from darkroom_client.display import follow, summary
+from darkroom_client.display import failures, follow
 from darkroom_client.files import read_case
 from rich.console import Console
 
@@ -66,11 +66,12 @@ def run_case(
         for item in job.items
     }
     contact_sheet(job.case_id, pictures).save(folder / "contact-sheet.png")
-    summary(console, job)
+    failures(console, job)
     seconds = time.monotonic() - started
     console.print(
         f"{job.status}: {job.completed_images} of {job.total_images} pictures in {seconds:.1f} s for"
-        f" ${job.cost_usd:.2f} (${job.wasted_usd:.2f} of it wasted)"
+        f" ${job.cost_usd:.2f} (${job.wasted_usd:.2f} of it wasted)",
+        soft_wrap=True,
     )
     console.print(
         f"All pictures on one sheet: {folder / 'contact-sheet.png'}", highlight=False, soft_wrap=True
