@@ -13,7 +13,7 @@ from darkroom.worker.run_policy import ReportPolicy
 from testing.builders import a_case, a_snapshot
 from testing.fakes import LoopClock, RecordedSnapshots
 from testing.virtual_time import run
-from tests.worker.test_run_job import Darkroom, an_order, refusing
+from testing.worker import Darkroom, an_order, refusing
 
 CASE = a_case()
 STRANGE = (ValueError("broken"), RuntimeError("a defect"), ExceptionGroup("several", [OSError("no")]))
