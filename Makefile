@@ -20,7 +20,7 @@ help: ## list the targets
 setup: .venv/.ready .tools/emulator/.ready .local/layer/.ready ## install everything `make demo` and `make test` need
 
 .PHONY: demo
-demo: setup ## develop a 14-image case on the local stack into $(OUT)/
+demo: setup ## run a 14-image case on the local stack; its pictures go to $(OUT)/
 	@$(PY) -m local.demo --case "$(CASE)" --out "$(OUT)"
 
 .PHONY: local
@@ -32,7 +32,7 @@ submit: .venv/.ready ## send CASE=file to the stack of `make local`
 	@$(PY) -m local.submit --case "$(CASE)" --out "$(OUT)"
 
 .PHONY: doctor
-doctor: .venv/.ready ## look at the deployment STACK, or the local stack, from outside; DRAW=1 has a real picture made
+doctor: .venv/.ready ## check the deployment STACK, or the local stack, from outside; DRAW=1 makes a real picture
 	@$(PY) -m ops.doctor $(if $(STACK),--stack "$(STACK)") $(if $(DRAW),--draw) $(if $(YES),--yes)
 
 .PHONY: compare
@@ -40,7 +40,7 @@ compare: .venv/.ready ## compare two sets of results: OLD=folder NEW=folder
 	@$(PY) -m ops.compare --old "$(OLD)" --new "$(NEW)"
 
 .PHONY: sam-local
-sam-local: ## every function and a whole case in Lambda's containers, on the local stack
+sam-local: ## run every function and a whole case in Lambda's containers, on the local stack
 	@rm -f .local/sam/passed
 	@$(MAKE) --no-print-directory setup .local/build/template.yaml
 	@$(PY) -m local.sam_local
@@ -89,7 +89,7 @@ soak: setup ## MINUTES=30 of random cases, faults, kills, cancels and retries on
 	@$(PY) -m bench.load.soak --minutes $(or $(MINUTES),30)
 
 .PHONY: growth
-growth: .venv/.ready ## count what a case of 1 to 100 pictures asks of AWS, how large it becomes, and what a sweep costs
+growth: .venv/.ready ## count the AWS requests of a case of 1 to 100 pictures, its size, and the cost of a sweep
 	@$(PY) -m bench.usage.growth
 
 .PHONY: cost
@@ -101,7 +101,7 @@ fleet: .venv/.ready ## simulate thousands of cases a minute: throughput, delay, 
 	@$(PY) -m bench.fleet $(ARGS)
 
 .PHONY: coverage
-coverage: setup .local/build/template.yaml ## run all tests and show what part of the package and the client they run; pyproject.toml holds the least
+coverage: setup .local/build/template.yaml ## run all tests and show their coverage, which pyproject.toml bounds from below
 	$(PY) -m pytest $(PARALLEL) --cov $(ARGS)
 
 .PHONY: lint
