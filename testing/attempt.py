@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from darkroom.domain.errors import ShotError
 from darkroom.domain.quota import Budget, Limits, Turn
 from darkroom.domain.run import RunEvent, work_order
+from darkroom.domain.run_policy import AttemptPolicy
 from darkroom.ports import RawImage
 from darkroom.settings import WorkerSettings
 from darkroom.worker.generate_image import GenerateImage
@@ -14,7 +15,6 @@ from darkroom.worker.hedger import Hedger
 from darkroom.worker.image_model import ImageModel
 from darkroom.worker.quota_client import QuotaClient
 from darkroom.worker.rate_limiter import Postponed, RateLimiter, RunSlots
-from darkroom.worker.run_policy import AttemptPolicy
 from darkroom.worker.run_state import RunState
 from darkroom.worker.run_tools import RunTools
 

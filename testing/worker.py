@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from darkroom.domain.case import Case
 from darkroom.domain.quota import Limits
 from darkroom.domain.run import RunReport, WorkOrder, work_order
+from darkroom.domain.run_policy import RunPolicy
 from darkroom.domain.snapshot import Snapshot
 from darkroom.ports import Clock
 from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_policy import RunPolicy
 
 from testing.builders import NOW, a_case, a_job, an_image_model
 from testing.fakes import (

@@ -4,7 +4,7 @@ import argparse
 import time
 from dataclasses import replace
 
-from darkroom.worker.run_policy import ReportPolicy
+from darkroom.domain.run_policy import ReportPolicy
 
 from bench.fleet.callers import simulate
 from bench.fleet.deployment import World

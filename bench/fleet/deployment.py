@@ -17,6 +17,7 @@ from darkroom.domain.errors import (
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.run import WorkOrder
+from darkroom.domain.run_policy import RunPolicy
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
 from darkroom.usecases.record_progress import RecordProgress
@@ -25,7 +26,6 @@ from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
 from darkroom.worker.image_model import ImageModel, Latencies
 from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_policy import RunPolicy
 
 from bench.fleet.lambda_account import Account, ConcurrencyExceeded
 from bench.fleet.surroundings import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet, FleetImages, FleetProvider

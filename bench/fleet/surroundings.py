@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from darkroom.domain.errors import Throttled
+from darkroom.domain.run_policy import ReportPolicy
 from darkroom.ports import RawImage
 from darkroom.settings import SweeperSettings
-from darkroom.worker.run_policy import ReportPolicy
 
 from bench.fleet.table import LIST_S, FleetJobs
 from bench.speed.scenarios import MEDIAN_S, P95_S

@@ -16,7 +16,7 @@ from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.case import Case, Shot
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
-from darkroom.worker.run_policy import AttemptPolicy, ReportPolicy
+from darkroom.domain.run_policy import AttemptPolicy, ReportPolicy
 
 from bench.speed import baseline
 from bench.speed.figures import Figures

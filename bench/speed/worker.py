@@ -7,11 +7,11 @@ from darkroom.domain.case import Case, prompt_digest
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.run import WorkOrder
+from darkroom.domain.run_policy import AttemptPolicy, ReportPolicy, RunPolicy
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, ImageProcessor, ImageProvider, Jitter
 from darkroom.worker.image_model import ImageModel, Latencies
 from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_policy import AttemptPolicy, ReportPolicy, RunPolicy
 
 from bench.speed.figures import Figures
 from testing.fakes import Ids, MemoryImages, MemoryQuota, RecordedSnapshots

@@ -15,13 +15,13 @@ from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
 from darkroom.clock import clock, new_id
+from darkroom.domain.run_policy import AttemptPolicy, ReportPolicy, RunPolicy
 from darkroom.domain.timing import Timing
 from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
 from darkroom.wire.model import parse
 from darkroom.wire.order import WorkerEvent, WorkerResult
 from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_policy import AttemptPolicy, ReportPolicy, RunPolicy
 
 SETTINGS = WorkerSettings.load()
 LOGGER = observability.logger("worker")
@@ -31,7 +31,8 @@ CLIENT = http_client.client(SETTINGS.concurrency)
 
 POLICY = RunPolicy(
     concurrency=SETTINGS.concurrency,
-    batch_sizes=SETTINGS.batch_sizes,
+    evidence_batch=SETTINGS.evidence_batch,
+    location_batch=SETTINGS.location_batch,
     strict_batches=SETTINGS.strict_batches,
     reserve_s=SETTINGS.reserve_seconds,
     hedge_share=SETTINGS.hedge_share,

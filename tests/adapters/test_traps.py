@@ -13,8 +13,8 @@ from darkroom.adapters import http_client
 from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.run import RunReport, work_order
+from darkroom.domain.run_policy import AttemptPolicy, RunPolicy
 from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_policy import AttemptPolicy, RunPolicy
 from PIL import Image
 
 from testing.builders import a_case, a_job, an_image_model

@@ -102,7 +102,7 @@ def test_the_job_id_is_on_every_line_about_a_job_from_submission_to_sweep(
     about = [
         line
         for line in printed
-        if line.get("did") or line.get("message") in ("run_ended", "job_swept", "another_model_answered")
+        if line.get("did") or line.get("message") in ("run_ended", "job_swept", "unrequested_model")
     ]
     assert {line["service"] for line in about} >= {"initiator", "worker", "webhook"}
     assert {line.get("correlation_id") for line in about} == {job_id}

@@ -31,6 +31,7 @@ from darkroom.domain.errors import (
 from darkroom.domain.job import Job
 from darkroom.domain.quota import Limits, Quota, QuotaState
 from darkroom.domain.run import RunLog, WorkOrder
+from darkroom.domain.run_policy import RunPolicy
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
 from darkroom.ports import RawImage, StoredQuota
@@ -41,7 +42,6 @@ from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 from darkroom.usecases.sweep_jobs import SweepJobs
 from darkroom.worker.run_job import RunJob
-from darkroom.worker.run_policy import RunPolicy
 
 from testing.builders import PRICE, an_image_model
 from testing.fakes import InstantProcessor, MemoryDailyLimit, MemoryImages, MemoryJobs, MemoryQuota

@@ -6,9 +6,9 @@ from contextlib import suppress
 import pytest
 from darkroom.domain.errors import Undeliverable
 from darkroom.domain.run import Ending, RunEvent
+from darkroom.domain.run_policy import ReportPolicy
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.worker.reporter import Reporter
-from darkroom.worker.run_policy import ReportPolicy
 
 from testing.builders import a_case, a_snapshot
 from testing.fakes import LoopClock, RecordedSnapshots

@@ -71,7 +71,7 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: fl
         cpu_seconds=round(cpu_seconds, 3),
     )
     if other := [model for model in report.models if not _is_one_of(model, report.requested_models)]:
-        log.warning("another_model_answered", models=other, asked=list(report.requested_models))
+        log.warning("unrequested_model", models=other, requested=list(report.requested_models))
     for defect in report.defects:
         log.error("shot_defect", run=order.run, exc_info=defect)
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
-from darkroom.domain.case import ShotKind
 from darkroom.domain.errors import ShotError
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.receivers import ReceiverPolicy
-from darkroom.domain.timing import Timing
+from darkroom.domain.run_policy import AttemptPolicy, RunPolicy
+from darkroom.domain.timing import KEEP_DAYS, Timing
 
 _TRUTH = {"true": True, "false": False}
 
@@ -47,7 +47,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Keeping(Settings):
-    keep_days: int = 30
+    keep_days: int = KEEP_DAYS
     """Days that the items of a job are kept after its end."""
 
 
@@ -238,31 +238,26 @@ class WorkerSettings(_Keeping):
     quota_day_zone: str = "America/Los_Angeles"
     """Time zone in which the provider's day ends at midnight. The default is Google's."""
 
-    concurrency: int = 14
+    concurrency: int = RunPolicy.concurrency
     """Requests to the provider that one worker may have at once."""
-    evidence_batch: int = 5
-    location_batch: int = 4
+    evidence_batch: int = RunPolicy.evidence_batch
+    location_batch: int = RunPolicy.location_batch
     strict_batches: bool = False
     """Whether a batch waits for the end of the one before."""
-    request_timeout_seconds: float = 60.0
-    shot_timeout_seconds: float = 120.0
-    reserve_seconds: float = 15.0
+    request_timeout_seconds: float = AttemptPolicy.request_timeout
+    shot_timeout_seconds: float = AttemptPolicy.shot_timeout
+    reserve_seconds: float = RunPolicy.reserve_s
     """Seconds at the end of a worker's time that are kept for its last snapshot."""
-    hedge_share: float = 0.5
+    hedge_share: float = RunPolicy.hedge_share
     """Extra requests for late ones, as a share of the run's shots; 0: none."""
-    latency_median_seconds: float = 8.0
+    latency_median_seconds: float = HedgePolicy.prior_median
     """Median of a request's time that a worker assumes before it has seen any."""
-    latency_p95_seconds: float = 20.0
+    latency_p95_seconds: float = HedgePolicy.prior_p95
     """95th percentile of a request's time that a worker assumes before it has seen any."""
 
     image_size: int = 512
     """Pixels a side of a picture."""
     jpeg_quality: int = 80
-
-    @property
-    def batch_sizes(self) -> dict[ShotKind, int]:
-        """Number of shots in one batch by kind."""
-        return {ShotKind.EVIDENCE: self.evidence_batch, ShotKind.LOCATION: self.location_batch}
 
     @property
     def limits(self) -> Limits:

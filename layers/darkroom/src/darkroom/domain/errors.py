@@ -125,8 +125,8 @@ class Forbidden(RequestError):
 
     code = "forbidden"
     advice = (
-        "Use a token with the scope that `detail` names. A share link is for one case only; it retries"
-        " three times until its submitter has retried, and never what was cancelled."
+        "Use a token with the scope that `detail` names. A share link is for one case only. It can retry"
+        " three times until the submitter has retried, and it cannot retry a cancelled job."
     )
 
 
@@ -233,7 +233,7 @@ class StaleVersion(RequestError):
     """`If-Match` names another version of the job."""
 
     code = "stale_version"
-    advice = "Fetch the job, decide anew, and send its `ETag` as `If-Match`."
+    advice = "Fetch the job, decide again, and send its `ETag` as `If-Match`."
 
 
 class Contention(DarkroomError):
@@ -261,7 +261,7 @@ class Undeliverable(DarkroomError):
     """A snapshot did not reach the webhook. `retryable` says whether another attempt can help."""
 
     code = "undeliverable"
-    advice = "Nothing: the next snapshot says everything again."
+    advice = "Nothing: the next snapshot holds everything again."
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+KEEP_DAYS = 30
+"""Days for which an ended job is kept, where a deployment sets no other number."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.run import EventKind, RunEvent
+from darkroom.domain.run_policy import ReportPolicy
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, Jitter, SnapshotChannel
-from darkroom.worker.run_policy import ReportPolicy
 
 type Describe = Callable[[SnapshotKind, int], Snapshot]
 """Return the snapshot of the given kind and sequence, of the run as it is now."""

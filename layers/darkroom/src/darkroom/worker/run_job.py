@@ -13,6 +13,7 @@ from darkroom.domain.case import Shot, batches
 from darkroom.domain.errors import Cancelled, StorageFailed, Superseded, Undeliverable
 from darkroom.domain.quota import Budget, Turn
 from darkroom.domain.run import Ending, EventKind, RunEvent, RunReport, WorkOrder
+from darkroom.domain.run_policy import RunPolicy
 from darkroom.domain.snapshot import SnapshotKind
 from darkroom.ports import Clock, ImageProcessor, ImageStore, Jitter, NewId, QuotaStore, SnapshotChannel
 from darkroom.worker.generate_image import GenerateImage
@@ -21,7 +22,6 @@ from darkroom.worker.image_model import ImageModel
 from darkroom.worker.quota_client import QuotaClient
 from darkroom.worker.rate_limiter import RateLimiter, RunSlots
 from darkroom.worker.reporter import Reporter
-from darkroom.worker.run_policy import RunPolicy
 from darkroom.worker.run_state import RunState
 from darkroom.worker.run_tools import RunTools
 

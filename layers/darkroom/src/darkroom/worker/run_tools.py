@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from darkroom.domain.run_policy import AttemptPolicy
 from darkroom.ports import Clock, ImageProcessor, Jitter
 from darkroom.worker.hedger import Hedger
-from darkroom.worker.run_policy import AttemptPolicy
 from darkroom.worker.run_state import RunState
 
 

@@ -26,6 +26,7 @@ from darkroom.domain.case import Case
 from darkroom.domain.errors import Contention, JobNotFound
 from darkroom.domain.job import Job
 from darkroom.domain.run import RunLog
+from darkroom.domain.timing import KEEP_DAYS
 from darkroom.ports import JobStore
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _MARGIN_S = DAY_S
 class DynamoDBJobs(JobStore):
     """Store jobs, their cases and their runs' logs."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = KEEP_DAYS) -> None:
         self._table = Table(client, table, keep_days=keep_days)
 
     @override

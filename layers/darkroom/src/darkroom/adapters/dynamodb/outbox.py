@@ -12,6 +12,7 @@ from darkroom.domain.callbacks import Delivery, DeliveryState
 from darkroom.domain.errors import Contention, DeliveryNotFound
 from darkroom.domain.job import Job
 from darkroom.domain.receivers import CallbackEvent
+from darkroom.domain.timing import KEEP_DAYS
 from darkroom.ports import Outbox
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ IS_AS_READ = "attempts = :attempts AND #state = :state AND changed = :changed"
 class DynamoDBOutbox(Outbox):
     """Store deliveries, and which jobs' receivers are gone."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = KEEP_DAYS) -> None:
         self._table = Table(client, table, keep_days=keep_days)
 
     @override

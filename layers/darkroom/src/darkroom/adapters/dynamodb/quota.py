@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from darkroom.adapters.dynamodb.table import DAY_S, Item, Table, Write, put
 from darkroom.domain.errors import Contention, StorageFailed
 from darkroom.domain.quota import Budget, Quota, QuotaState
+from darkroom.domain.timing import KEEP_DAYS
 from darkroom.ports import QuotaStore, StoredQuota
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _MARGIN_S = DAY_S
 class DynamoDBQuota(QuotaStore):
     """Store quotas and budgets. boto3 blocks, so each request runs in a thread."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = 30) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, keep_days: int = KEEP_DAYS) -> None:
         self._table = Table(client, table, keep_days=keep_days)
 
     @override

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from darkroom.domain.errors import Busy, Contention
+from darkroom.domain.timing import KEEP_DAYS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,7 +104,7 @@ class Table:
         client: "DynamoDBClient",
         name: str,
         *,
-        keep_days: int = 30,
+        keep_days: int = KEEP_DAYS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client

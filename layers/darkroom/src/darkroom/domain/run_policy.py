@@ -55,9 +55,8 @@ class RunPolicy:
 
     concurrency: int = 14
     """Number of requests at once, to all image models together."""
-    batch_sizes: Mapping[ShotKind, int] = field(
-        default_factory=lambda: {ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4}
-    )
+    evidence_batch: int = 5
+    location_batch: int = 4
     strict_batches: bool = False
     """Whether a batch waits for all of the one before. Otherwise batches are only the unit of progress."""
     reserve_s: float = 15.0
@@ -70,6 +69,11 @@ class RunPolicy:
     """Codes of errors after which the next image model is tried."""
     attempts: AttemptPolicy = field(default_factory=AttemptPolicy)
     reports: ReportPolicy = field(default_factory=ReportPolicy)
+
+    @property
+    def batch_sizes(self) -> Mapping[ShotKind, int]:
+        """Number of shots in one batch, by kind."""
+        return {ShotKind.EVIDENCE: self.evidence_batch, ShotKind.LOCATION: self.location_batch}
 
     def __post_init__(self) -> None:
         if not 0 <= self.hedge_share <= 10:
