@@ -75,7 +75,7 @@ def test_a_malformed_field_is_an_error(field: str) -> None:
 def test_the_time_to_parse_a_field_is_linear_in_its_length(piece: str) -> None:
     began = time.process_time()
     is_known(piece * (64_000 // len(piece)), TAG)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10  # a quadratic pattern would take minutes
 
 
 def test_the_text_of_a_tag_is_what_was_parsed() -> None:

@@ -136,7 +136,7 @@ def test_every_body_is_refused_with_a_small_error_and_in_little_time(body: str) 
     assert sum(len(e.field) + len(e.message) for e in refused.value.errors) < 10_000
     assert len(str(refused.value)) < 5_000
     assert peak < 100_000_000
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 30  # a quadratic check would take minutes
 
 
 def test_an_error_says_how_many_more_fields_are_wrong() -> None:
