@@ -49,10 +49,8 @@ sam-local: ## run every function and a whole case in Lambda's containers, on the
 token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="submit read"
 	@$(PY) -m ops.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
 
-# Of tests that ARGS names, only those of tests/local look at the build.
-BUILT = $(if $(findstring tests/,$(ARGS)),$(findstring tests/local,$(ARGS)),all)
 .PHONY: test
-test: setup $(if $(BUILT),.local/build/template.yaml) ## run all tests in two processes; ARGS go to pytest, tests named there run in one
+test: setup .tools/sam/.ready ## run all tests in two processes; ARGS go to pytest, tests named there run in one
 	$(PY) -m pytest $(if $(findstring tests/,$(ARGS)),,$(PARALLEL)) $(ARGS)
 # Two, however many processors there are: the stack's tests, which mostly wait, and all others.
 PARALLEL := -n 2
@@ -101,7 +99,7 @@ fleet: .venv/.ready ## simulate thousands of cases a minute: throughput, delay, 
 	@$(PY) -m bench.fleet $(ARGS)
 
 .PHONY: coverage
-coverage: setup .local/build/template.yaml ## run all tests and show their coverage, which pyproject.toml bounds from below
+coverage: setup .tools/sam/.ready ## run all tests and show their coverage, which pyproject.toml bounds from below
 	$(PY) -m pytest $(PARALLEL) --cov $(ARGS)
 
 .PHONY: lint

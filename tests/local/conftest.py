@@ -1,6 +1,8 @@
 """What a bare Python with the layers imports, once for all tests of the build."""
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local import package
 from local.runtime import BUILD, run, unpack_layers
 
 REPORT = """
@@ -32,7 +35,16 @@ class Imported:
 
 
 @pytest.fixture(scope="session")
-def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built() -> None:
+    """Run `sam build` unless its result is up to date, beside the tests that do not look at it."""
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    make = ["make", "--silent", ".local/build/template.yaml"]
+    done = subprocess.run(make, cwd=package.ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def layers(built: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpack_layers(tmp_path_factory.mktemp("opt"))
 
 

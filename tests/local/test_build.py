@@ -11,6 +11,7 @@ from tests.local.conftest import Imported
 
 TEMPLATE = cloudformation.load(package.ROOT / "template.yaml")
 FUNCTIONS = sam.functions(TEMPLATE)
+pytestmark = pytest.mark.usefixtures("built")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
