@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import httpx
-from darkroom.adapters.secrets import plain
+from darkroom.adapters.secrets import decode_secret
 
 
 class Deployment:
@@ -57,7 +57,7 @@ class Deployment:
     def secret_of(self, name: str) -> str:
         """Return the secret with this name or ARN, as the functions read it."""
         found = self.client("secretsmanager").get_secret_value(SecretId=name)
-        return plain(found["SecretString"] if "SecretString" in found else found["SecretBinary"])
+        return decode_secret(found["SecretString"] if "SecretString" in found else found["SecretBinary"])
 
     @cached_property
     def worker(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""API Gateway request authorizer. The gateway caches the result for five minutes, for all routes."""
+"""Authorize requests to the API. API Gateway caches each result for five minutes, for all routes."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ TOKENS = ApiTokens(
 )
 SHARES = ShareLinks(secret(SETTINGS.share_secret))
 MAX_TOKEN = 1024
-"""Characters of a token that is looked at."""
+"""Longest accepted token, in characters; a longer one is refused."""
 darkroom.startup.done()
 
 

@@ -26,13 +26,10 @@ LOGGER = observability.logger("callbacks")
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name)
 OUTBOX = DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 SECRETS = CallbackSecrets(secret(SETTINGS.callback_secret))
-REPLAY = ReplayCallback(
-    outbox=OUTBOX,
-    deliverers=LambdaDeliverers(
-        aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once
-    ),
-    clock=clock,
+DELIVERERS = LambdaDeliverers(
+    aws.lambda_(), SETTINGS.deliverer_function, clock, max_concurrent=SETTINGS.max_concurrent_deliverers
 )
+REPLAY = ReplayCallback(outbox=OUTBOX, deliverers=DELIVERERS, clock=clock)
 app = resolver(LOGGER, SETTINGS.public_url)
 darkroom.startup.done()
 

@@ -23,7 +23,8 @@ from darkroom.wire.callbacks import CallbackMessage
 
 SETTINGS = ObserverSettings.load()
 LOGGER = observability.logger("observer")
-COUNT = CountChange(counters=DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name))
+COUNTERS = DynamoDBCounters(aws.dynamodb(), SETTINGS.table_name)
+COUNT = CountChange(counters=COUNTERS)
 LINKS = ImageLinks(secret(SETTINGS.link_secret))
 
 
@@ -32,14 +33,11 @@ def callback_body(event: CallbackEvent, job: Job, at: int) -> str:
     return CallbackMessage.body(event, job, at, links)
 
 
-ENQUEUE = EnqueueCallback(
-    outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
-    deliverers=LambdaDeliverers(
-        aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once
-    ),
-    clock=clock,
-    describe=callback_body,
+OUTBOX = DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
+DELIVERERS = LambdaDeliverers(
+    aws.lambda_(), SETTINGS.deliverer_function, clock, max_concurrent=SETTINGS.max_concurrent_deliverers
 )
+ENQUEUE = EnqueueCallback(outbox=OUTBOX, deliverers=DELIVERERS, clock=clock, describe=callback_body)
 DOCUMENTS = StatusDocuments(aws.s3(), SETTINGS.bucket_name)
 darkroom.startup.done()
 

@@ -48,8 +48,9 @@ darkroom.startup.done()
 def job(caseId: str, images: Literal["links", "inline"] = "links") -> Response[str]:  # noqa: N803 - a name of the wire
     found = JOBS.get(caseId)
     links = LINKS.of(found, base_url=base_url(app, SETTINGS.public_url))
+    with_links = partial(JobView.of, found, links)
     inline = partial(inline_view, found, links, IMAGES.read)
-    views = {"links": partial(JobView.of, found, links), "inline": inline}
+    views = {"links": with_links, "inline": inline}
     view = params.choice("images", images, views)
     return responses.job_or_not_modified(app.current_event, found, images, view)
 

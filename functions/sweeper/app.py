@@ -1,4 +1,4 @@
-"""Runs every minute: adopt pictures, reschedule or end jobs that are overdue, redeliver callbacks."""
+"""Adopt pictures, reschedule or end overdue jobs, and redeliver callbacks, once a minute."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -40,10 +40,12 @@ def in_threads(sweep_case: Callable[[str], None], case_ids: Iterable[str]) -> It
 
 
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
+IMAGES = S3Images(aws.s3(), SETTINGS.bucket_name)
+WORKERS = LambdaWorkers(aws.lambda_(), SETTINGS.worker_function)
 SWEEP = SweepJobs(
     jobs=JOBS,
-    images=S3Images(aws.s3(), SETTINGS.bucket_name),
-    start=StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function)),
+    images=IMAGES,
+    start=StartWorker(jobs=JOBS, workers=WORKERS),
     clock=clock,
     jitter=random.random,
     timing=SETTINGS.timing,
@@ -52,11 +54,13 @@ SWEEP = SweepJobs(
     each=in_threads,
 )
 
+OUTBOX = DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
+DELIVERERS = LambdaDeliverers(
+    aws.lambda_(), SETTINGS.deliverer_function, clock, max_concurrent=SETTINGS.max_concurrent_deliverers
+)
 REDELIVER = RedeliverCallbacks(
-    outbox=DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
-    deliverers=LambdaDeliverers(
-        aws.lambda_(), SETTINGS.deliverer_function, clock, at_once=SETTINGS.deliverers_at_once
-    ),
+    outbox=OUTBOX,
+    deliverers=DELIVERERS,
     clock=clock,
     limit=SETTINGS.redeliver_limit,
 )

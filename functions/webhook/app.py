@@ -26,12 +26,9 @@ SECRET = secret(SETTINGS.webhook_secret)
 app = resolver(LOGGER, SETTINGS.public_url)
 
 JOBS = DynamoDBJobs(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
-RECORD = RecordProgress(
-    jobs=JOBS,
-    start=StartWorker(jobs=JOBS, workers=LambdaWorkers(aws.lambda_(), SETTINGS.worker_function)),
-    clock=clock,
-    timing=SETTINGS.timing,
-)
+WORKERS = LambdaWorkers(aws.lambda_(), SETTINGS.worker_function)
+START = StartWorker(jobs=JOBS, workers=WORKERS)
+RECORD = RecordProgress(jobs=JOBS, start=START, clock=clock, timing=SETTINGS.timing)
 darkroom.startup.done()
 
 

@@ -1,4 +1,4 @@
-"""Invoked with a work order: make the pictures of a case and report them as they come."""
+"""Carry out a work order: make the pictures of a case and report each when it is stored."""
 
 import asyncio
 import random
@@ -43,13 +43,18 @@ POLICY = RunPolicy(
     ),
     reports=ReportPolicy(heartbeat_s=Timing().heartbeat / 1000),
 )
+IMAGE_MODELS = image_models(SETTINGS, CLIENT)
+QUOTA = DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
+IMAGES = S3Images(aws.s3(attempts=3), SETTINGS.bucket_name)
+PROCESSOR = PillowProcessor(size=SETTINGS.image_size, quality=SETTINGS.jpeg_quality)
+CHANNEL = HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), clock)
 RUN_JOB = RunJob(
     policy=POLICY,
-    image_models=image_models(SETTINGS, CLIENT),
-    quota=DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days),
-    images=S3Images(aws.s3(attempts=3), SETTINGS.bucket_name),
-    processor=PillowProcessor(size=SETTINGS.image_size, quality=SETTINGS.jpeg_quality),
-    channel=HttpSnapshots(CLIENT, secret(SETTINGS.webhook_secret), clock),
+    image_models=IMAGE_MODELS,
+    quota=QUOTA,
+    images=IMAGES,
+    processor=PROCESSOR,
+    channel=CHANNEL,
     clock=clock,
     new_id=new_id,
     jitter=random.random,
@@ -64,8 +69,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def remaining_s() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
-    began = time.process_time()
+    cpu_before = time.process_time()
     report = RUNNER.run(RUN_JOB(order, remaining_s))
-    observability.log_run(LOGGER, order, report, cpu_seconds=time.process_time() - began)
+    cpu_seconds = time.process_time() - cpu_before
+    observability.log_run(LOGGER, order, report, cpu_seconds=cpu_seconds)
     cloudwatch.emit("worker", cloudwatch.of_run(report))
     return WorkerResult.of(order, report).model_dump(by_alias=True)

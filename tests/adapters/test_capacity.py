@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
-from darkroom.adapters.aws_errors import is_passing
+from darkroom.adapters.aws_errors import is_temporary
 from darkroom.adapters.dynamodb.counters import DynamoDBCounters
 from darkroom.adapters.dynamodb.daily_limit import DynamoDBDailyLimit
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
@@ -189,7 +189,7 @@ def refused(code: str, status: int) -> ClientError:
 
 
 @pytest.mark.parametrize(
-    ("error", "passing"),
+    ("error", "temporary"),
     [
         (refused("SlowDown", 503), True),
         (refused("InternalServerError", 500), True),
@@ -201,8 +201,8 @@ def refused(code: str, status: int) -> ClientError:
         (ValueError("a defect"), False),
     ],
 )
-def test_passing_errors_of_aws_are_told_from_defects(error: Exception, passing: bool) -> None:
-    assert is_passing(error) == passing
+def test_temporary_errors_of_aws_are_distinguished_from_defects(error: Exception, temporary: bool) -> None:
+    assert is_temporary(error) == temporary
     wrapped = RuntimeError("wrapped")
     wrapped.__cause__ = error
-    assert is_passing(wrapped) == passing
+    assert is_temporary(wrapped) == temporary

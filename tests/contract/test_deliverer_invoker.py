@@ -73,7 +73,7 @@ def test_an_unreachable_lambda_is_a_refusal(
 def test_no_more_deliverers_are_started_than_may_run_at_once(accepted: bool) -> None:
     client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     clock, stubber = ManualClock(), Stubber(client)
-    deliverers = LambdaDeliverers(client, "the-deliverer", clock, at_once=2)
+    deliverers = LambdaDeliverers(client, "the-deliverer", clock, max_concurrent=2)
     for _ in range(4):
         if accepted:
             stubber.add_response("invoke", {"StatusCode": 202})

@@ -7,7 +7,7 @@ from darkroom.adapters import http_client
 from darkroom.domain.errors import ShotError
 from darkroom.domain.quota import Limits
 from darkroom.image_models import image_models
-from darkroom.settings import MissingSetting, WorkerSettings
+from darkroom.settings import InvalidSetting, WorkerSettings
 from darkroom.worker.image_model import ImageModel
 from moto import mock_aws
 
@@ -49,7 +49,7 @@ def test_a_model_of_unknown_price_has_the_highest_known_price() -> None:
 
 @pytest.mark.parametrize("field", ["image_provider", "fallback_provider"])
 def test_an_unknown_provider_is_an_error_that_names_the_setting(field: str) -> None:
-    with pytest.raises(MissingSetting, match=r"must be one of \['bedrock', 'gemini', 'openai'\]"):
+    with pytest.raises(InvalidSetting, match=r"must be one of \['bedrock', 'gemini', 'openai'\]"):
         chosen(**{field: "imagen"})
 
 
@@ -57,5 +57,5 @@ def test_unknown_fallback_codes_are_an_error_that_names_them() -> None:
     ours = {"storage_failed", "deadline_exceeded", "retries_exhausted", "budget_exhausted"}
     the_callers = {"refused", "invalid"}
     assert SETTINGS.fallback_codes == {e.code for e in ShotError.__subclasses__()} - ours - the_callers
-    with pytest.raises(MissingSetting, match="weather"):
+    with pytest.raises(InvalidSetting, match="weather"):
         _ = replace(SETTINGS, fallback_on="overloaded, weather").fallback_codes

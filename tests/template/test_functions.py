@@ -101,8 +101,10 @@ def test_callbacks_cannot_use_up_the_accounts_concurrency() -> None:
         given = FUNCTIONS[name]["Environment"]["Variables"]["DELIVERER_CONCURRENCY"]
         assert given == {"Ref": "DelivererConcurrency"}
         kind = getattr(settings, f"{name.capitalize()}Settings")
-        assert kind.load(variables_of(name)).deliverers_at_once == 50
-        assert kind.load(variables_of(name) | {"DELIVERER_CONCURRENCY": "7"}).deliverers_at_once is None
+        assert kind.load(variables_of(name)).max_concurrent_deliverers == 50
+        assert (
+            kind.load(variables_of(name) | {"DELIVERER_CONCURRENCY": "7"}).max_concurrent_deliverers is None
+        )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

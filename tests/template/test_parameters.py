@@ -102,13 +102,13 @@ def test_a_function_is_given_the_settings_it_reads_and_no_others(function: str) 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_missing_variable_is_named(function: str) -> None:
     kind = getattr(settings, f"{function.capitalize()}Settings")
-    with pytest.raises(settings.MissingSetting, match=r"[A-Z_]+ is not set"):
+    with pytest.raises(settings.InvalidSetting, match=r"[A-Z_]+ is not set"):
         kind.load({})
 
 
 def test_a_variable_of_the_wrong_kind_is_named() -> None:
     given = variables_of("sweeper") | {"SWEEP_LIMIT": "many"}
-    with pytest.raises(settings.MissingSetting, match="SWEEP_LIMIT must be of type int"):
+    with pytest.raises(settings.InvalidSetting, match="SWEEP_LIMIT must be of type int"):
         settings.SweeperSettings.load(given)
 
 

@@ -14,7 +14,7 @@ from darkroom.adapters.providers.openai import OpenAI
 from darkroom.adapters.secrets import Secret, api_key
 from darkroom.domain.quota import Limits
 from darkroom.ports import ImageProvider
-from darkroom.settings import MissingSetting, WorkerSettings
+from darkroom.settings import InvalidSetting, WorkerSettings
 from darkroom.worker.image_model import ImageModel, Latencies
 
 type _Made = tuple[str, str, ImageProvider]
@@ -27,14 +27,15 @@ type _Secrets = Callable[[str], Secret]
 def image_models(
     settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets = api_key
 ) -> list[ImageModel]:
-    """Return the first image model and then the fallback; raise MissingSetting for an unknown provider.
+    """Return the first image model and then the fallback; raise InvalidSetting for an unknown provider.
 
-    The configured limits and price are those of the first. The fallback's limits show in its responses.
+    The configured limits and price are those of the first. The fallback has no configured limit; a
+    429 from it makes workers wait.
     """
 
     def image_model(name: str, limits: Limits, price_usd: float) -> ImageModel:
         if name not in _MAKERS:
-            raise MissingSetting(f"IMAGE_PROVIDER and FALLBACK_PROVIDER must be one of {sorted(_MAKERS)}")
+            raise InvalidSetting(f"IMAGE_PROVIDER and FALLBACK_PROVIDER must be one of {sorted(_MAKERS)}")
         model, quality, provider = _MAKERS[name](settings, client, secrets)
         listed = prices.price(name, model, quality)
         return ImageModel(
@@ -65,14 +66,16 @@ def _gemini(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secre
 
 
 def _openai(settings: WorkerSettings, client: httpx.AsyncClient, secrets: _Secrets) -> _Made:
-    model, quality = settings.openai_model, settings.openai_quality
+    model = settings.openai_model
+    quality = settings.openai_quality
     key = secrets(settings.openai_secret)
     provider = OpenAI(client, base_url=settings.openai_url, model=model, quality=quality, key=key)
     return model, quality, provider
 
 
 def _bedrock(settings: WorkerSettings, _: httpx.AsyncClient, __: _Secrets) -> _Made:
-    model, concurrency = settings.bedrock_model, settings.concurrency
+    model = settings.bedrock_model
+    concurrency = settings.concurrency
     runtime = aws.bedrock(settings.bedrock_region, concurrency)
     return model, "", Bedrock(runtime, model=model, concurrency=concurrency)
 

@@ -15,7 +15,7 @@ from darkroom.domain.timing import KEEP_DAYS, Timing
 _TRUTH = {"true": True, "false": False}
 
 
-class MissingSetting(RuntimeError):
+class InvalidSetting(RuntimeError):
     """A variable without a default is not set, or a variable has a value that is not valid."""
 
 
@@ -26,7 +26,7 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Return the settings in `environ`; raise MissingSetting, which names the variable."""
+        """Return the settings in `environ`; raise InvalidSetting, which names the variable."""
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         for item in fields(cls):
@@ -35,24 +35,24 @@ class Settings:
             text = environ.get(name)
             if text is None:
                 if item.default is MISSING:
-                    raise MissingSetting(f"{name} is not set")
+                    raise InvalidSetting(f"{name} is not set")
                 continue
             assert isinstance(kind, type)
             try:
                 values[item.name] = _TRUTH[text] if kind is bool else kind(text)
             except (KeyError, ValueError) as error:
-                raise MissingSetting(f"{name} must be of type {kind.__name__}") from error
+                raise InvalidSetting(f"{name} must be of type {kind.__name__}") from error
         return cls(**values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _Keeping(Settings):
+class _RetentionSettings(Settings):
     keep_days: int = KEEP_DAYS
     """Days that the items of a job are kept after its end."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _Timed(_Keeping):
+class _TimingSettings(_RetentionSettings):
     grace_seconds: int = Timing.grace // 1000
     lease_seconds: int = Timing.lease // 1000
     deadline_seconds: int = Timing.deadline // 1000
@@ -72,27 +72,27 @@ class _Timed(_Keeping):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _Receiving(Settings):
+class _BodySettings(Settings):
     max_body_bytes: int = 262_144
     """Bytes of the largest body that the function accepts."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _Delivering(_Keeping):
+class _DelivererSettings(_RetentionSettings):
     deliverer_function: str
     deliverer_concurrency: int = 0
     """Reserved concurrency of the deliverer, which is also its maximum; 0: none is reserved."""
     unreserved_deliverers: int = 50
-    """Deliverers that one process of this function may run at once while no concurrency is reserved."""
+    """Deliverers that one process of this function may start within 20 s while no concurrency is reserved."""
 
     @property
-    def deliverers_at_once(self) -> int | None:
-        """Deliverers that one process of this function may run at once; None: Lambda limits them."""
+    def max_concurrent_deliverers(self) -> int | None:
+        """Deliverers that one process of this function may start within 20 s; None: Lambda limits them."""
         return None if self.deliverer_concurrency else self.unreserved_deliverers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class InitiatorSettings(_Timed, _Receiving):
+class InitiatorSettings(_TimingSettings, _BodySettings):
     """Settings of the function that accepts, retries and cancels cases."""
 
     table_name: str
@@ -102,7 +102,7 @@ class InitiatorSettings(_Timed, _Receiving):
     share_days: int = 7
     """Days that a share link is valid."""
     cases_per_day: int = 500
-    """Cases that one caller may submit, or retry at a price, on one day; 0: no limit."""
+    """Cases of one caller on one day, submitted or in a retry that costs money; 0: no limit."""
     public_url: str = ""
     """Address at which callers reach the API; empty: its own address."""
     status_url: str = ""
@@ -138,7 +138,7 @@ class ReaderSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class WebhookSettings(_Timed, _Receiving):
+class WebhookSettings(_TimingSettings, _BodySettings):
     """Settings of the function that receives snapshots."""
 
     table_name: str
@@ -148,7 +148,7 @@ class WebhookSettings(_Timed, _Receiving):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ObserverSettings(_Delivering):
+class ObserverSettings(_DelivererSettings):
     """Settings of the function that counts changes of jobs and stores callbacks for them."""
 
     table_name: str
@@ -161,7 +161,7 @@ class ObserverSettings(_Delivering):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class DelivererSettings(_Keeping):
+class DelivererSettings(_RetentionSettings):
     """Settings of the function that sends callbacks."""
 
     table_name: str
@@ -171,7 +171,7 @@ class DelivererSettings(_Keeping):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class CallbacksSettings(_Delivering):
+class CallbacksSettings(_DelivererSettings):
     """Settings of the function that returns and replays callbacks."""
 
     table_name: str
@@ -180,7 +180,7 @@ class CallbacksSettings(_Delivering):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SweeperSettings(_Delivering, _Timed):
+class SweeperSettings(_DelivererSettings, _TimingSettings):
     """Settings of the function that continues or ends jobs that are due."""
 
     table_name: str
@@ -195,7 +195,7 @@ class SweeperSettings(_Delivering, _Timed):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class WorkerSettings(_Keeping):
+class WorkerSettings(_RetentionSettings):
     """Settings of the function that makes pictures."""
 
     table_name: str
@@ -212,8 +212,8 @@ class WorkerSettings(_Keeping):
     )
     """Codes of errors, separated by commas, after which the fallback provider is called.
 
-    `refused` is not among them, because a prompt that one provider refuses is not offered to another.
-    `invalid` is not, because it is about the caller's own text.
+    By default without `refused`, because a prompt that one provider refuses is not offered to another; an
+    operator may add it. By default without `invalid` too, because it is about the caller's own text.
     """
     gemini_secret: str = ""
     gemini_url: str = "https://generativelanguage.googleapis.com"
@@ -249,14 +249,14 @@ class WorkerSettings(_Keeping):
     reserve_seconds: float = RunPolicy.reserve_s
     """Seconds at the end of a worker's time that are kept for its last snapshot."""
     hedge_share: float = RunPolicy.hedge_share
-    """Extra requests for late ones, as a share of the run's shots; 0: none."""
+    """Second requests per run = `hedge_share` × number of shots, rounded down; 0: none."""
     latency_median_seconds: float = HedgePolicy.prior_median
     """Median of a request's time that a worker assumes before it has seen any."""
     latency_p95_seconds: float = HedgePolicy.prior_p95
     """95th percentile of a request's time that a worker assumes before it has seen any."""
 
     image_size: int = 512
-    """Pixels a side of a picture."""
+    """Side of a picture, in pixels."""
     jpeg_quality: int = 80
 
     @property
@@ -279,9 +279,9 @@ class WorkerSettings(_Keeping):
 
     @property
     def fallback_codes(self) -> frozenset[str]:
-        """The codes in `fallback_on`. Raises MissingSetting for one that no error has."""
+        """The codes in `fallback_on`. Raises InvalidSetting for one that no error has."""
         codes = frozenset(code.strip() for code in self.fallback_on.split(",") if code.strip())
         known = {error.code for error in ShotError.__subclasses__()}
         if codes - known:
-            raise MissingSetting(f"FALLBACK_ON: {sorted(codes - known)} are none of {sorted(known)}")
+            raise InvalidSetting(f"FALLBACK_ON: {sorted(codes - known)} are none of {sorted(known)}")
         return codes

@@ -1,15 +1,15 @@
-"""Tell the errors of AWS that may pass from those that will not."""
+"""Distinguish temporary errors of AWS from permanent ones."""
 
 from http import HTTPStatus
 
 from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as Unconnected
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 
-def is_passing(error: BaseException) -> bool:
+def is_temporary(error: BaseException) -> bool:
     """Return whether AWS throttled the request, failed or could not be reached: it may succeed later."""
     for each in (error, error.__cause__, error.__context__):
-        if isinstance(each, HTTPClientError | Unconnected):
+        if isinstance(each, HTTPClientError | BotoConnectionError):
             return True
         if isinstance(each, ClientError):
             status = each.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -33,16 +33,14 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 """All public IPv6 addresses. Site-local, IPv4-compatible, IPv4-mapped and NAT64 addresses are outside it."""
 
 _SPECIAL = tuple(
-    map(
-        ipaddress.ip_network,
-        ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20"),
-    )
+    ipaddress.ip_network(network)
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20")
 )
 """Networks that `is_global` accepts and we refuse: protocol assignments, 6to4, documentation."""
 
 
 def is_public(address: str) -> bool:
-    """Return whether `address` is on the internet: not this machine's, its network's, or its cloud's."""
+    """Return whether `address` is on the internet: not loopback, private, link-local or reserved."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

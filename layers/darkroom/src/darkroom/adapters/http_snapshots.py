@@ -44,7 +44,8 @@ class HttpSnapshots(SnapshotChannel):
 
     async def _post(self, snapshot: Snapshot, url: str) -> tuple[int, bytes]:
         """Return the status and the beginning of the body, which is never inflated."""
-        body = dump(ImageProgressUpdate.of(replace(snapshot, sent_at=self._clock()))).encode()
+        update = ImageProgressUpdate.of(replace(snapshot, sent_at=self._clock()))
+        body = dump(update).encode()
         # A snapshot has the same id in every attempt, as Standard Webhooks requires.
         message_id = f"{snapshot.job_id}-{snapshot.run}-{snapshot.claim}-{snapshot.sequence}"
         secret = await asyncio.to_thread(self._secret)

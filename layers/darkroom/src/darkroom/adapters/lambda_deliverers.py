@@ -14,21 +14,27 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 
-LASTS_MS = 20_000
-"""Longest time of a deliverer, in ms: 15 s for the receiver, the rest to start and to store the outcome."""
+DELIVERER_LIFETIME_MS = 20_000
+"""Time of a slow deliverer, in ms: 15 s for the receiver, the rest to start and to store the outcome.
+
+A deliverer may take longer: the time-out of its function is 30 s.
+"""
 
 
 class LambdaDeliverers(DelivererInvoker):
-    """Start deliverers. At most `at_once` are started within `LASTS_MS`, so no more than that run at once."""
+    """Start deliverers, at most `max_concurrent` of them within `DELIVERER_LIFETIME_MS`.
+
+    The limit is on starts, and each process counts its own. None: any number.
+    """
 
     def __init__(
-        self, client: "LambdaClient", function: str, clock: Clock, *, at_once: int | None = None
+        self, client: "LambdaClient", function: str, clock: Clock, *, max_concurrent: int | None = None
     ) -> None:
         self._client = client
         self._function = function
         self._clock = clock
-        self._at_once = at_once
-        self._starts = deque[int](maxlen=at_once)
+        self._max_concurrent = max_concurrent
+        self._starts = deque[int](maxlen=max_concurrent)
         """Times of the latest starts, in epoch milliseconds."""
 
     @override
@@ -41,10 +47,10 @@ class LambdaDeliverers(DelivererInvoker):
             raise InvokeRefused(f"no deliverer could be started: {type(error).__name__}") from error
 
     def _count_start(self) -> None:
-        """Count one more start; raise InvokeRefused when `at_once` deliverers may still be running."""
-        if self._at_once is None:
+        """Count one more start; raise InvokeRefused when `max_concurrent` deliverers may still be running."""
+        if self._max_concurrent is None:
             return
         now = self._clock()
-        if len(self._starts) == self._at_once and now - self._starts[0] < LASTS_MS:
+        if len(self._starts) == self._max_concurrent and now - self._starts[0] < DELIVERER_LIFETIME_MS:
             raise InvokeRefused("as many deliverers as may run at once were started")
         self._starts.append(now)

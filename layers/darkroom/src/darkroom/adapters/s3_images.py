@@ -61,7 +61,8 @@ class S3Images(ImageStore, ImageIndex):
     def read(self, key: str, limit: int) -> bytes | None:
         """Return at most the first `limit` bytes of the picture; None when there is none at `key`."""
         try:
-            with closing(self._client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body:
+            found = self._client.get_object(Bucket=self._bucket, Key=key)
+            with closing(found["Body"]) as body:
                 return body.read(limit)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in _GONE:
@@ -82,4 +83,5 @@ class S3Images(ImageStore, ImageIndex):
 
 def _metadata(facts: Mapping[str, str]) -> dict[str, str]:
     """Return `facts` in printable ASCII, other characters escaped as in Python: S3 refuses them."""
-    return {name: ascii(value)[1:-1][:MAX_METADATA].strip() for name, value in facts.items()}
+    escaped = {name: ascii(value)[1:-1] for name, value in facts.items()}
+    return {name: value[:MAX_METADATA].strip() for name, value in escaped.items()}

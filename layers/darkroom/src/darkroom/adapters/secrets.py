@@ -28,7 +28,7 @@ def secret(name: str) -> Secret:
 
     def value() -> str:
         stored = provider.get(name, max_age=MAX_AGE_S)
-        return plain(stored if isinstance(stored, bytes) else str(stored))
+        return decode_secret(stored if isinstance(stored, bytes) else str(stored))
 
     return value
 
@@ -70,7 +70,7 @@ def key_in(stored: str) -> str:
     raise ValueError("the secret must be the key, or JSON with the key in the field apiKey")
 
 
-def plain(stored: str | bytes) -> str:
+def decode_secret(stored: str | bytes) -> str:
     """Return the text of a secret that was stored as text or as binary.
 
     Files written on Windows have a byte-order mark, line ends, or are in UTF-16. Raises ValueError, which

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from darkroom.adapters.aws_errors import is_passing
+from darkroom.adapters.aws_errors import is_temporary
 from darkroom.api.responses import problem
 from darkroom.domain.case import is_id
 from darkroom.domain.errors import (
@@ -64,7 +64,7 @@ def resolver(logger: Logger, public_url: str) -> APIGatewayHttpResolver:
     @app.exception_handler(Exception)
     def unknown(error: Exception) -> Response[str]:
         logger.error("unexpected_error", error=type(error).__name__, exc_info=error)
-        if is_passing(error):
+        if is_temporary(error):
             return problem(Busy("AWS has no capacity at the moment; send the request again"))
         return problem(DarkroomError("an unexpected error occurred and was logged"))
 

@@ -14,18 +14,16 @@ type _Handler = Callable[..., Response[str]]
 def caller_of(event: APIGatewayProxyEventV2) -> Access:
     """Return the caller that the authorizer found. A request without an authorizer has no rights."""
     found = event["requestContext"].get("authorizer", {}).get("lambda") or {}
-    return Access(
-        caller=found.get("caller", ""),
-        scopes=frozenset(Scope(name) for name in found.get("scopes", "").split()),
-        case_id=found.get("caseId") or None,
-    )
+    scopes = frozenset(Scope(name) for name in found.get("scopes", "").split())
+    return Access(caller=found.get("caller", ""), scopes=scopes, case_id=found.get("caseId") or None)
 
 
 def requires(app: APIGatewayHttpResolver, scope: Scope) -> Callable[[_Handler], _Handler]:
-    """Return a decorator that raises Forbidden unless the caller has `scope` for the case in the path.
+    """Return a decorator of handlers. The decorated one raises Forbidden for a caller without `scope`.
 
-    The handler checks it because API Gateway caches the authorizer's result for all routes and cases.
-    The check runs before everything else, so that a refusal does not reveal whether a case exists.
+    The scope must be for the case in the path. The handler checks it, because API Gateway caches the
+    authorizer's result for all routes and cases. Only the form of the path is checked earlier. The table is
+    read later, so a refusal does not reveal whether a case exists.
     """
 
     def decorate(handler: _Handler) -> _Handler:

@@ -197,7 +197,7 @@ CALLBACK_SECRET: dict[str, Any] = _for_callers(
         "summary": "The secrets with which the caller verifies its callbacks",
         "description": "Secrets of Standard Webhooks 1.0. There are several during a rotation.",
         "responses": _responses(
-            {HTTPStatus.OK: ("The caller's own secrets", CallbackSecretView)}, [errors.Forbidden]
+            {HTTPStatus.OK: ("The caller's own secrets", CallbackSecretView)}, [errors.Forbidden, errors.Busy]
         ),
     }
 )

@@ -33,7 +33,8 @@ def entity_tags(field: str) -> list[EntityTag] | None:
     if field.strip(" \t") == ANY:
         return None
     found: list[EntityTag] = []
-    after_tag, position = False, 0
+    after_tag = False
+    position = 0
     while position < len(field):
         step = _STEP.match(field, position)
         if step is None or (after_tag and step["tag"] is not None):

@@ -27,7 +27,8 @@ def inline_view(job: Job, link: Callable[[str], str], read: Callable[[str, int],
         limit = (room - len(_PREFIX)) // 4 * 3
         jpeg = read(job.images[shot_id], limit + 1) if limit > 0 else None
         if jpeg is None or len(jpeg) > limit:
-            room = room if jpeg is None else 0
+            if jpeg is not None:
+                room = 0  # this picture does not fit: read no other
             linked.append(shot_id)
             return link(shot_id)
         text = _PREFIX + base64.b64encode(jpeg).decode()

@@ -6,7 +6,7 @@ from itertools import islice
 
 from darkroom.domain.errors import MAX_FIELDS, MAX_QUOTED, FieldError, shortened
 
-MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """The byte-order mark, which some tools write before UTF-8."""
 
 MAX_DEPTH = 100
@@ -45,7 +45,8 @@ def json_errors(body: bytes, *, max_name: int = MAX_QUOTED) -> list[FieldError]:
         return [FieldError("body", f"Invalid JSON: {message} {place}")]
     except RecursionError:
         return [FieldError("body", f"must be nested at most {MAX_DEPTH} deep")]
-    return list(islice(_errors(value, max_name), MAX_FIELDS))
+    errors = _errors(value, max_name)
+    return list(islice(errors, MAX_FIELDS))
 
 
 def _errors(value: object, max_name: int) -> Iterator[FieldError]:
@@ -89,4 +90,5 @@ def _has_unpaired_surrogate(text: str) -> bool:
 def _error(path: _Path, message: str) -> FieldError:
     """Return an error that names the place. Half surrogates become `?`: UTF-8 cannot express them."""
     place = ".".join(shortened(part, 64) for part in path) or "body"
-    return FieldError(place.encode(errors="replace").decode(), message)
+    utf_8 = place.encode(errors="replace")
+    return FieldError(utf_8.decode(), message)

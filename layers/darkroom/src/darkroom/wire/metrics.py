@@ -27,7 +27,7 @@ class MetricsView(Wire):
     """Median of the seconds from a case's submission to the first end of its job."""
     generation_time_p95: float | None = None
     webhook_latency_p50: float | None = None
-    """Median of the seconds from the sending of a snapshot to its storage in the job."""
+    """Median of the seconds from the sending of a snapshot to its arrival at the webhook."""
     webhook_latency_p95: float | None = None
     retries: int
     stuck_now: int

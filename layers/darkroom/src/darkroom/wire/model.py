@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from darkroom.domain.case import ID_PATTERN
 from darkroom.domain.errors import MAX_QUOTED, FieldError, InvalidInput, ShotError, shortened, tree
 from darkroom.domain.job import Failure
-from darkroom.wire.json_text import MARK, json_errors
+from darkroom.wire.json_text import BYTE_ORDER_MARK, json_errors
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 
@@ -29,7 +29,7 @@ def parse[M: BaseModel](model: type[M], body: bytes | dict[str, Any]) -> M:
     The bytes may begin with a byte-order mark.
     """
     if isinstance(body, bytes):
-        body = body.removeprefix(MARK)
+        body = body.removeprefix(BYTE_ORDER_MARK)
         _check_json(model, body)
     try:
         # A field has only its name on the wire (by_name=False): a second name could contradict the first.

@@ -109,7 +109,8 @@ class WorkerResult(Wire):
     def of(cls, order: WorkOrder, report: RunReport) -> Self:
         """Return the result of the run of `order`. `status` is the job's, or why the run broke off."""
         ended = report.ending is Ending.ENDED
-        done, total = len(report.images), len(order.case.shots)
+        done = len(report.images)
+        total = len(order.case.shots)
         return cls(
             success=ended and done > 0,
             case_id=order.case.case_id,

@@ -28,9 +28,12 @@ def _rules(url: str, policy: ReceiverPolicy) -> dict[str, bool]:
     """Return each rule, and whether `url` keeps it."""
     try:
         parts = urlsplit(url)
-        host, port = canonical_host(parts.hostname or ""), parts.port
+        host = canonical_host(parts.hostname or "")
+        port = parts.port
     except ValueError:
-        host, port, parts = "", None, urlsplit("")
+        parts = urlsplit("")
+        host = ""
+        port = None
     return {
         "must be ASCII without spaces; an international host is written as xn--...": all(
             "!" <= letter <= "~" for letter in url

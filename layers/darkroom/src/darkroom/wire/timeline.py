@@ -85,7 +85,7 @@ class TimelineView(Wire):
     completed_at: int | None = None
     history: list[HistoryEntryView]
     history_omitted: int
-    """Number of entries between the first and the last ones that are no longer stored."""
+    """Number of entries in the middle that were deleted."""
     runs: list[RunView]
     """Latest runs that have sent events."""
 

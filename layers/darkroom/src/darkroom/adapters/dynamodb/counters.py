@@ -1,4 +1,4 @@
-"""Store counts in DynamoDB: one item for each five minutes and each hour, and shard of it.
+"""Store counts in DynamoDB: `SHARDS` items for each five minutes, and as many for each hour.
 
 A change is counted in one transaction with a mark of the job's version. So a change that the stream repeats
 is counted once. All items expire by themselves.
@@ -21,7 +21,7 @@ COUNTS_PREFIX = "counts:"
 COUNTED_PREFIX = "counted:"
 
 SHARDS = 4
-"""Items of one period. They spread the writes of many jobs over partitions of the table."""
+"""Number of items of one period. They spread the writes of many jobs over partitions of the table."""
 
 IS_NEW = "attribute_not_exists(pk)"
 """This change was not counted before."""

@@ -10,7 +10,7 @@ from typing import Any
 from darkroom.domain.errors import CaseTooLarge
 
 MAX_ITEM = 400_000
-"""Bytes. DynamoDB takes 409,600; the rest is for what its rules leave open by a byte here and there."""
+"""Bytes. DynamoDB takes 409,600; the rest is a margin for rounding."""
 
 
 def check_size(item: Mapping[str, Mapping[str, Any]]) -> None:

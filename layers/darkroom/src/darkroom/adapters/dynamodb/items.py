@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from darkroom.adapters.dynamodb.table import Item, plain
+from darkroom.adapters.dynamodb.table import Item, from_item
 from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
 from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Failure, Job, JobShot, Status
@@ -94,20 +94,25 @@ def job_attributes(job: Job) -> Item:
 
 def job_from_item(item: Mapping[str, Any]) -> Job:
     """Return the job in an item that the table's stream sent."""
-    return to_job(plain(item))
+    return to_job(from_item(item))
 
 
 def to_job(item: Mapping[str, Any]) -> Job:
     """Return the job in an item."""
+    shots = tuple(
+        JobShot(id=s["id"], kind=ShotKind(s["kind"]), name=s["name"], digest=s["digest"])
+        for s in item["shots"]
+    )
+    history = tuple(
+        HistoryEntry(at=at, action=Action(action), run=run, by=by)
+        for at, action, run, by in item.get("history", ())
+    )
     return Job(
         case_id=item["caseId"],
         job_id=item["jobId"],
         request_digest=item["requestDigest"],
         status=Status(item["status"]),
-        shots=tuple(
-            JobShot(id=s["id"], kind=ShotKind(s["kind"]), name=s["name"], digest=s["digest"])
-            for s in item["shots"]
-        ),
+        shots=shots,
         created_at=item["createdAt"],
         scheduled_at=item["scheduledAt"],
         deadline_at=item["deadlineAt"],
@@ -140,10 +145,7 @@ def to_job(item: Mapping[str, Any]) -> Job:
         max_cost_micro_usd=item.get("maxCostMicroUsd"),
         price_micro_usd=item.get("priceMicroUsd", 0),
         waiting_until=item.get("waitingUntil"),
-        history=tuple(
-            HistoryEntry(at=at, action=Action(action), run=run, by=by)
-            for at, action, run, by in item.get("history", ())
-        ),
+        history=history,
         history_omitted=item.get("historyOmitted", 0),
         caller=item.get("caller", ""),
         salt=item.get("salt", ""),
@@ -171,14 +173,11 @@ def case_attributes(job: Job, case: Case) -> Item:
 
 def to_case(item: Mapping[str, Any]) -> Case:
     """Return the case in an item."""
-    return Case(
-        case_id=item["caseId"],
-        shots=tuple(
-            Shot(kind=ShotKind(kind), id=shot_id, name=name, description=description)
-            for kind, shot_id, name, description in json.loads(item["shots"])
-        ),
-        max_cost_micro_usd=item.get("maxCostMicroUsd"),
+    shots = tuple(
+        Shot(kind=ShotKind(kind), id=shot_id, name=name, description=description)
+        for kind, shot_id, name, description in json.loads(item["shots"])
     )
+    return Case(case_id=item["caseId"], shots=shots, max_cost_micro_usd=item.get("maxCostMicroUsd"))
 
 
 def run_attributes(log: RunLog) -> Item:
@@ -201,25 +200,26 @@ def run_attributes(log: RunLog) -> Item:
 
 def to_run_log(item: Mapping[str, Any]) -> RunLog:
     """Return the run's log in an item."""
+    events = tuple(
+        RunEvent(
+            kind=EventKind(kind),
+            at=at,
+            milliseconds=milliseconds,
+            outcome=outcome,
+            number=number,
+            shot_id=shot_id,
+            hedge=bool(hedge),
+            cost_micro_usd=cost,
+        )
+        for kind, at, milliseconds, outcome, number, shot_id, hedge, cost in json.loads(item["events"])
+    )
     return RunLog(
         case_id=item["caseId"],
         job_id=item["jobId"],
         run=item["run"],
         sequence=item["sequence"],
         expires_at=item["endsAt"],
-        events=tuple(
-            RunEvent(
-                kind=EventKind(kind),
-                at=at,
-                milliseconds=milliseconds,
-                outcome=outcome,
-                number=number,
-                shot_id=shot_id,
-                hedge=bool(hedge),
-                cost_micro_usd=cost,
-            )
-            for kind, at, milliseconds, outcome, number, shot_id, hedge, cost in json.loads(item["events"])
-        ),
+        events=events,
         omitted=item["omitted"],
     )
 

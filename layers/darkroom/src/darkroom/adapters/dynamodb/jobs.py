@@ -1,7 +1,8 @@
 """Store jobs in DynamoDB: one item a job, one for the case that it was made from, one for each run's log.
 
-The job's item is written as a whole and stays small. The descriptions are in the case's item, of which a
-retry writes another. A job is in the index of what is due only while somebody must look at it again.
+The job's item is written as a whole and stays small. The descriptions are in the case's item. A retry
+stores another one when it changes the case, or when the stored one would expire too early. A job is in the
+index of what is due only while somebody must look at it again.
 """
 
 from collections.abc import Sequence
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 RUNS = 20
 """Number of a job's latest runs whose logs are read."""
 
-TELLS_MORE = "attribute_not_exists(pk) OR #sequence < :sequence"
+IS_NEWER_SNAPSHOT = "attribute_not_exists(pk) OR #sequence < :sequence"
 """Nothing of this run is stored, or the log of an earlier snapshot."""
 
 IS_NEW = "attribute_not_exists(pk)"
-"""Nobody has submitted the case before."""
+"""No such item is stored: neither of this case's job, nor of the case of this submission or retry."""
 
-FOLLOWS_THE_STORED_ONE = "version = :previous"
+VERSION_MATCHES = "version = :previous"
 """The stored job is the version that this one was derived from: nobody changed it in between."""
 
 _MARGIN_S = DAY_S
@@ -75,7 +76,7 @@ class DynamoDBJobs(JobStore):
 
     @override
     def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
-        write = _put(self._job_item(job), FOLLOWS_THE_STORED_ONE, previous=job.version - 1)
+        write = _put(self._job_item(job), VERSION_MATCHES, previous=job.version - 1)
         if beside is None:
             is_stored = self._table.write(write)
         else:
@@ -98,7 +99,7 @@ class DynamoDBJobs(JobStore):
             return _put(self._case_item(job, beside), IS_NEW)
         expires_at = self._table.expires_at(beside.expires_at) + _MARGIN_S
         item = run_attributes(beside) | {"expiresAt": expires_at}
-        return _put(item, TELLS_MORE, sequence=beside.sequence)
+        return _put(item, IS_NEWER_SNAPSHOT, sequence=beside.sequence)
 
     def _job_item(self, job: Job) -> Item:
         """Return the item of `job`. That of an ended job expires, that of an open one never does."""
@@ -106,7 +107,7 @@ class DynamoDBJobs(JobStore):
         return job_attributes(job) | {"expiresAt": ended and self._table.expires_at(ended)}
 
     def _case_item(self, job: Job, case: Case) -> Item:
-        """Return the item of `case`. It outlives the runs made from it; a later retry stores it anew."""
+        """Return the item of `case`. It outlives the runs made from it."""
         expires_at = self._table.expires_at(job.revision_until) + _MARGIN_S
         return case_attributes(job, case) | {"expiresAt": expires_at}
 

@@ -1,4 +1,4 @@
-"""Store deliveries of callbacks in DynamoDB: one item each, in the index of what is due as long as it is due.
+"""Store deliveries of callbacks in DynamoDB: one item each, in the index while another attempt is planned.
 
 Deliveries share the index with jobs. They have shards of their own there, so that neither hides the other.
 """
@@ -29,7 +29,7 @@ VERSIONS = 100
 IS_NEW = "attribute_not_exists(pk)"
 """Nobody has stored a delivery of this version before."""
 
-IS_AS_READ = "attempts = :attempts AND #state = :state AND changed = :changed"
+IS_AS_READ = "attempts = :attempts AND #state = :state AND plannedAt = :planned"
 """Nobody has attempted the delivery since it was read."""
 
 
@@ -57,7 +57,7 @@ class DynamoDBOutbox(Outbox):
             IS_AS_READ,
             attempts=over.attempts,
             state=over.state.value,
-            changed=over.due_at or 0,
+            planned=over.due_at or 0,
         )
         if not self._table.write(write):
             raise Contention("somebody else tries this delivery")
@@ -96,7 +96,7 @@ class DynamoDBOutbox(Outbox):
             "caller": delivery.caller,
             "body": delivery.body,
             "createdAt": delivery.created_at,
-            "changed": delivery.due_at or 0,
+            "plannedAt": delivery.due_at or 0,
             "dueAt": delivery.due_at,
             "dueShard": _shard(zlib.crc32(delivery.job_id.encode()) % SHARDS) if is_due else None,
             "state": delivery.state.value,

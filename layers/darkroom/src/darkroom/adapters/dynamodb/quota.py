@@ -1,7 +1,8 @@
 """Store quotas and budgets in DynamoDB, beside the jobs: one item for each image model, one for each budget.
 
-A state with budgets is read and written in transactions. So money is reserved by the same write that takes a
-start from the quota. A transaction that botocore repeats carries the same token and counts once.
+A quota and its budgets are read in one transaction. A change of both is written in one transaction, so that
+money is reserved by the same write that takes a start from the quota. A change of the quota alone, such as a
+pause, writes one item. A transaction that botocore repeats carries the same token and counts once.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from darkroom.ports import QuotaStore, StoredQuota
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FOLLOWS_THE_STORED_ONE = "attribute_not_exists(pk) OR version = :previous"
+VERSION_MATCHES = "attribute_not_exists(pk) OR version = :previous"
 """Nobody has taken a start or reserved money since the state was read."""
 
 QUOTA_PREFIX = "quota:"
@@ -43,22 +44,18 @@ class DynamoDBQuota(QuotaStore):
             first, *others = await asyncio.to_thread(self._read, keys)
         except (BotoCoreError, ClientError) as error:
             raise _failed(error) from error
-        state = QuotaState(
-            quota=_to_quota(first),
-            budgets=tuple(
-                _to_budget(name, limit, item)
-                for (name, limit), item in zip(budgets.items(), others, strict=True)
-            ),
-        )
+        named = zip(budgets.items(), others, strict=True)
+        stored_budgets = tuple(_to_budget(name, limit, item) for (name, limit), item in named)
+        state = QuotaState(quota=_to_quota(first), budgets=stored_budgets)
         versions = tuple(item.get("version", 0) for item in (first, *others))
         return StoredQuota(image_model=image_model, state=state, versions=versions)
 
     @override
     async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         quota_version, *budget_versions = stored.versions
-        is_quota_new = state.quota != stored.state.quota
+        quota_changed = state.quota != stored.state.quota
         writes = []
-        if is_quota_new:
+        if quota_changed:
             key = QUOTA_PREFIX + stored.image_model
             writes.append(_put(key, _quota_attributes(state.quota), quota_version))
         before = stored.state.budgets
@@ -67,9 +64,9 @@ class DynamoDBQuota(QuotaStore):
                 writes.append(_put(BUDGET_PREFIX + budget.name, self._budget_attributes(budget), version))
         if not writes:
             return
-        is_only_quota = is_quota_new and len(writes) == 1
+        only_quota_changed = quota_changed and len(writes) == 1
         try:
-            is_stored = await asyncio.to_thread(self._write, writes, is_only_quota)
+            is_stored = await asyncio.to_thread(self._write, writes, only_quota_changed)
         except (BotoCoreError, ClientError) as error:
             raise _failed(error) from error
         if not is_stored:
@@ -80,9 +77,9 @@ class DynamoDBQuota(QuotaStore):
             return [self._table.get(keys[0]) or {}]
         return self._table.get_together(keys)
 
-    def _write(self, writes: Sequence[Write], is_only_quota: bool) -> bool:
+    def _write(self, writes: Sequence[Write], only_quota_changed: bool) -> bool:
         """Write all or nothing. A write of money is always a transaction, which can be repeated safely."""
-        if is_only_quota:
+        if only_quota_changed:
             return self._table.write(writes[0])
         return not self._table.write_together(writes)
 
@@ -97,7 +94,7 @@ class DynamoDBQuota(QuotaStore):
 
 def _put(key: str, attributes: Item, version: int) -> Write:
     item = {"pk": key, "version": version + 1, **attributes}
-    return put(item, FOLLOWS_THE_STORED_ONE, previous=version)
+    return put(item, VERSION_MATCHES, previous=version)
 
 
 def _quota_attributes(quota: Quota) -> Item:

@@ -60,7 +60,7 @@ def to_item(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _serialize(value) for name, value in attributes.items() if value is not None}
 
 
-def plain(item: Mapping[str, Any]) -> Item:
+def from_item(item: Mapping[str, Any]) -> Item:
     """Return an item that DynamoDB sent with values of Python."""
     return {name: _deserialize(value) for name, value in item.items()}
 
@@ -119,13 +119,13 @@ class Table:
     def get(self, key: str) -> Item | None:
         """Return the latest version of an item; None when there is none."""
         response = self._client.get_item(TableName=self._name, Key=_key(key), ConsistentRead=True)
-        return plain(response["Item"]) if "Item" in response else None
+        return from_item(response["Item"]) if "Item" in response else None
 
     def get_together(self, keys: Iterable[str]) -> list[Item]:
         """Return the items at `keys` as they were at one moment; an empty one where there is none."""
         gets: Any = [{"Get": {"TableName": self._name, "Key": _key(key)}} for key in keys]
         found = self._client.transact_get_items(TransactItems=gets)["Responses"]
-        return [plain(response.get("Item", {})) for response in found]
+        return [from_item(response.get("Item", {})) for response in found]
 
     def get_many(self, keys: Iterable[str]) -> Iterator[Item]:
         """Yield the items that exist at `keys`, in any order.
@@ -138,7 +138,7 @@ class Table:
                 if attempt:
                     self._sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
                 response = self._client.batch_get_item(RequestItems=wanted)
-                yield from map(plain, response["Responses"].get(self._name, []))
+                yield from map(from_item, response["Responses"].get(self._name, []))
                 wanted = response.get("UnprocessedKeys")
                 if not wanted:
                     break
@@ -161,7 +161,7 @@ class Table:
             ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"N": str(now)}},
             Limit=limit,
         )
-        for entry in map(plain, page["Items"]):
+        for entry in map(from_item, page["Items"]):
             yield entry["dueAt"], entry["pk"]
 
     def write(self, write: Write) -> bool:
@@ -176,7 +176,10 @@ class Table:
         return True
 
     def write_together(self, writes: Iterable[Write]) -> set[str]:
-        """Write all or nothing; return the reasons for nothing, CONDITION_FAILED and CONFLICT, else none."""
+        """Write all or nothing. Return the reasons why nothing was written; an empty set means success.
+
+        The reasons are CONDITION_FAILED and CONFLICT.
+        """
         items: Any = [
             {kind: {"TableName": self._name, **request}}
             for write in writes

@@ -115,8 +115,10 @@ def to_image(body: bytes, model: str) -> RawImage:
         )
     if blocked := _reason(as_dict(found.get("prompt_feedback")).get("block_reason")):
         raise Refused(f"the provider blocked the prompt: {blocked}", billed=True)
-    finished = next(filter(None, (_reason(c.get("finish_reason")) for c in candidates)), "none")
-    billed = not any(_UNCHARGED.search(str(c.get("finish_message"))) for c in candidates)
+    reasons = [_reason(candidate.get("finish_reason")) for candidate in candidates]
+    finished = next(filter(None, reasons), "none")
+    messages = [str(candidate.get("finish_message")) for candidate in candidates]
+    billed = not any(map(_UNCHARGED.search, messages))
     if finished in REFUSALS:
         raise Refused(f"the provider refused: {finished}", billed=billed)
     raise faults.inside(found) or NoImage(f"the provider sent no picture: {finished}", billed=billed)
@@ -138,7 +140,8 @@ def _last_image(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
 def _image_parts(candidates: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the parts that hold a picture."""
     for candidate in candidates:
-        for part in map(as_dict, as_list(as_dict(candidate.get("content")).get("parts"))):
+        content = as_dict(candidate.get("content"))
+        for part in map(as_dict, as_list(content.get("parts"))):
             inline = as_dict(part.get("inline_data"))
             if inline and str(inline.get("mime_type") or "image/").lower().startswith(_PICTURES):
                 yield part

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from darkroom.adapters.secrets import Secret, plain
+from darkroom.adapters.secrets import Secret, decode_secret
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.errors import InvalidInput
 
@@ -44,7 +44,9 @@ class ApiTokens:
     def authenticate(self, token: str) -> Access | None:
         """Return what the caller with `token` may do; None when no caller has it.
 
-        Report faults once for each value of the secret. Raises InvalidInput when no entry is usable.
+        Report the faults of each value of the secret once, or at every call while no entry is usable.
+        Raise InvalidInput when the secret has faults and no usable entry. A secret that lists no callers is
+        no fault: it authenticates nobody.
         """
         text = self._secret()
         if text != self._text:
@@ -87,13 +89,13 @@ def entry_faults(entry: object) -> list[str]:
     given = {k: v for k, v in entry.items() if v is not None} if isinstance(entry, dict) else {}
     if not given or not given.keys() <= _FIELDS or not all(isinstance(v, str) for v in given.values()):
         return ["must be an object of name, scopes and either token or sha256, all text"]
-    return [f"{name}: must be {rule}" for name, (rule, kept) in _rules(given).items() if not kept]
+    return [fault for fault, is_kept in _rules(given).items() if not is_kept]
 
 
 def _read(secret: str) -> tuple[list[_Caller], list[str]]:
     """Return the usable callers and the faults of the others."""
     try:
-        found = json.loads(plain(secret))
+        found = json.loads(decode_secret(secret))
     except (ValueError, RecursionError):
         return [], ["it is no JSON"]
     if isinstance(found, dict) and found.keys() == {"callers"} and isinstance(found["callers"], list):
@@ -111,24 +113,25 @@ def _read(secret: str) -> tuple[list[_Caller], list[str]]:
 
 
 def _caller(entry: Mapping[str, str]) -> _Caller:
+    scopes = frozenset(Scope(name) for name in entry["scopes"].split())
     return _Caller(
-        access=Access(caller=entry["name"], scopes=frozenset(map(Scope, entry["scopes"].split()))),
+        access=Access(caller=entry["name"], scopes=scopes),
         token=entry.get("token"),
         sha256=entry.get("sha256"),
     )
 
 
-def _rules(given: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
-    """Return for each field its rule, and whether `given` keeps it."""
+def _rules(given: Mapping[str, str]) -> dict[str, bool]:
+    """Return each rule, and whether `given` keeps it."""
     scopes = set(given.get("scopes", "").split())
     token = given.get("token")
     salted = given.get("sha256")
     return {
-        "name": ("1 to 64 letters, digits, . _ -", bool(_NAME.fullmatch(given.get("name", "")))),
-        "scopes": (f"some of {', '.join(_GRANTED)}", bool(scopes) and scopes <= set(_GRANTED)),
-        "token": ("32 to 512 visible characters", token is None or bool(_TOKEN.fullmatch(token))),
-        "sha256": ("<salt>:<digest>, hexadecimal", salted is None or bool(_SALTED.fullmatch(salted))),
-        "token or sha256": ("one of them", (token is None) != (salted is None)),
+        "name: must be 1 to 64 letters, digits, . _ -": bool(_NAME.fullmatch(given.get("name", ""))),
+        f"scopes: must be some of {', '.join(_GRANTED)}": bool(scopes) and scopes <= set(_GRANTED),
+        "token: must be 32 to 512 visible characters": token is None or bool(_TOKEN.fullmatch(token)),
+        "sha256: must be <salt>:<digest>, hexadecimal": salted is None or bool(_SALTED.fullmatch(salted)),
+        "an entry needs exactly one of token and sha256": (token is None) != (salted is None),
     }
 
 
