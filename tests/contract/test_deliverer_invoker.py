@@ -70,7 +70,7 @@ def test_an_unreachable_lambda_is_a_refusal(
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_no_more_deliverers_are_started_than_may_run_at_once(accepted: bool) -> None:
+def test_a_process_starts_no_more_deliverers_than_its_limit_within_their_lifetime(accepted: bool) -> None:
     client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     clock, stubber = ManualClock(), Stubber(client)
     deliverers = LambdaDeliverers(client, "the-deliverer", clock, max_concurrent=2)
@@ -79,14 +79,14 @@ def test_no_more_deliverers_are_started_than_may_run_at_once(accepted: bool) -> 
             stubber.add_response("invoke", {"StatusCode": 202})
         else:  # a start that was refused may have happened all the same
             stubber.add_client_error("invoke", "ServiceException", http_status_code=500)
-    asked_at: list[int] = []
-    client.meta.events.register("provide-client-params", lambda **_: asked_at.append(clock.now))
+    requested_at: list[int] = []
+    client.meta.events.register("provide-client-params", lambda **_: requested_at.append(clock.now))
     began = clock.now
     with stubber:
         for seconds in (0, 10, 9, 1, 0, 9, 1):
             clock.pass_seconds(seconds)
             start_deliverer(deliverers, KEY)
-    assert [(at - began) / 1000 for at in asked_at] == [0, 10, 20, 30]
+    assert [(at - began) / 1000 for at in requested_at] == [0, 10, 20, 30]
 
 
 def test_any_number_is_started_where_lambda_limits_them(

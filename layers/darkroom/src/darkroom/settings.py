@@ -78,7 +78,7 @@ class _BodySettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _DelivererSettings(_RetentionSettings):
+class _DelivererStartSettings(_RetentionSettings):
     deliverer_function: str
     deliverer_concurrency: int = 0
     """Reserved concurrency of the deliverer, which is also its maximum; 0: none is reserved."""
@@ -148,7 +148,7 @@ class WebhookSettings(_TimingSettings, _BodySettings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ObserverSettings(_DelivererSettings):
+class ObserverSettings(_DelivererStartSettings):
     """Settings of the function that counts changes of jobs and stores callbacks for them."""
 
     table_name: str
@@ -171,7 +171,7 @@ class DelivererSettings(_RetentionSettings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class CallbacksSettings(_DelivererSettings):
+class CallbacksSettings(_DelivererStartSettings):
     """Settings of the function that returns and replays callbacks."""
 
     table_name: str
@@ -180,7 +180,7 @@ class CallbacksSettings(_DelivererSettings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SweeperSettings(_DelivererSettings, _TimingSettings):
+class SweeperSettings(_DelivererStartSettings, _TimingSettings):
     """Settings of the function that continues or ends jobs that are due."""
 
     table_name: str

@@ -40,7 +40,7 @@ IS_NEWER_SNAPSHOT = "attribute_not_exists(pk) OR #sequence < :sequence"
 """Nothing of this run is stored, or the log of an earlier snapshot."""
 
 IS_NEW = "attribute_not_exists(pk)"
-"""No such item is stored: neither of this case's job, nor of the case of this submission or retry."""
+"""No item has this key yet: that of a job, or that of the case of one submission or retry."""
 
 VERSION_MATCHES = "version = :previous"
 """The stored job is the version that this one was derived from: nobody changed it in between."""
