@@ -50,7 +50,7 @@ token: .venv/.ready ## make a bearer token for the caller NAME with SCOPES="subm
 	@$(PY) -m ops.token --name "$(NAME)" $(if $(SCOPES),--scopes "$(SCOPES)")
 
 .PHONY: test
-test: setup .tools/sam/.ready ## run all tests in two processes; ARGS go to pytest, tests named there run in one
+test: setup .tools/sam/.ready ## run all tests in two processes, with SAM CLI and `sam build`; ARGS go to pytest, tests named there run in one
 	$(PY) -m pytest $(if $(findstring tests/,$(ARGS)),,$(PARALLEL)) $(ARGS)
 # Two, however many processors there are: the stack's tests, which mostly wait, and all others.
 PARALLEL := -n 2
@@ -111,7 +111,7 @@ lint: .venv/.ready ## check format, lint, types, import contracts and spelling: 
 	.venv/bin/codespell
 
 .PHONY: check
-check: lint .tools/sam/.ready .tools/lint/.ready ## all that CI does: lint, template lint, tests with their coverage
+check: lint .tools/sam/.ready .tools/lint/.ready ## what CI does on each machine: lint, template lint, tests with their coverage
 	$(SAM) validate --lint
 	.tools/lint/bin/cfn-lint template.yaml --append-rules cfn_lint_serverless.rules
 	@.tools/lint/bin/checkov --config-file .checkov.yaml
