@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from darkroom.api import responses
-from darkroom.domain.errors import DarkroomError, RequestError, ShotError, tree
+from darkroom.domain.errors import DarkroomError, RequestError, tree
+from darkroom.domain.shot_errors import ShotError
 from darkroom.wire.problems import CODES
 
 type Schema = dict[str, Any]

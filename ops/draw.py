@@ -15,7 +15,7 @@ from darkroom.adapters import http_client
 from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.secrets import key_in
 from darkroom.domain.case import Shot, ShotKind
-from darkroom.domain.errors import ShotError, TimedOut
+from darkroom.domain.shot_errors import ShotError, TimedOut
 from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
 from darkroom.worker.image_model import ImageModel

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from darkroom.domain.errors import ShotError
 from darkroom.domain.quota import Budget, Limits, Turn
 from darkroom.domain.run import RunEvent, work_order
 from darkroom.domain.run_policy import AttemptPolicy
+from darkroom.domain.shot_errors import ShotError
 from darkroom.ports import RawImage
 from darkroom.settings import WorkerSettings
 from darkroom.worker.generate_image import GenerateImage

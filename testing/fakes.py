@@ -10,18 +10,12 @@ from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain import callbacks
 from darkroom.domain.callbacks import Delivery
 from darkroom.domain.case import Case, job_prefix
-from darkroom.domain.errors import (
-    Contention,
-    DailyLimitReached,
-    DeliveryNotFound,
-    InvokeRefused,
-    JobNotFound,
-    ShotError,
-)
+from darkroom.domain.errors import Contention, DailyLimitReached, DeliveryNotFound, InvokeRefused, JobNotFound
 from darkroom.domain.job import Job
 from darkroom.domain.metrics import Tally, Totals, Window, bucket
 from darkroom.domain.quota import Budget, Quota, QuotaState
 from darkroom.domain.run import RunLog, WorkOrder
+from darkroom.domain.shot_errors import ShotError
 from darkroom.domain.snapshot import Snapshot
 from darkroom.ports import RawImage, StoredQuota
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
-from darkroom.domain.errors import Overloaded
 from darkroom.domain.job import end
+from darkroom.domain.shot_errors import Overloaded
 from moto import mock_aws
 
 from local import cloudformation, package

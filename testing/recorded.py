@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from darkroom.adapters import http_client
-from darkroom.domain.errors import ShotError
+from darkroom.domain.shot_errors import ShotError
 from darkroom.ports import ImageProvider, RawImage
 
 BODIES = Path(__file__).parent / "bodies"

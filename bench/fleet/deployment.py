@@ -7,13 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import (
-    Cancelled,
-    Contention,
-    RequestError,
-    Superseded,
-    Undeliverable,
-)
+from darkroom.domain.errors import Cancelled, Contention, RequestError, Superseded, Undeliverable
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.run import WorkOrder

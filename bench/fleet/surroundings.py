@@ -6,8 +6,8 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from darkroom.domain.errors import Throttled
 from darkroom.domain.run_policy import ReportPolicy
+from darkroom.domain.shot_errors import Throttled
 from darkroom.ports import RawImage
 from darkroom.settings import SweeperSettings
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from darkroom.domain.case import Case, Shot, ShotKind, batches
-from darkroom.domain.errors import ShotError
+from darkroom.domain.shot_errors import ShotError
 
 BATCHES = {ShotKind.EVIDENCE: 5, ShotKind.LOCATION: 4}
 TIMEOUT_S = 60.0

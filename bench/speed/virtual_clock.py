@@ -6,9 +6,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import Overloaded, Throttled
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
+from darkroom.domain.shot_errors import Overloaded, Throttled
 from darkroom.ports import RawImage
 
 from bench.speed import baseline

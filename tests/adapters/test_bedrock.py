@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 from darkroom.adapters import aws
 from darkroom.adapters.providers import http
 from darkroom.adapters.providers.bedrock import Bedrock, aspect_ratio
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     BadImage,
     InvalidPrompt,
     ModelRetired,

@@ -2,7 +2,7 @@
 
 import pytest
 from darkroom.adapters.providers import bedrock
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     InvalidPrompt,
     Misconfigured,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from darkroom.adapters.providers import delays, faults
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     InvalidPrompt,
     Misconfigured,

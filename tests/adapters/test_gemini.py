@@ -8,7 +8,7 @@ import httpx
 import pytest
 from darkroom.adapters.providers import gemini
 from darkroom.adapters.providers.gemini import Gemini
-from darkroom.domain.errors import BadImage, NoImage, Refused, ShotError
+from darkroom.domain.shot_errors import BadImage, NoImage, Refused, ShotError
 from darkroom.ports import RawImage
 
 from testing import recorded

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from darkroom.adapters.providers.gemini import Gemini
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     InvalidPrompt,
     Misconfigured,

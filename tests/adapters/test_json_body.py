@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from darkroom.adapters.providers import json_body
-from darkroom.domain.errors import BadImage
+from darkroom.domain.shot_errors import BadImage
 
 
 @pytest.mark.parametrize("value", ["IMAGE_SAFETY", "gemini-3.1-flash-image", "stability.sd3:0", "a" * 64])

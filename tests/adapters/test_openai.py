@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from darkroom.adapters.providers.openai import OpenAI
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     BadImage,
     InvalidPrompt,

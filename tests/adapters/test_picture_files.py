@@ -4,7 +4,7 @@ import zlib
 from typing import Literal
 
 import pytest
-from darkroom.domain.errors import BadImage
+from darkroom.domain.shot_errors import BadImage
 from PIL import Image, ImageFilter
 
 from tests.adapters.pictures import (

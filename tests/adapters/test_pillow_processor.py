@@ -14,7 +14,7 @@ from darkroom.adapters.pictures.pillow_processor import (
     PillowProcessor,
 )
 from darkroom.adapters.pictures.xmp import AI_MADE
-from darkroom.domain.errors import BadImage
+from darkroom.domain.shot_errors import BadImage
 from PIL import Image
 
 from tests.adapters.pictures import FACTS, encoded, jpeg_of, near, processed

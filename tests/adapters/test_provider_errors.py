@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from darkroom.adapters.providers import faults
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     InvalidPrompt,
     Misconfigured,

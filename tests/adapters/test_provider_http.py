@@ -12,7 +12,7 @@ from darkroom.adapters import http_client
 from darkroom.adapters.providers import delays, http
 from darkroom.adapters.providers.gemini import Gemini
 from darkroom.adapters.providers.openai import OpenAI
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     BadImage,
     ModelRetired,

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 from darkroom.adapters import aws
 from darkroom.adapters.providers import http
 from darkroom.adapters.secrets import api_key, key_in
-from darkroom.domain.errors import Overloaded, ShotError, Unauthorized
+from darkroom.domain.shot_errors import Overloaded, ShotError, Unauthorized
 
 
 @pytest.mark.parametrize("stored", ["the-key", '{"apiKey": "the-key"}', '{"other": 1, "apiKey": "the-key"}'])

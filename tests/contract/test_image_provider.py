@@ -16,7 +16,7 @@ from darkroom.adapters import aws, http_client
 from darkroom.adapters.providers.bedrock import Bedrock
 from darkroom.adapters.providers.gemini import Gemini
 from darkroom.adapters.providers.openai import OpenAI
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     BadImage,
     InvalidPrompt,

@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 from darkroom.adapters.s3_images import S3Images
-from darkroom.domain.errors import StorageFailed
+from darkroom.domain.shot_errors import StorageFailed
 from darkroom.ports import ImageStore
 from moto import mock_aws
 

@@ -10,10 +10,11 @@ from darkroom.adapters.dynamodb.items import job_attributes, job_from_item
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain.case import Case, Shot, ShotKind
-from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound, RetriesExhausted
+from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound
 from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Failure, Job, Status, end
 from darkroom.domain.run import EventKind, RunEvent, RunLog
+from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.ports import JobStore
 from moto import mock_aws
 

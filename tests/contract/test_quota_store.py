@@ -8,8 +8,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from darkroom.adapters.dynamodb.quota import DynamoDBQuota
-from darkroom.domain.errors import Contention, StorageFailed
+from darkroom.domain.errors import Contention
 from darkroom.domain.quota import Budget, Quota, QuotaState
+from darkroom.domain.shot_errors import StorageFailed
 from darkroom.ports import QuotaStore, StoredQuota
 from moto import mock_aws
 

@@ -5,8 +5,9 @@ import re
 
 import pytest
 from darkroom.api import responses
-from darkroom.domain import errors
-from darkroom.domain.errors import DarkroomError, FieldError, InvalidInput, RequestError, ShotError, tree
+from darkroom.domain import errors, shot_errors
+from darkroom.domain.errors import DarkroomError, FieldError, InvalidInput, RequestError, tree
+from darkroom.domain.shot_errors import ShotError
 from darkroom.wire.problems import CODES
 
 from local import openapi
@@ -16,7 +17,7 @@ KINDS = [kind for kind in tree(DarkroomError) if kind is not RequestError]
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_says_what_to_do_about_it(kind: type[DarkroomError]) -> None:
-    assert "advice" in vars(kind), f"{kind.__name__} in domain/errors.py lacks `advice`"
+    assert "advice" in vars(kind), f"{kind.__name__} lacks `advice`"
     assert kind.advice.endswith(".")
     assert kind.__doc__
 
@@ -61,6 +62,6 @@ def test_every_error_has_a_code_of_its_own() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_the_module_draws_every_error_in_its_tree() -> None:
-    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
+def test_the_modules_draw_every_error_in_their_trees() -> None:
+    drawn = re.findall(r"[├└]── (\w+)", f"{errors.__doc__}{shot_errors.__doc__}")
     assert sorted(drawn) == sorted(kind.__name__ for kind in tree(DarkroomError)[1:])

@@ -4,9 +4,9 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from darkroom.domain.errors import RetriesExhausted
 from darkroom.domain.job import ALLOWED, OPEN, Failure, IllegalTransition, Status, end, reschedule
 from darkroom.domain.run import work_order
+from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.domain.timing import Timing
 
 from testing.builders import NOW, TIMING, a_case, a_job

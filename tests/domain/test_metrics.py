@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 from darkroom.domain import metrics
 from darkroom.domain.caller_actions import cancel, replacement, retry
-from darkroom.domain.errors import RetriesExhausted
 from darkroom.domain.job import Failure, Job, Status, end
 from darkroom.domain.metrics import HOUR, STEP, Count, Tally, Totals, Window, tally
+from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.domain.snapshot import SnapshotKind, apply
 from darkroom.domain.sweeping import sweep
 from darkroom.usecases.count_change import CountChange

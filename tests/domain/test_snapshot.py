@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 from darkroom.domain.caller_actions import cancel
-from darkroom.domain.errors import Cancelled, InvalidInput, RetriesExhausted, Superseded
+from darkroom.domain.errors import Cancelled, InvalidInput, Superseded
 from darkroom.domain.job import Job, Status, end, reschedule
+from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.domain.snapshot import Snapshot, SnapshotKind, apply
 from hypothesis import given
 from hypothesis import strategies as st

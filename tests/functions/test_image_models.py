@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from darkroom.adapters import http_client
-from darkroom.domain.errors import ShotError
 from darkroom.domain.quota import Limits
+from darkroom.domain.shot_errors import ShotError
 from darkroom.image_models import image_models
 from darkroom.settings import InvalidSetting, WorkerSettings
 from darkroom.worker.image_model import ImageModel

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from darkroom.domain import errors
+from darkroom.domain.errors import tree
+from darkroom.domain.shot_errors import ShotError
 
 from local import package
 from testing.functions import Functions, Response, request
@@ -76,9 +77,6 @@ def test_the_page_names_no_host_but_the_svg_namespace() -> None:
 
 
 def test_every_error_code_of_a_picture_has_a_text_on_the_page() -> None:
-    def below(kind: type[errors.ShotError]) -> set[str]:
-        return {kind.code}.union(*(below(sub) for sub in kind.__subclasses__()))
-
     words = (FOLDER / "words.js").read_text()
     said = set(re.findall(r"^  (\w+): \[\"", words, re.MULTILINE))
-    assert below(errors.ShotError) - {"failed"} <= said
+    assert {kind.code for kind in tree(ShotError)} - {"failed"} <= said

@@ -12,7 +12,15 @@ import pytest
 from darkroom.adapters import http_client
 from darkroom.adapters.providers.gemini import Gemini
 from darkroom.domain.case import Shot, ShotKind
-from darkroom.domain.errors import BadImage, NoImage, Overloaded, Refused, ShotError, Throttled, Unauthorized
+from darkroom.domain.shot_errors import (
+    BadImage,
+    NoImage,
+    Overloaded,
+    Refused,
+    ShotError,
+    Throttled,
+    Unauthorized,
+)
 from darkroom.ports import RawImage
 from PIL import Image
 

@@ -19,19 +19,15 @@ from darkroom.domain.errors import (
     Contention,
     DarkroomError,
     InvokeRefused,
-    Overloaded,
-    Refused,
     RequestError,
-    ShotError,
-    StorageFailed,
     Superseded,
-    Throttled,
     Undeliverable,
 )
 from darkroom.domain.job import Job
 from darkroom.domain.quota import Limits, Quota, QuotaState
 from darkroom.domain.run import RunLog, WorkOrder
 from darkroom.domain.run_policy import RunPolicy
+from darkroom.domain.shot_errors import Overloaded, Refused, ShotError, StorageFailed, Throttled
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
 from darkroom.ports import RawImage, StoredQuota

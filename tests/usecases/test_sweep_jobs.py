@@ -6,8 +6,9 @@ from threading import Barrier
 
 import pytest
 from darkroom.domain.caller_actions import cancel
-from darkroom.domain.errors import Busy, StorageFailed
+from darkroom.domain.errors import Busy
 from darkroom.domain.job import Job, Status
+from darkroom.domain.shot_errors import StorageFailed
 from darkroom.domain.snapshot import SnapshotKind, apply
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.sweep_jobs import SweepJobs

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from darkroom.domain.errors import (
+from darkroom.domain.run import EventKind
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     BadImage,
     BudgetExhausted,
@@ -20,7 +21,6 @@ from darkroom.domain.errors import (
     TimedOut,
     Unauthorized,
 )
-from darkroom.domain.run import EventKind
 from darkroom.worker.rate_limiter import Postponed
 
 from testing.attempt import SHOT, Attempt, after

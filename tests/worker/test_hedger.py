@@ -4,7 +4,8 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from darkroom.domain.errors import (
+from darkroom.domain.quota import Limits
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     BadImage,
     BudgetExhausted,
@@ -14,7 +15,6 @@ from darkroom.domain.errors import (
     ShotError,
     Unauthorized,
 )
-from darkroom.domain.quota import Limits
 from darkroom.ports import RawImage
 
 from testing.attempt import SHOT, Attempt, after

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, ShotError, StorageFailed
 from darkroom.domain.quota import LONGEST_PAUSE_MS, QUEUE_MS, Budget, Limits, Quota, Turn
+from darkroom.domain.shot_errors import BudgetExhausted, QuotaExhausted, ShotError, StorageFailed
 from darkroom.worker.quota_client import CONTENTION_ATTEMPTS, QuotaClient
 from darkroom.worker.rate_limiter import Postponed, RateLimiter, RunSlots
 

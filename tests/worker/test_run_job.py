@@ -3,19 +3,11 @@
 from dataclasses import replace
 
 from darkroom import cloudwatch
-from darkroom.domain.errors import (
-    AccountUnusable,
-    Cancelled,
-    Overloaded,
-    Refused,
-    StorageFailed,
-    Superseded,
-    Throttled,
-    Undeliverable,
-)
+from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.job import Failure
 from darkroom.domain.quota import Limits
 from darkroom.domain.run import Ending, EventKind
+from darkroom.domain.shot_errors import AccountUnusable, Overloaded, Refused, StorageFailed, Throttled
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import RawImage
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
-from darkroom.domain.errors import ShotError
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.receivers import ReceiverPolicy
 from darkroom.domain.run_policy import AttemptPolicy, RunPolicy
+from darkroom.domain.shot_errors import ShotError
 from darkroom.domain.timing import KEEP_DAYS, Timing
 
 _TRUTH = {"true": True, "false": False}

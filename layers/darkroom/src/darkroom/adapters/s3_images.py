@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.domain.case import job_prefix
-from darkroom.domain.errors import StorageFailed
+from darkroom.domain.shot_errors import StorageFailed
 from darkroom.ports import ImageIndex, ImageStore
 
 if TYPE_CHECKING:

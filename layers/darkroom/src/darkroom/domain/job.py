@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Self
 
 from darkroom.domain.case import Case, Shot, ShotKind, prompt_digest
-from darkroom.domain.errors import ShotError
 from darkroom.domain.history import HistoryEntry
 from darkroom.domain.receivers import Receiver
+from darkroom.domain.shot_errors import ShotError
 from darkroom.domain.timing import Timing
 
 

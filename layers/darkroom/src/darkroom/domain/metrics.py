@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from darkroom.domain.errors import Refused
 from darkroom.domain.job import Job, Status
+from darkroom.domain.shot_errors import Refused
 
 FIRST = 10.0
 """Milliseconds at which bucket 0 ends."""

@@ -5,8 +5,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from darkroom.domain.case import Case
-from darkroom.domain.errors import AccountUnusable, Misconfigured, ModelRetired, QuotaExhausted, Unauthorized
 from darkroom.domain.job import Failure, Job
+from darkroom.domain.shot_errors import (
+    AccountUnusable,
+    Misconfigured,
+    ModelRetired,
+    QuotaExhausted,
+    Unauthorized,
+)
 
 MAX_EVENTS = 240
 """Number of events of a run that are kept. A case of 14 has about 30, one of 100 about 170."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from darkroom.domain.case import image_run
-from darkroom.domain.errors import Cancelled, FieldError, InvalidInput, RetriesExhausted, Superseded
+from darkroom.domain.errors import Cancelled, FieldError, InvalidInput, Superseded
 from darkroom.domain.job import Failure, Job, Status, end, outcome, reschedule
 from darkroom.domain.run import RunEvent
+from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.domain.timing import Timing
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from darkroom.domain.adoption import adopt
-from darkroom.domain.errors import DeadlineExceeded, RetriesExhausted
 from darkroom.domain.job import Job, Status, outcome, reschedule
 from darkroom.domain.job import end as end_job
+from darkroom.domain.shot_errors import DeadlineExceeded, RetriesExhausted
 from darkroom.domain.timing import Timing
 
 STUCK_AFTER = 600_000

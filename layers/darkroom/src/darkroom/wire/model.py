@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 from darkroom.domain.case import ID_PATTERN
-from darkroom.domain.errors import MAX_QUOTED, FieldError, InvalidInput, ShotError, shortened, tree
+from darkroom.domain.errors import MAX_QUOTED, FieldError, InvalidInput, shortened, tree
 from darkroom.domain.job import Failure
+from darkroom.domain.shot_errors import ShotError
 from darkroom.wire.json_text import BYTE_ORDER_MARK, json_errors
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from darkroom.domain.case import Shot
-from darkroom.domain.errors import ShotError, Throttled, TimedOut
 from darkroom.domain.quota import LONGEST_PAUSE_MS
 from darkroom.domain.run import OPERATOR_FAULTS, EventKind, RunEvent
+from darkroom.domain.shot_errors import ShotError, Throttled, TimedOut
 from darkroom.ports import RawImage
 from darkroom.worker.rate_limiter import Postponed, RateLimiter
 from darkroom.worker.run_tools import RunTools

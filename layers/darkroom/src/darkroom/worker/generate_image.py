@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from darkroom.domain.case import Shot, image_key
-from darkroom.domain.errors import ShotError, StorageFailed
 from darkroom.domain.job import Failure
+from darkroom.domain.shot_errors import ShotError, StorageFailed
 from darkroom.ports import ImageStore
 from darkroom.worker.attempts import Attempts, Picture
 from darkroom.worker.rate_limiter import Postponed, RateLimiter

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from darkroom.domain.errors import Contention, StorageFailed
+from darkroom.domain.errors import Contention
 from darkroom.domain.quota import (
     HORIZON_MS,
     Ask,
@@ -19,6 +19,7 @@ from darkroom.domain.quota import (
     paused,
     paused_until,
 )
+from darkroom.domain.shot_errors import StorageFailed
 from darkroom.ports import Clock, Jitter, QuotaStore
 from darkroom.worker.image_model import ImageModel
 

@@ -5,8 +5,8 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from darkroom.domain.errors import BudgetExhausted, QuotaExhausted, StorageFailed
 from darkroom.domain.quota import HORIZON_MS, Grant
+from darkroom.domain.shot_errors import BudgetExhausted, QuotaExhausted, StorageFailed
 from darkroom.worker.image_model import ImageModel
 from darkroom.worker.quota_client import QuotaClient
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from darkroom.domain.adoption import adopted
 from darkroom.domain.case import Shot, batches
-from darkroom.domain.errors import Cancelled, StorageFailed, Superseded, Undeliverable
+from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.quota import Budget, Turn
 from darkroom.domain.run import Ending, EventKind, RunEvent, RunReport, WorkOrder
 from darkroom.domain.run_policy import RunPolicy
+from darkroom.domain.shot_errors import StorageFailed
 from darkroom.domain.snapshot import SnapshotKind
 from darkroom.ports import Clock, ImageProcessor, ImageStore, Jitter, NewId, QuotaStore, SnapshotChannel
 from darkroom.worker.generate_image import GenerateImage

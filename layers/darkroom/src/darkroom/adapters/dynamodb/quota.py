@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, override
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom.adapters.dynamodb.table import DAY_S, Item, Table, Write, put
-from darkroom.domain.errors import Contention, StorageFailed
+from darkroom.domain.errors import Contention
 from darkroom.domain.quota import Budget, Quota, QuotaState
+from darkroom.domain.shot_errors import StorageFailed
 from darkroom.domain.timing import KEEP_DAYS
 from darkroom.ports import QuotaStore, StoredQuota
 

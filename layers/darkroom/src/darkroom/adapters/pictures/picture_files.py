@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from darkroom.domain.errors import BadImage
+from darkroom.domain.shot_errors import BadImage
 
 JPEG_START = b"\xff\xd8"
 JPEG_END = b"\xff\xd9"

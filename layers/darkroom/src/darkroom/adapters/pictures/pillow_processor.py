@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, UnidentifiedImage
 
 from darkroom.adapters.pictures import colours, picture_files, xmp
 from darkroom.adapters.pictures.picture_files import PictureFile
-from darkroom.domain.errors import BadImage
+from darkroom.domain.shot_errors import BadImage
 from darkroom.ports import ImageProcessor, RawImage
 
 MAX_PIXELS = 64_000_000

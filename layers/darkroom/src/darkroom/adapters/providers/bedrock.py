@@ -28,7 +28,7 @@ from darkroom.adapters.providers import http, meanings
 from darkroom.adapters.providers.delays import retry_after
 from darkroom.adapters.providers.json_body import as_dict, as_list, as_object, decoded, word
 from darkroom.adapters.providers.meanings import BUSY, RATE, Meaning
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     BadImage,
     InvalidPrompt,

@@ -8,7 +8,7 @@ from darkroom.adapters.providers import meanings
 from darkroom.adapters.providers.delays import delay
 from darkroom.adapters.providers.meanings import Meaning
 from darkroom.adapters.providers.problem import Problem, read, read_value
-from darkroom.domain.errors import Misconfigured, ShotError
+from darkroom.domain.shot_errors import Misconfigured, ShotError
 
 _NAME_INSIDE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.IGNORECASE)
 

@@ -13,7 +13,7 @@ import httpx
 
 from darkroom.adapters.providers import faults, http
 from darkroom.adapters.providers.json_body import as_dict, as_list, as_object, decoded, word
-from darkroom.domain.errors import BadImage, NoImage, Refused
+from darkroom.domain.shot_errors import BadImage, NoImage, Refused
 from darkroom.ports import ImageProvider, RawImage
 
 REFUSALS = frozenset(

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from darkroom.domain.errors import BadImage, Overloaded, ShotError, Unauthorized
+from darkroom.domain.shot_errors import BadImage, Overloaded, ShotError, Unauthorized
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 """Largest body that is read: eight times the largest that was ever seen."""

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pybase64
 from pydantic_core import from_json
 
-from darkroom.domain.errors import BadImage
+from darkroom.domain.shot_errors import BadImage
 
 _AROUND = "\ufeff\0 \t\r\n"
 """Characters that gateways write around JSON."""

@@ -7,7 +7,7 @@ quote the prompt. So it is searched only where the error is about the account or
 import re
 from collections.abc import Mapping, Sequence
 
-from darkroom.domain.errors import (
+from darkroom.domain.shot_errors import (
     AccountUnusable,
     InvalidPrompt,
     Misconfigured,

@@ -11,7 +11,7 @@ import httpx
 
 from darkroom.adapters.providers import faults, http
 from darkroom.adapters.providers.json_body import as_dict, as_list, as_object, decoded
-from darkroom.domain.errors import BadImage, NoImage
+from darkroom.domain.shot_errors import BadImage, NoImage
 from darkroom.ports import ImageProvider, RawImage
 
 
