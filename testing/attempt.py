@@ -79,7 +79,7 @@ class Attempt:
                 processor=self.processor,
                 clock=LoopClock(),
                 jitter=lambda: 0.5,
-                attempts=POLICY,
+                attempt_policy=POLICY,
                 remaining_s=lambda: run_s - loop.time(),
             )
             generate = GenerateImage(
@@ -119,7 +119,7 @@ class Attempt:
             turn=Turn.NEW,
             usable_s=lambda: 225.0,
         )
-        return RateLimiter(quota=quota, slots=slots)
+        return RateLimiter(quota_client=quota, slots=slots)
 
 
 def after(seconds: float, error: ShotError) -> Reply:

@@ -319,7 +319,7 @@ class MemoryCounters:
     def totals(self, window: Window, *, now: int) -> Totals:
         found = Totals()
         for at, tally in self.counted.values():
-            if at - at % window.step in window.buckets(now):
+            if at - at % window.step in window.steps(now):
                 found.counts.update(tally.counts)
                 if tally.generation is not None:
                     found.generation[bucket(tally.generation)] += 1

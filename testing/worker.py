@@ -63,7 +63,7 @@ class Darkroom:
             processor=InstantProcessor(when=self.picture_times),
             images=self.images,
             image_models=[an_image_model(self.provider, limits=self.limits)],
-            quota=self.quota,
+            quota_store=self.quota,
             channel=self.channel,
             clock=self.clock,
             new_id=Ids("claim"),

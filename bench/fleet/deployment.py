@@ -157,7 +157,7 @@ class World:
             processor=InstantProcessor(),
             images=self.images,
             image_models=[image_model],
-            quota=self.quota,
+            quota_store=self.quota,
             channel=self,
             clock=lambda: START + round(loop.time() * 1000),
             new_id=self.new_id,

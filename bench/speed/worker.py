@@ -81,7 +81,7 @@ async def run_worker(
         processor=processor,
         images=MemoryImages(),
         image_models=[image_model],
-        quota=MemoryQuota(),
+        quota_store=MemoryQuota(),
         channel=channel,
         clock=clock,
         new_id=Ids(),

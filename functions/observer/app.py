@@ -37,7 +37,7 @@ OUTBOX = DynamoDBOutbox(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)
 DELIVERERS = LambdaDeliverers(
     aws.lambda_(), SETTINGS.deliverer_function, clock, max_concurrent=SETTINGS.max_concurrent_deliverers
 )
-ENQUEUE = EnqueueCallback(outbox=OUTBOX, deliverers=DELIVERERS, clock=clock, describe=callback_body)
+ENQUEUE = EnqueueCallback(outbox=OUTBOX, deliverers=DELIVERERS, clock=clock, write_body=callback_body)
 DOCUMENTS = StatusDocuments(aws.s3(), SETTINGS.bucket_name)
 darkroom.startup.done()
 

@@ -81,7 +81,7 @@ def test_every_wrong_response_is_an_error_of_its_own_shot_only() -> None:
                 processor=PillowProcessor(size=64, quality=80),
                 images=images,
                 image_models=[an_image_model(gemini)],
-                quota=MemoryQuota(),
+                quota_store=MemoryQuota(),
                 channel=RecordedSnapshots(),
                 clock=ManualClock(),
                 new_id=Ids(),

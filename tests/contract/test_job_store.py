@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 from darkroom.adapters import aws as clients
-from darkroom.adapters.dynamodb.items import job_attributes, job_from_item
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
-from darkroom.adapters.dynamodb.table import to_item
 from darkroom.domain.case import Case, Shot, ShotKind
 from darkroom.domain.errors import CaseTooLarge, Contention, JobNotFound
 from darkroom.domain.history import Action, HistoryEntry
@@ -46,7 +44,7 @@ def a_full_job() -> Job:
         lost_runs=1,
         revision=4,
         revision_until=NOW + 7,
-        retries=6,
+        caller_retries=6,
         guest_retries=2,
         wasted_at_retry=8,
         sequence=5,
@@ -194,14 +192,6 @@ def test_a_case_is_forgotten_a_day_after_the_last_job_that_is_made_from_it() -> 
         key = {"pk": {"S": "case:case-1:image-request:job-1:0"}}
         item = clients.dynamodb().get_item(TableName=TABLE, Key=key)["Item"]
     assert int(item["expiresAt"]["N"]) == NOW // 1000 + 5 + 11 * 86_400
-
-
-def test_a_job_stored_before_retries_were_counted_is_read() -> None:
-    old = replace(a_job(), revision=2)
-    attributes = job_attributes(old)
-    for name in ("revisionUntil", "retries", "guestRetries", "wastedAtRetry"):
-        attributes.pop(name)
-    assert job_from_item(to_item(attributes)) == replace(old, retries=2, revision_until=0)
 
 
 def test_a_lost_write_stores_no_case_either(store: JobStore) -> None:

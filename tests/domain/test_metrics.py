@@ -179,6 +179,6 @@ def test_a_percentile_is_within_a_bucket_of_the_truth(durations: list[float], sh
     ("window", "count", "step"), [("1h", 13, STEP), ("24h", 25, HOUR), ("7d", 169, HOUR)]
 )
 def test_a_window_has_whole_steps_up_to_now(window: str, count: int, step: int) -> None:
-    buckets = Window(window).buckets(NOW)
+    buckets = Window(window).steps(NOW)
     assert len(buckets) == count
     assert buckets[-1] <= NOW < buckets[-1] + step

@@ -14,11 +14,11 @@ from darkroom.domain.quota import (
     Quota,
     QuotaState,
     Turn,
-    at_least,
     grant_starts,
     pause_ms,
     paused,
     paused_until,
+    with_known_spending,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -237,7 +237,7 @@ def test_a_run_that_waits_for_others_changes_nothing() -> None:
         assert (grant.starts, again) == ((), state)
 
 
-@pytest.mark.parametrize("turn", [Turn.RETURNING, Turn.GOING_ON])
+@pytest.mark.parametrize("turn", [Turn.RETURNING, Turn.SERVED])
 def test_a_run_without_a_start_for_a_minute_makes_new_runs_wait(turn: Turn) -> None:
     state, [_, refused] = after(ask(10), ask(10, turn=turn))
     assert (refused.starts, refused.next_at) == ((), NOW + 61_000)
@@ -262,14 +262,14 @@ def test_a_queue_is_written_anew_when_it_is_fifteen_seconds_old() -> None:
 def test_a_run_that_has_had_starts_asks_again_after_runs_that_were_sent_away() -> None:
     state, [_, away] = after(ask(10), ask(20))
     later = NOW + 60_000
-    same, [idle] = after(ask(5, later, turn=Turn.GOING_ON), state=state)
+    same, [idle] = after(ask(5, later, turn=Turn.SERVED), state=state)
     assert same == state, "the quota has a start soon: others are to have it"
     assert (idle.starts, idle.next_at, idle.ask_at) == ((), NOW + 61_000, NOW + QUEUE_MS)
-    _, [busy] = after(ask(5, later, turn=Turn.GOING_ON, idle=False), state=state)
+    _, [busy] = after(ask(5, later, turn=Turn.SERVED, idle=False), state=state)
     assert (busy.starts, busy.ask_at) == ((), away.ask_at)
-    _, [_, alone] = after(ask(10), ask(5, turn=Turn.GOING_ON))
+    _, [_, alone] = after(ask(10), ask(5, turn=Turn.SERVED))
     assert away.ask_at < alone.ask_at <= away.ask_at + 1_000, "and at once after them"
-    _, [free] = after(ask(5, NOW + 61_000, turn=Turn.GOING_ON), state=state)
+    _, [free] = after(ask(5, NOW + 61_000, turn=Turn.SERVED), state=state)
     assert len(free.starts) == 5, "what is free at once nobody else is here to take"
 
 
@@ -330,7 +330,7 @@ def test_no_budget_is_ever_overspent(limits: list[int], asks: list[tuple[int, in
 def test_a_budget_holds_no_less_than_its_job_has_cost_and_lives_as_long() -> None:
     forgotten, richer = Budget(name="a", limit=9), Budget(name="b", limit=9, spent=7, needed_until=NOW + 5)
     known = [Budget(name="a", limit=9, spent=4, needed_until=NOW), Budget(name="b", limit=9, spent=4)]
-    raised = at_least(QuotaState(budgets=(forgotten, richer)), known)
+    raised = with_known_spending(QuotaState(budgets=(forgotten, richer)), known)
     assert raised.budgets == (replace(forgotten, spent=4, needed_until=NOW), richer)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from darkroom.domain.adoption import adopted
+from darkroom.domain.adoption import stored_images
 from darkroom.domain.job import Job, Status
 
 from testing.builders import PRICE
@@ -62,7 +62,7 @@ def check_end(job: Job, stored: Iterable[str], refused: frozenset[str]) -> None:
     missing = set(job.missing) - broke
     possible = {shot.id for shot in job.shots} - refused
     check(not missing & possible, f"missing although the provider could: {sorted(missing & possible)}")
-    found = adopted(job.digests, stored, case_id=job.case_id, job_id=job.job_id)
+    found = stored_images(job.digests, stored, case_id=job.case_id, job_id=job.job_id)
     check(found.keys() <= job.images.keys(), "a stored picture is not in the record")
     check(set(job.images.values()) <= set(stored), "a recorded picture is not in storage")
     check(job.cost_micro_usd >= len(job.images) * PRICE, "a picture was made and its cost not counted")

@@ -225,7 +225,7 @@ class World:
             processor=InstantProcessor(),
             images=self.images,
             image_models=[an_image_model(SimProvider(self), limits=self.limits)],
-            quota=SimQuota(self),
+            quota_store=SimQuota(self),
             channel=SimChannel(self),
             clock=clock,
             new_id=self.new_id,

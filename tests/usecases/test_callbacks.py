@@ -38,7 +38,7 @@ class Post:
             outbox=self.outbox,
             deliverers=self.deliverers,
             clock=self.clock,
-            describe=lambda event, job, at: f"{event} of {job.version}",
+            write_body=lambda event, job, at: f"{event} of {job.version}",
         )
         self.deliver = DeliverCallback(outbox=self.outbox, sender=self.receiver, clock=self.clock)
         self.redeliver = RedeliverCallbacks(

@@ -138,7 +138,7 @@ def test_a_retry_gives_the_missing_shots_all_attempts_and_time() -> None:
     office = a_partial_office()
     job = office.retry()
     assert (job.status, job.run, job.failures) == (Status.PENDING, 5, {})
-    assert (job.retry_count, job.lost_runs, job.retries) == (0, 0, 1)
+    assert (job.retry_count, job.lost_runs, job.caller_retries) == (0, 0, 1)
     assert (job.deadline_at, job.due_at) == (NOW + TIMING.deadline, NOW + TIMING.grace)
     assert job.completed_at is None
     [order] = office.workers.orders
@@ -165,7 +165,7 @@ def test_a_second_retry_builds_on_the_descriptions_of_the_first() -> None:
     office.jobs.jobs["case-1"] = replace(first, status=Status.PARTIAL)
     office.retry()
     assert office.workers.orders[-1].case.shots[2].description == "second try"
-    assert (office.job.revision, office.job.retries) == (1, 2)
+    assert (office.job.revision, office.job.caller_retries) == (1, 2)
 
 
 def test_a_retry_keeps_the_digests_of_what_it_does_not_change() -> None:
@@ -241,7 +241,7 @@ def test_a_retry_that_changes_nothing_stores_nothing_of_the_case() -> None:
     office = a_partial_office()
     for number in range(1, 4):
         job = office.retry()
-        assert (job.revision, job.retries) == (0, number)
+        assert (job.revision, job.caller_retries) == (0, number)
         office.jobs.jobs["case-1"] = replace(job, status=Status.FAILED)
     assert len(office.jobs.cases) == 1
 

@@ -34,7 +34,7 @@ class Fleet:
         turn: Turn = Turn.NEW,
     ) -> RateLimiter:
         return RateLimiter(
-            quota=QuotaClient(
+            quota_client=QuotaClient(
                 image_model=an_image_model(ScriptedProvider(), limits=self.limits),
                 store=self.quota,
                 clock=LoopClock(),

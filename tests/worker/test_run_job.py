@@ -182,7 +182,7 @@ def test_the_report_has_the_reasons_of_failed_requests_and_counts_faults_for_ope
     }
     report = room.run_job(an_order())
     assert report.reasons == {"fake/model: billing is not active": 2, "fake/model: busy": 1}
-    assert report.faults == 2
+    assert report.operator_faults == 2
     assert cloudwatch.of_run(report)[cloudwatch.Metric.PROVIDER_FAULTS] == 2
 
 

@@ -98,6 +98,6 @@ def of_run(report: RunReport) -> dict[Metric, float]:
     """Return the metrics that only the worker can count."""
     return {
         Metric.THROTTLES: report.throttles,
-        Metric.PROVIDER_FAULTS: report.faults,
+        Metric.PROVIDER_FAULTS: report.operator_faults,
         Metric.WEBHOOK_FAILURES: report.undelivered,
     }

@@ -62,7 +62,7 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: fl
         failures=dict(Counter(failure.code for failure in report.failures.values())),
         reasons=dict(Counter(report.reasons).most_common(MAX_REASONS)),
         undelivered=report.undelivered,
-        requests_billed=report.requests,
+        requests_billed=report.billable_requests,
         throttles=report.throttles,
         cost_micro_usd=report.cost_micro_usd,
         wasted_micro_usd=report.wasted_micro_usd,

@@ -1,4 +1,4 @@
-"""The ports: what the core needs from outside. tests/contract holds each fake and adapter to its port."""
+"""The ports: the core's interfaces to the outside. tests/contract holds each fake and adapter to its port."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from darkroom.domain.run import RunLog, WorkOrder
 from darkroom.domain.snapshot import Snapshot
 
 type Clock = Callable[[], int]
-"""Return the time in epoch milliseconds."""
+"""Return the current time in epoch milliseconds."""
 
 type NewId = Callable[[], str]
 """Return a new id that nobody can guess."""
@@ -76,14 +76,14 @@ class CounterStore(Protocol):
 
 
 class WorkerInvoker(Protocol):
-    """The way to start workers."""
+    """Starts workers."""
 
     def invoke(self, order: WorkOrder) -> None:
         """Hand `order` to a worker, at least once and soon; raise InvokeRefused."""
 
 
 class SnapshotChannel(Protocol):
-    """The way of a worker's snapshots to the webhook."""
+    """Sends a worker's snapshots to the webhook."""
 
     async def send(self, snapshot: Snapshot, url: str) -> None:
         """Send once; raise Superseded or Cancelled when the run must stop, else Undeliverable."""
@@ -91,7 +91,7 @@ class SnapshotChannel(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RawImage:
-    """What a provider returned: undecoded bytes, and the name of the model that made them."""
+    """A provider's picture: undecoded bytes, and the name of the model that made them."""
 
     data: bytes
     model: str
@@ -124,14 +124,14 @@ class QuotaStore(Protocol):
 
 
 class ImageProvider(Protocol):
-    """The way to a provider's image model."""
+    """Requests pictures from a provider's image model."""
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
-        """Return one picture; raise ShotError. Cancelling the call must end the request."""
+        """Return one picture; raise ShotError. A cancelled call returns at once, and ends its request if it can."""
 
 
 class ImageProcessor(Protocol):
-    """The way from a provider's picture to the picture that players see."""
+    """Makes the picture that players see from a provider's picture."""
 
     async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
         """Return a JPEG of this deployment's size and quality that holds `facts`; raise BadImage."""
@@ -155,7 +155,7 @@ class ImageIndex(Protocol):
 
 
 class Outbox(Protocol):
-    """The outbox: the callbacks to send, and what became of them."""
+    """The outbox: the callbacks to send, and the result of each."""
 
     def add(self, delivery: Delivery) -> bool:
         """Store the delivery; return False when there is one of this version of the job already."""
@@ -176,18 +176,18 @@ class Outbox(Protocol):
         """Store that the receiver wants no more callbacks of the delivery's job."""
 
     def is_gone(self, delivery: Delivery) -> bool:
-        """Return whether that is stored for the delivery's job."""
+        """Return True if that is stored for the delivery's job."""
 
 
 class DelivererInvoker(Protocol):
-    """The way to start deliverers."""
+    """Starts deliverers."""
 
     def invoke(self, case_id: str, job_id: str, version: int) -> None:
         """Start a deliverer for a delivery, at least once and soon; raise InvokeRefused."""
 
 
 class CallbackSender(Protocol):
-    """The way of callbacks to their receivers."""
+    """Sends callbacks to their receivers."""
 
     def send(self, delivery: Delivery) -> ReceiverResponse:
         """Send once; a failure is a response with an error."""

@@ -1,4 +1,4 @@
-"""Who may do what: the scopes of a token, and the one case that a share link is for."""
+"""Permissions: the scopes of a token, and the one case of a share link."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _INCLUDED: Mapping[Scope, frozenset[Scope]] = {Scope.SUBMIT: frozenset({Scope.RE
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What an authenticated caller may do, to every case or to `case_id` only."""
+    """Permissions of an authenticated caller, for every case or for `case_id` only."""
 
     caller: str
     scopes: frozenset[Scope]
@@ -43,4 +43,5 @@ class Access:
         """
         allowed = self.scopes.union(*(_INCLUDED.get(each, frozenset()) for each in self.scopes))
         if scope not in allowed or self.case_id not in (None, case_id):
-            raise Forbidden(f"the token does not allow this; it needs the scope {scope}, for this case")
+            where = "" if case_id is None else " for this case"
+            raise Forbidden(f"the token does not allow this; it needs the scope {scope}{where}")

@@ -9,8 +9,10 @@ from darkroom.domain.case import image_run
 from darkroom.domain.job import Job
 
 
-def adopted(digests: Mapping[str, str], keys: Iterable[str], *, case_id: str, job_id: str) -> dict[str, str]:
-    """Return shot id → stored key, for each shot of `digests` (shot id → digest) with a picture in `keys`.
+def stored_images(
+    digests: Mapping[str, str], keys: Iterable[str], *, case_id: str, job_id: str
+) -> dict[str, str]:
+    """Return shot id → stored key of each shot of `digests` (shot id → digest) with a picture in `keys`.
 
     A picture counts only for the job and the prompt that it was made for. Of several pictures of one
     shot the lowest run's is chosen, so that everybody who adopts chooses the same.
@@ -29,7 +31,7 @@ def adopted(digests: Mapping[str, str], keys: Iterable[str], *, case_id: str, jo
     return found
 
 
-def adopt(job: Job, keys: Iterable[str]) -> dict[str, str]:
+def with_stored_images(job: Job, keys: Iterable[str]) -> dict[str, str]:
     """Return the images of `job` and those in storage; an image that is already recorded wins."""
-    found = adopted(job.digests, keys, case_id=job.case_id, job_id=job.job_id)
+    found = stored_images(job.digests, keys, case_id=job.case_id, job_id=job.job_id)
     return {**found, **job.images}

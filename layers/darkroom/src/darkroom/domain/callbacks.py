@@ -37,7 +37,7 @@ def event_of(old: Job | None, new: Job) -> CallbackEvent | None:
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """State of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -56,7 +56,7 @@ class ReceiverResponse:
 
     @property
     def is_success(self) -> bool:
-        """Whether the receiver has accepted the message."""
+        """True if the receiver has accepted the message."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -94,11 +94,11 @@ class Delivery:
 
     @property
     def is_spent(self) -> bool:
-        """Whether every attempt of the schedule has been made."""
+        """True if every attempt of the schedule has been made."""
         return self.attempts > len(SCHEDULE_S)
 
     def is_due(self, now: int) -> bool:
-        """Return whether the next attempt is to be made now."""
+        """Return True if the next attempt is due."""
         return self.due_at is not None and self.due_at <= now
 
     def start_attempt(self, now: int) -> "Delivery":

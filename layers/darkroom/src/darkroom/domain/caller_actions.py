@@ -1,4 +1,4 @@
-"""What a caller may do to a job: cancel it, retry what failed, replace it."""
+"""Actions of a caller on a job: cancel it, retry its shots without a picture, replace it."""
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ GUEST_RETRIES = 3
 
 
 def check_state(job: Job | None, seen: Container[str] | None) -> None:
-    """Raise StaleVersion unless `seen` holds the tag of `job`. None allows every state, and no job at all."""
+    """Raise StaleVersion unless `seen` holds the tag of `job`. If `seen` is None every state is allowed."""
     if seen is not None and (job is None or job.tag not in seen):
         raise StaleVersion("the job is in no state that If-Match names")
 
@@ -56,8 +56,8 @@ def retry(
     """Return the job with another run for the shots without a picture, and the case if it must be stored.
 
     `descriptions` replaces those of some shots, `max_cost_micro_usd` the cost limit. The case must be
-    stored when it has changed, or when it is not kept as long as the new deadline. The sweeper's retries,
-    the lost runs and the deadline start anew. Raise JobOpen, StillStopping, NothingToRetry, InvalidInput,
+    stored when it has changed, or when it is not kept as long as the new deadline. The counts of runs and
+    the deadline begin again. Raise JobOpen, StillStopping, NothingToRetry, InvalidInput,
     or Forbidden when a `guest` may not retry.
     """
     if guest and job.status is Status.CANCELLED:
@@ -77,10 +77,11 @@ def retry(
     shots = tuple(replace(s, description=descriptions.get(s.id, s.description)) for s in case.shots)
     max_cost = case.max_cost_micro_usd if max_cost_micro_usd is None else max_cost_micro_usd
     changed = replace(case, shots=shots, max_cost_micro_usd=max_cost)
-    old, stored = {shot.id: shot for shot in case.shots}, {shot.id: shot for shot in job.shots}
+    old = {shot.id: shot for shot in case.shots}
+    stored = {shot.id: shot for shot in job.shots}
     deadline_at = now + timing.deadline
-    stores = changed != case or deadline_at > job.revision_until
-    again = reschedule(
+    must_store = changed != case or deadline_at > job.revision_until
+    retried = reschedule(
         job,
         now=now,
         due_at=now + timing.grace,
@@ -88,9 +89,9 @@ def retry(
         shots=tuple(
             stored[shot.id] if shot == old[shot.id] else job_shot(shot, salt=job.salt) for shot in shots
         ),
-        revision=job.revision + stores,
-        revision_until=deadline_at + REVISION_SPARE if stores else job.revision_until,
-        retries=job.retries + 1,
+        revision=job.revision + must_store,
+        revision_until=deadline_at + REVISION_SPARE if must_store else job.revision_until,
+        caller_retries=job.caller_retries + 1,
         guest_retries=job.guest_retries + 1 if guest else 0,
         wasted_at_retry=job.wasted_micro_usd,
         max_cost_micro_usd=max_cost,
@@ -100,11 +101,11 @@ def retry(
         deadline_at=deadline_at,
         last_error=None,
     )
-    return again, changed if stores else None
+    return retried, changed if must_store else None
 
 
 def counts_as_a_case(job: Job, *, guest: bool) -> bool:
-    """Return whether a retry of `job` counts to the daily limit like a new case.
+    """Return True if a retry of `job` counts to the daily limit like a new case.
 
     It does when it may spend again what was spent before: the job was cancelled, or has paid for requests
     without a picture since its last retry. A guest's retry always counts, since guests have no limit of

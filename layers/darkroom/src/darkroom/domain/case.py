@@ -19,12 +19,12 @@ _ID = re.compile(ID_PATTERN.strip("^$"))
 
 
 def is_id(text: str) -> bool:
-    """Return whether a case, job or shot can have `text` as its id."""
+    """Return True if a case, job or shot can have `text` as its id."""
     return _ID.fullmatch(text) is not None
 
 
 class ShotKind(StrEnum):
-    """What a shot shows. It decides the prompt and the batch."""
+    """Kind of a shot. It decides the prompt and the batch."""
 
     EVIDENCE = "evidence"
     LOCATION = "location"
@@ -53,24 +53,25 @@ class Shot:
     @property
     def prompt(self) -> str:
         """Text that is sent to the image model."""
-        name, description = self.name.rstrip(" ."), self.description.rstrip(" .")
+        name = self.name.rstrip(" .")
+        description = self.description.rstrip(" .")
         return _PROMPTS[self.kind].format(name=name, description=description)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What a caller submits: at least one shot, with unique ids, evidence before locations."""
+    """A caller's submission: at least one shot, with unique ids, evidence before locations."""
 
     case_id: str
     shots: tuple[Shot, ...]
     max_cost_micro_usd: int | None = None
     """Most that all its pictures may cost, in micro-USD; None leaves the limit to the deployment."""
     receiver: Receiver | None = None
-    """Where callbacks of the case are sent; None sends none."""
+    """Receiver of the case's callbacks; None sends none."""
 
     @property
     def digest(self) -> str:
-        """Digest of the submission: equal exactly when pictures, names, cost limit and receiver are equal."""
+        """Digest of the submission. Two are equal exactly when shots, cost limit and receiver are equal."""
         fields: list[object] = [[s.kind, s.id, s.name, s.description] for s in self.shots]
         if self.max_cost_micro_usd is not None:
             fields.insert(0, self.max_cost_micro_usd)

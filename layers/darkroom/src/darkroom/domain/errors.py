@@ -242,7 +242,7 @@ class InvokeRefused(DarkroomError):
 
 
 class Undeliverable(DarkroomError):
-    """A snapshot did not reach the webhook. `retryable` says whether another attempt can help."""
+    """A snapshot did not reach the webhook. `retryable`: True if another attempt can help."""
 
     code = "undeliverable"
     advice = "Nothing: the next snapshot holds everything again."

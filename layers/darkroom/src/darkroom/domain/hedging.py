@@ -1,4 +1,4 @@
-"""When a request is so late that a second one is sent for the same shot.
+"""Hedging: decide when a shot is so late that another request is sent for it.
 
 Latencies of image models are close to log-normal, so two numbers describe them. What a worker has seen is
 weighed against a configured prior: at first the prior decides, later the worker's own latencies.
@@ -20,12 +20,12 @@ _Z_FAILED = 0.0
 
 @dataclass(frozen=True, kw_only=True)
 class HedgePolicy:
-    """Latency that is expected before any was seen, in seconds. ValueError when it is no distribution."""
+    """Latency that is expected before any was seen, in seconds. Invalid numbers raise ValueError."""
 
     prior_median: float = 8.0
     prior_p95: float = 20.0
     prior_weight: int = 20
-    """Number of seen latencies that the prior weighs as much as."""
+    """Weight of the prior, as a number of seen latencies."""
 
     def __post_init__(self) -> None:
         if not (0 < self.prior_median < self.prior_p95 and self.prior_weight > 0):
@@ -45,13 +45,16 @@ class Latency:
         return math.exp(self.mu)
 
     def late_after(self, unfinished: int, *, failed: bool) -> float:
-        """Return when a shot is late while so many of the run have no picture; sooner if it has failed."""
+        """Return the seconds after which a shot is late, while `unfinished` shots of the run have no end.
+
+        The last two shots are late sooner, and so is one that has failed.
+        """
         z = min(_Z_BY_UNFINISHED.get(unfinished, _Z95), _Z_FAILED if failed else _Z95)
         return math.exp(self.mu + z * self.sigma)
 
 
 def learned(seen: Iterable[float], policy: HedgePolicy) -> Latency:
-    """Return the distribution that explains the latencies seen; the prior without any."""
+    """Return the distribution of the latencies seen, mixed with the prior."""
     logs = [math.log(max(seconds, 1e-6)) for seconds in seen]
     mu = math.log(policy.prior_median)
     sigma = math.log(policy.prior_p95 / policy.prior_median) / _Z95

@@ -1,4 +1,4 @@
-"""The history of a job: what happened to it, in which run, and who did it."""
+"""The history of a job: each action on it, with its run and its author."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ MAX_HISTORY = 30
 
 
 class Action(StrEnum):
-    """What happened to a job."""
+    """Kind of an action on a job."""
 
     SUBMITTED = "submitted"
     REPLACED = "replaced"

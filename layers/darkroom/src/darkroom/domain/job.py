@@ -1,4 +1,4 @@
-"""The job of a case: its states, the transitions between them, and when somebody must next look at it.
+"""The job of a case: its states, the transitions between them, and the time of the sweeper's next look.
 
 A job is frozen; a transition returns its next version. A version is stored only over the version it was
 derived from, so of two writers one wins and the other decides again.
@@ -53,7 +53,7 @@ class IllegalTransition(AssertionError):
 
 @dataclass(frozen=True, kw_only=True)
 class JobShot:
-    """What the job itself holds of a shot. The description is stored with the case."""
+    """The part of a shot that the job holds. The description is stored with the case."""
 
     id: str
     kind: ShotKind
@@ -64,7 +64,7 @@ class JobShot:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a shot has no picture."""
+    """Reason for which a shot has no picture."""
 
     code: str
     message: str
@@ -87,7 +87,7 @@ class Job:
     shots: tuple[JobShot, ...]
     created_at: int
     scheduled_at: int
-    """Time at which the current run was handed to a worker."""
+    """Time at which the current run was scheduled. Its worker is started then, or when it is due."""
     deadline_at: int
     due_at: int | None
     """Time at which the sweeper must look at the job; None for one that has ended and has no worker."""
@@ -98,19 +98,19 @@ class Job:
     claim: str | None = None
     """Random token of the worker that owns the run."""
     lease_until: int | None = None
-    """Time until which that worker may be alive; None before a claim and after the worker has stopped."""
+    """Time until which that worker owns the run; None before a claim and after the worker's last snapshot."""
     sequence: int = 0
     """Number of the latest snapshot applied from that worker."""
     latency: int | None = None
     """Milliseconds from the sending of that snapshot to its arrival."""
     settled_at_claim: int = 0
-    """Number of shots that were done or failed when the run was claimed. The rest is its progress."""
+    """Number of settled shots when the run was claimed. A run that adds none has made no progress."""
     started_at: int | None = None
     completed_at: int | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     """Shot id → storage key. It only ever grows."""
     failures: Mapping[str, Failure] = field(default_factory=dict)
-    """Shot id → why it has no picture. It never holds an id that is in `images`."""
+    """Shot id → reason for which it has no picture. It never holds an id that is in `images`."""
     retry_count: int = 0
     """Number of runs that the sweeper has scheduled in place of others."""
     lost_runs: int = 0
@@ -119,7 +119,7 @@ class Job:
     """Number of the stored case that the current run uses. A retry that changes the case adds one."""
     revision_until: int = 0
     """Latest deadline for which that stored case is kept. A later one needs a new revision."""
-    retries: int = 0
+    caller_retries: int = 0
     """Number of retries, by the owner and by guests."""
     guest_retries: int = 0
     """Number of retries by guests since the owner's last one."""
@@ -135,18 +135,18 @@ class Job:
     waiting_until: int | None = None
     """Time at which the quota has a start for it; None when it does not wait for the quota."""
     history: tuple[HistoryEntry, ...] = ()
-    """What happened to the job, without its progress."""
+    """Actions on the job, without its progress."""
     history_omitted: int = 0
     caller: str = ""
     """Name of the caller who submitted it."""
     salt: str = ""
     """Secret text in the digest of each shot. No response shows it."""
     receiver: Receiver | None = None
-    """Where callbacks of the job are sent."""
+    """Receiver of the job's callbacks; None sends none."""
 
     @property
     def is_open(self) -> bool:
-        """Whether anything can still happen to it by itself."""
+        """True while a worker or the sweeper will still change it."""
         return self.status in OPEN
 
     @property
@@ -161,7 +161,7 @@ class Job:
 
     @property
     def settled(self) -> int:
-        """Number of shots that are done or have failed."""
+        """Number of settled shots: those that have a picture or a failure."""
         return len(self.images) + len(self.failures)
 
     @property

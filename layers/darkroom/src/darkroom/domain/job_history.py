@@ -1,4 +1,4 @@
-"""Add to a job's history what its last change was."""
+"""Add the last change of a job to its history."""
 
 from dataclasses import replace
 
@@ -7,11 +7,11 @@ from darkroom.domain.job import Job, Status
 
 WORKER = "worker"
 SWEEPER = "sweeper"
-"""Names of who changed a job, in its history; any other name is a caller's."""
+"""Authors in a job's history. Any other name is a caller's."""
 
 
 def with_history(old: Job | None, new: Job, *, at: int, by: str) -> Job:
-    """Return `new` with an entry for the change from `old`; progress and a new remark get no entry."""
+    """Return `new` with an entry for the change from `old`; progress and a new `last_error` get no entry."""
     action = _action(old, new, by)
     if action is None:
         return new

@@ -51,7 +51,7 @@ class Count(StrEnum):
     REQUESTED = "imagesRequested"
     COMPLETED = "imagesCompleted"
     FAILED = "imagesFailed"
-    """Shots without a picture at the job's end, except those that were refused."""
+    """Shots without a picture at each end of a job, except those that were refused."""
     REFUSED = "imagesRefused"
     """Shots that the provider refused: they need another description, not another attempt."""
     RETRIES = "retries"
@@ -74,7 +74,7 @@ _ENDINGS: Mapping[Status, Count] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """What one change of a job adds to the metrics. Durations in milliseconds."""
+    """Counts and durations that one change of a job adds to the metrics. Durations in milliseconds."""
 
     counts: Mapping[Count, int] = field(default_factory=dict)
     """Counts that are not 0."""
@@ -85,14 +85,14 @@ class Tally:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the change adds nothing."""
+        """True if the change adds nothing."""
         return not self.counts and self.generation is None and self.webhook is None
 
 
 def tally(old: Job | None, new: Job) -> Tally:
     """Return what the change from `old` to `new` adds; `old` is None for the first job of a case.
 
-    The tallies of a job's changes add up to the same totals, whichever of its versions are skipped.
+    If versions of a job are skipped, the tallies still add up to the same pictures and costs.
     """
     before = old if old is not None and old.job_id == new.job_id else None
     counts = _counts(before, new)
@@ -120,7 +120,7 @@ def _counts(before: Job | None, new: Job) -> dict[Count, int]:
         Count.COMPLETED: len(new.images) - len(before.images),
         Count.COST: new.cost_micro_usd - before.cost_micro_usd,
         Count.WASTED: new.wasted_micro_usd - before.wasted_micro_usd,
-        # A caller's retry starts the count of the sweeper's retries anew.
+        # A caller's retry sets the count of the sweeper's retries to 0.
         Count.RETRIES: max(0, new.retry_count - before.retry_count),
     }
 
@@ -136,13 +136,13 @@ def _counts_of_end(job: Job) -> dict[Count, int]:
 
 def _generation(job: Job) -> int | None:
     """Return the time from the submission to the end; None for a cancelled or retried job."""
-    if job.status is Status.CANCELLED or job.retries > 0 or job.completed_at is None:
+    if job.status is Status.CANCELLED or job.caller_retries > 0 or job.completed_at is None:
         return None
     return job.completed_at - job.created_at
 
 
 def _is_snapshot(before: Job, new: Job) -> bool:
-    """Return whether the change is a worker's snapshot."""
+    """Return True if the change is a worker's snapshot."""
     return new.claim is not None and (new.claim, new.sequence) != (before.claim, before.sequence)
 
 
@@ -163,7 +163,7 @@ class Window(StrEnum):
         """Length of its steps, in milliseconds."""
         return STEP if self is Window.HOUR else HOUR
 
-    def buckets(self, now: int) -> range:
+    def steps(self, now: int) -> range:
         """Return the beginnings of its steps, in epoch milliseconds; the last step holds `now`."""
         spans = {Window.HOUR: HOUR, Window.DAY: 24 * HOUR, Window.WEEK: 168 * HOUR}
         last = now - now % self.step
@@ -172,7 +172,7 @@ class Window(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """What was counted in a window. Durations are counted by bucket."""
+    """Counts and durations of a window. Durations are counted by bucket."""
 
     counts: Counter[Count] = field(default_factory=Counter)
     generation: Counter[int] = field(default_factory=Counter)

@@ -1,11 +1,13 @@
-"""When requests may start: one quota for all workers of an image model, and money reserved with each start.
+"""The quota of an image model: starts for the requests of all workers, and money reserved with each start.
+
+A *start* is the right to send one request at a given time.
 
 The window slides. Starts are handed out in order; with a limit of L a start comes at least 60 s and a slack
 after the start that lies L before it. So no 60 s hold more than L starts, wherever they begin. A start that
 was handed out and not used is lost; it is never handed out twice.
 
-Pauses and the queue are stored on trust, so both are bounded: one bad response of a provider, or a caller
-who cancels and retries, makes others wait for minutes at most.
+Pauses and the queue are bounded: one bad response of a provider, or a caller who cancels and retries,
+makes others wait for minutes at most.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +45,7 @@ class Limits:
     slack: int = 1_000
     """Time after a start's own time within which it must be used."""
     tick: int = 1_000
-    """Unit to which the times of starts are rounded up, so that the record stays small."""
+    """Unit to which recorded times of starts are rounded up, so that the record stays small."""
 
     def __post_init__(self) -> None:
         if any(limit is not None and limit < 1 for limit in (self.per_minute, self.per_day)):
@@ -78,14 +80,14 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaState:
-    """Everything that decides whether a request may start. It is read and written as one."""
+    """Quota and budgets, which together decide about a start. They are read and written as one."""
 
     quota: Quota = Quota()
     budgets: tuple[Budget, ...] = ()
 
 
 class Turn(StrEnum):
-    """Whether a run waits for others that want the quota.
+    """Rank of a run among those that want the quota.
 
     Runs that were sent away go before new ones, for `QUEUE_MS` at most. No run has a place of its own.
     """
@@ -93,8 +95,8 @@ class Turn(StrEnum):
     NEW = "new"
     RETURNING = "returning"
     """It, or the run before it, was sent away without a start and has come back."""
-    GOING_ON = "going on"
-    """It has had starts and wants more."""
+    SERVED = "served"
+    """It has had starts and wants more. It goes last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +113,9 @@ class Ask:
     """Money that was reserved earlier and not billed."""
     turn: Turn = Turn.NEW
     idle: bool = True
-    """Whether the run has no request in flight: without a start it then ends and comes back later."""
+    """True if the run has no request in flight: without a start it then ends and comes back later."""
     hedge: bool = False
-    """Whether the start is for an extra request, which is sent at once or not at all."""
+    """True if the start is for an extra request, which is sent at once or not at all."""
     deadline_at: int | None = None
     """Deadline of the job, in epoch milliseconds. A run that is refused until then does not come back."""
     usable: int = HORIZON_MS
@@ -131,12 +133,12 @@ class Grant:
     ask_at: int = 0
     """Time at which to ask again: `next_at`, or later for a run that others go before."""
     broke: bool = False
-    """Whether fewer were granted because a budget is used up."""
+    """True if fewer were granted because a budget is used up."""
 
 
 def grant_starts(state: QuotaState, limits: Limits, ask: Ask) -> tuple[QuotaState, Grant]:
     """Return the state after a grant, and the grant. Store the state before the grant is used."""
-    quota = _believed(state.quota, ask.now)
+    quota = _without_absurd_times(state.quota, ask.now)
     if limits.per_day is not None:
         quota = _on_its_day(quota, ask)
     budgets = tuple(replace(budget, spent=max(0, budget.spent - ask.refund)) for budget in state.budgets)
@@ -165,32 +167,35 @@ def pause_ms(seconds: float) -> int:
 
 def paused(state: QuotaState, until: int, *, now: int) -> QuotaState:
     """Return the state with a pause until then, or until `LONGEST_PAUSE_MS` from now if that is earlier."""
-    quota = _believed(state.quota, now)
+    quota = _without_absurd_times(state.quota, now)
     until = min(until, now + LONGEST_PAUSE_MS)
     return replace(state, quota=replace(quota, paused_until=max(quota.paused_until, until)))
 
 
 def paused_until(state: QuotaState, *, now: int) -> int:
     """Return the time at which the pause ends; in the past when there is none."""
-    return _believed(state.quota, now).paused_until
+    return _without_absurd_times(state.quota, now).paused_until
 
 
-def at_least(state: QuotaState, budgets: Sequence[Budget]) -> QuotaState:
+def with_known_spending(state: QuotaState, budgets: Sequence[Budget]) -> QuotaState:
     """Return the state, each budget spent at least as far as the one of the same name in `budgets`.
 
     A budget that has expired, or that its job did not have before, begins with what the job has cost.
     """
     known = {budget.name: budget for budget in budgets}
-    raised = (_at_least(budget, known.get(budget.name, budget)) for budget in state.budgets)
+    raised = (_with_known_spending(budget, known.get(budget.name, budget)) for budget in state.budgets)
     return replace(state, budgets=tuple(raised))
 
 
-def _at_least(budget: Budget, known: Budget) -> Budget:
-    spent, until = max(budget.spent, known.spent), max(budget.needed_until, known.needed_until)
-    return replace(budget, spent=spent, needed_until=until)
+def _with_known_spending(budget: Budget, known: Budget) -> Budget:
+    return replace(
+        budget,
+        spent=max(budget.spent, known.spent),
+        needed_until=max(budget.needed_until, known.needed_until),
+    )
 
 
-def _believed(quota: Quota, now: int) -> Quota:
+def _without_absurd_times(quota: Quota, now: int) -> Quota:
     """Return `quota` without a pause or a queue that ends too far ahead to be true."""
     longest = now + LONGEST_PAUSE_MS + _CLOCKS_DIFFER_MS
     return replace(
@@ -215,7 +220,7 @@ def _handed_out(quota: Quota, limits: Limits, ask: Ask, wanted: int) -> tuple[li
 
 
 def _starts_a_queue(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> bool:
-    """Return whether a run that got no start makes new runs wait until it has come back.
+    """Return True if a run that got no start makes new runs wait until it has come back.
 
     It does only where the minute is limited and the quota has no start for a while. A run that is sent
     away because others go first does not, nor does a run that will not come back.
@@ -228,6 +233,7 @@ def _starts_a_queue(quota: Quota, limits: Limits, ask: Ask, next_at: int) -> boo
 
 
 def _waits_for_others(quota: Quota, ask: Ask) -> bool:
+    """Return True if the run is new and others, who were sent away, go first."""
     return ask.turn is Turn.NEW and quota.queue_until > ask.now
 
 
@@ -249,7 +255,7 @@ def _reach(quota: Quota, ask: Ask) -> int:
         return _NO_START if others_wait else _ONLY_NOW
     if _waits_for_others(quota, ask):
         return _NO_START
-    if ask.turn is Turn.GOING_ON and others_wait:
+    if ask.turn is Turn.SERVED and others_wait:
         return _ONLY_NOW
     return HORIZON_MS
 
@@ -272,7 +278,8 @@ def _on_its_day(quota: Quota, ask: Ask) -> Quota:
 
 def _upcoming(quota: Quota, limits: Limits, ask: Ask) -> Iterator[int]:
     """Yield the time of each further start, without end."""
-    per_minute, per_day = limits.per_minute, limits.per_day
+    per_minute = limits.per_minute
+    per_day = limits.per_day
     remembered = [at for at, count in quota.starts for _ in range(count)]
     at = max(ask.now, quota.paused_until)
     today = quota.day_starts

@@ -31,7 +31,7 @@ class ReceiverPolicy:
     hosts: tuple[str, ...]
     """Host names. `*.example.com` allows every name below example.com."""
     private: bool = False
-    """Whether plain HTTP and private addresses are allowed. Only for development on a laptop."""
+    """True if plain HTTP and private addresses are allowed. Only for development on a laptop."""
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class ReceiverPolicy:
         return ("https", "http") if self.private else ("https",)
 
     def allows(self, host: str) -> bool:
-        """Return whether a receiver may be at `host`."""
+        """Return True if a receiver may be at `host`."""
         host = canonical_host(host)
         names = map(canonical_host, self.hosts)
         return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in names)
@@ -55,7 +55,7 @@ def canonical_host(host: str) -> str:
 
 
 def is_host_name(host: str) -> bool:
-    """Return whether DNS can resolve `host`, which is in its canonical form."""
+    """Return True if `host`, in its canonical form, has the form of a DNS name. No name is resolved."""
     labels = host.split(".")
     return len(host) <= _MAX_HOST and all(
         _LABEL.fullmatch(label) and _is_decodable(label) for label in labels
@@ -63,7 +63,7 @@ def is_host_name(host: str) -> bool:
 
 
 def _is_decodable(label: str) -> bool:
-    """Return whether a label is no international one (`xn--...`), or is one that decodes to a text."""
+    """Return True if the label is not international (`xn--...`), or decodes to printable text."""
     if not label.startswith("xn--"):
         return True
     coded = label.removeprefix("xn--").encode()

@@ -25,7 +25,7 @@ OPERATOR_FAULTS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class WorkOrder:
-    """All that a worker needs to know of one run, so that it never reads the job.
+    """Everything that a worker needs for one run. It never reads the job.
 
     Times are epoch milliseconds, money is millionths of a US dollar.
     """
@@ -37,7 +37,7 @@ class WorkOrder:
     run: int
     hop: int
     claim_before: int
-    """Time after which the run must not be claimed: the sweeper may have scheduled the next run."""
+    """Time from which the run must not be claimed: the sweeper may have scheduled the next run."""
     deadline_at: int
     spent_micro_usd: int
     wasted_micro_usd: int
@@ -47,7 +47,7 @@ class WorkOrder:
     """Shots that failed in an earlier run. Only a caller's retry makes them again."""
     webhook_url: str
     returning: bool = False
-    """Whether the run before had to wait for the quota, so that this run goes before new ones."""
+    """True if the run before had to wait for the quota. This run then goes before new ones."""
 
 
 def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
@@ -85,7 +85,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunEvent:
-    """Something that a worker did."""
+    """One action of a worker."""
 
     kind: EventKind
     at: int
@@ -99,7 +99,7 @@ class RunEvent:
     """Number of the attempt of its shot, of the batch, or of the snapshot."""
     shot_id: str | None = None
     hedge: bool = False
-    """Whether it was sent beside a late request."""
+    """True if the request was sent while another one of the shot was running."""
     cost_micro_usd: int = 0
 
 
@@ -113,14 +113,14 @@ class RunLog:
     sequence: int
     """Number of the snapshot that brought the events."""
     expires_at: int
-    """Time after which nobody needs it, in epoch milliseconds."""
+    """Deadline of the job, in epoch milliseconds. The log is kept as long after it as the job is."""
     events: tuple[RunEvent, ...]
     omitted: int = 0
     """Number of events that were not kept."""
 
 
 class Ending(StrEnum):
-    """How a run ended. Only with `ENDED` has the job reached its own end."""
+    """End of a run. `ENDED` means that every shot is settled, so the job has ended too."""
 
     EXPIRED = "expired"
     """The event came too late to be claimed. Nothing was spent."""
@@ -133,29 +133,30 @@ class Ending(StrEnum):
     CONTINUED = "continued"
     """The worker's time was over. Another run makes what is left."""
     WAITING = "waiting"
-    """The quota has no start for a while. Another run goes on then."""
+    """The quota has no start for a while. Another run makes what is left then."""
     UNREPORTED = "unreported"
-    """The last snapshot did not arrive. The sweeper takes over when the lease ends."""
+    """The last snapshot did not arrive, or stored pictures could not be listed. The sweeper takes over
+    when the lease ends."""
     ENDED = "ended"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """What a run achieved and how it ended: the worker's result, log line and metrics."""
+    """Result of a run: the worker returns it, logs it and counts it in the metrics."""
 
     ending: Ending
     seconds: float
     undelivered: int = 0
-    """Number of snapshots that did not arrive."""
+    """Number of progress snapshots and heartbeats that were given up."""
     images: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
-    requests: int = 0
-    """Number of requests that may cost something."""
+    billable_requests: int = 0
+    """Number of requests that the provider may charge for."""
     throttles: int = 0
-    faults: int = 0
-    """Number of requests that ended in a fault an operator must repair."""
+    operator_faults: int = 0
+    """Number of requests that ended in an error an operator must repair."""
     models: Mapping[str, int] = field(default_factory=dict)
     """Number of pictures by the model that made them."""
     requested_models: frozenset[str] = frozenset()

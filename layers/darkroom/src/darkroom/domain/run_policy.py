@@ -38,7 +38,7 @@ class ReportPolicy:
     cap_s: float = 2.0
     """Longest wait between two attempts. A worker that waits holds concurrency that others may need."""
     last_try_s: float = 10.0
-    """Time that an attempt may take. With less time left no other is made."""
+    """Time that one attempt may take. With less time left no other attempt is made."""
     interval_s: float = 2.0
     """Least time between two snapshots of progress that is not urgent."""
     heartbeat_s: float = 10.0
@@ -51,18 +51,18 @@ class ReportPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPolicy:
-    """How a worker runs: its numbers, with defaults."""
+    """Numbers of a worker's run, with defaults."""
 
     concurrency: int = 14
     """Number of requests at once, to all image models together."""
     evidence_batch: int = 5
     location_batch: int = 4
     strict_batches: bool = False
-    """Whether a batch waits for all of the one before. Otherwise batches are only the unit of progress."""
+    """True if a batch waits for the end of the one before. Else batches are only the unit of progress."""
     reserve_s: float = 15.0
     """Seconds kept back at the end of the worker's time for the last snapshot."""
     hedge_share: float = 0.5
-    """Most extra requests for late shots, as a share of the run's shots. 0: none."""
+    """Most extra requests of a run for late shots, as a share of its shots, rounded down. 0: none."""
     daily_budget_micro_usd: int | None = None
     """Most that all jobs together may cost in a day (UTC); None: no limit."""
     fallback_on: frozenset[str] = frozenset()

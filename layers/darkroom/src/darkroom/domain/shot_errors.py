@@ -8,7 +8,7 @@
     ├── BadImage                retryable: bytes that are no picture
     ├── StorageFailed           retryable
     ├── DeadlineExceeded        retryable: no time was left to make it
-    ├── RetriesExhausted        retryable: every run of the job was lost
+    ├── RetriesExhausted        retryable: too many runs of the job were lost
     ├── QuotaExhausted          quota, credits or spending cap of the provider's account
     ├── BudgetExhausted         another request would exceed what may be spent
     ├── Refused                 needs another description, not a retry
@@ -29,9 +29,10 @@ from darkroom.domain.errors import DarkroomError
 class ShotError(DarkroomError):
     """One picture could not be made.
 
-    `retryable`: whether the same request may succeed later. `max_tries`: number of requests of one run.
-    `retry_after`: delay in seconds that the server asked for. `billed`: whether the provider may charge
-    for the failed request; the class has the usual value, and the raiser may set another.
+    `retryable`: True if the same request may succeed later. `max_tries`: number of failed requests, of any
+    kind, after which a shot fails with this error. `retry_after`: delay in seconds that the server asked
+    for. `billed`: True if the provider may charge for the failed request; the class has the usual value,
+    and the raiser may set another.
     """
 
     code = "failed"
@@ -96,7 +97,7 @@ class BadImage(ShotError):
 
 
 class StorageFailed(ShotError):
-    """The picture was made and could not be stored."""
+    """The store failed: a picture could not be stored, or the quota could not be read or written."""
 
     code = "storage_failed"
     advice = "Retry the job later."
@@ -112,7 +113,7 @@ class DeadlineExceeded(ShotError):
 
 
 class RetriesExhausted(ShotError):
-    """Every run that should have made the picture was lost."""
+    """Too many runs of the job were lost, or ended without finishing a shot."""
 
     code = "retries_exhausted"
     advice = (

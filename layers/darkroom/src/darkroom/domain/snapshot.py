@@ -1,8 +1,8 @@
 """A worker's snapshot, and what it does to the job.
 
 The fence is (`job_id`, `run`, `claim`, `sequence`): a snapshot counts only from the worker whose claim the
-run has accepted, and only if it is newer than the last one. Pictures are merged by union, and counts and
-status are derived here, so a late, repeated or lost snapshot cannot harm a job.
+run has accepted, and only if its sequence is higher than the last one's. Pictures are merged by union, and
+counts and status are derived here, so a late, repeated or lost snapshot cannot harm a job.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ from darkroom.domain.timing import Timing
 
 
 class SnapshotKind(StrEnum):
-    """Reason for which a snapshot is sent."""
+    """Reason of a snapshot."""
 
     CLAIM = "claim"
     PROGRESS = "progress"
     HEARTBEAT = "heartbeat"
-    """Nothing is new: the worker checks whether to go on."""
+    """Nothing is new. The response tells the worker if it must stop."""
     CONTINUE = "continue"
     """The worker's time is over and shots are left: another run must make them."""
     END = "end"
@@ -34,7 +34,7 @@ class SnapshotKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Everything that a run knows at the time of sending, never only what is new."""
+    """The whole state of a run at the time of sending, never only what is new."""
 
     case_id: str
     job_id: str
@@ -53,7 +53,7 @@ class Snapshot:
     sent_at: int | None = None
     """Time of sending by the worker's clock; None from a worker that does not send it."""
     waiting_until: int | None = None
-    """Time before which the quota has no start; only in a continuation."""
+    """Time before which the quota has no start, in epoch milliseconds; only in a continuation."""
     events: tuple[RunEvent, ...] = ()
     events_omitted: int = 0
 

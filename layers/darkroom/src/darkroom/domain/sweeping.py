@@ -1,16 +1,16 @@
-"""What the sweeper decides about a job that is due: end it, or schedule another run."""
+"""The sweeper's decision about a due job: end it, or schedule another run."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from darkroom.domain.adoption import adopt
+from darkroom.domain.adoption import with_stored_images
 from darkroom.domain.job import Job, Status, outcome, reschedule
 from darkroom.domain.job import end as end_job
 from darkroom.domain.shot_errors import DeadlineExceeded, RetriesExhausted
 from darkroom.domain.timing import Timing
 
 STUCK_AFTER = 600_000
-"""Milliseconds after which a generating job is stuck: an operator should know."""
+"""Milliseconds after which a generating job counts as stuck, and an alarm tells the operator."""
 
 REASONS: Mapping[Status, str] = {
     Status.PENDING: "no worker claimed the run in time",
@@ -19,22 +19,22 @@ REASONS: Mapping[Status, str] = {
 
 
 def is_due(job: Job, now: int) -> bool:
-    """Return whether the sweeper must act on the job now. The index it was found in may lag behind it."""
+    """Return True if the sweeper must act on the job now. The index may be older than the job."""
     return job.due_at is not None and job.due_at <= now
 
 
 def is_stuck(job: Job, now: int) -> bool:
-    """Return whether the job has been generating for too long."""
+    """Return True if the job is generating and its run was scheduled too long ago."""
     return job.status is Status.GENERATING and now - job.scheduled_at > STUCK_AFTER
 
 
 def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: float) -> Job:
     """Return the next version of a due job; `stored` are the keys of its pictures in storage.
 
-    Only runs that were claimed count as lost. A run that nobody claimed has spent nothing, and the
-    deadline bounds the number of those.
+    Only claimed runs count as lost. A run that nobody claimed has spent nothing; the deadline limits the
+    number of those.
     """
-    images = adopt(job, stored)
+    images = with_stored_images(job, stored)
     failures = {shot_id: f for shot_id, f in job.failures.items() if shot_id not in images}
     unreported = (len(images) - len(job.images)) * job.price_micro_usd
     job = replace(job, images=images, failures=failures, cost_micro_usd=job.cost_micro_usd + unreported)
@@ -57,6 +57,6 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
         return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {lost_runs} times"))
     if job.waiting_until is not None:  # it keeps its place in the quota's queue until it is claimed
         return reschedule(job, now=now, due_at=now + timing.grace, hop=0, waiting_until=job.waiting_until)
-    retries = job.retry_count + 1
-    due_at = now + timing.grace + timing.backoff(retries, jitter)
-    return reschedule(job, now=now, due_at=due_at, hop=0, retry_count=retries, last_error=reason)
+    retry_count = job.retry_count + 1
+    due_at = now + timing.grace + timing.backoff(retry_count, jitter)
+    return reschedule(job, now=now, due_at=due_at, hop=0, retry_count=retry_count, last_error=reason)

@@ -8,12 +8,12 @@ KEEP_DAYS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Durations in milliseconds, and two limits. ValueError when two of them contradict each other."""
+    """Durations in milliseconds, and two limits. Values that contradict each other raise ValueError."""
 
     grace: int = 90_000
     """Time for which a scheduled run may stay unclaimed before the sweeper schedules the next one."""
     event_age: int = 60_000
-    """Age at which Lambda drops a worker's event (`MaximumEventAgeInSeconds`)."""
+    """Age at which Lambda drops an event that no worker has taken (`MaximumEventAgeInSeconds`)."""
     worker_timeout: int = 300_000
     """Time after which Lambda ends a worker (`Timeout`)."""
     lease: int = 330_000
@@ -25,7 +25,7 @@ class Timing:
     max_hops: int = 8
     """Number of runs that may start one another before the sweeper starts the next chain."""
     heartbeat: int = 10_000
-    """Time without news after which a worker sends a heartbeat, to learn whether to go on."""
+    """Time without a snapshot after which a worker sends a heartbeat. The response says if it must stop."""
     sweep_interval: int = 60_000
     """Time between two sweeps."""
     lease_margin: int = 15_000

@@ -1,1 +1,1 @@
-"""The use cases: one verb a file, each serves one request. They know the outside only by the ports."""
+"""The use cases: one verb a file, each serves one request. They reach AWS only through the ports."""

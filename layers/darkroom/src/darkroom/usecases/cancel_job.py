@@ -1,4 +1,4 @@
-"""Cancel a job: at once for the caller, within a heartbeat for its worker."""
+"""Cancel a job at once. Its worker learns of it from the response to its next snapshot."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -12,15 +12,17 @@ from darkroom.usecases.change_job import change_job
 
 @dataclass(frozen=True, kw_only=True)
 class CancelJob:
-    """Return the job, cancelled unless it had ended already.
-
-    Raise JobNotFound, Contention, or StaleVersion when the job's state is not among `seen`.
-    """
+    """The caller's wish that a job stops."""
 
     jobs: JobStore
     clock: Clock
 
     def __call__(self, case_id: str, *, by: str, seen: Container[str] | None = None) -> Job:
+        """Return the job, cancelled unless it had ended already.
+
+        Raise JobNotFound, Contention, or StaleVersion when the job's state is not among `seen`.
+        """
+
         def decide(job: Job) -> tuple[Job, None]:
             check_state(job, seen)
             now = self.clock()

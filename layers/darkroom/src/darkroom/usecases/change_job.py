@@ -9,10 +9,10 @@ from darkroom.domain.run import RunLog
 from darkroom.ports import JobStore
 
 ATTEMPTS = 5
-"""Number of writes. A job has one live worker and is swept once a minute, so two lost in a row are rare."""
+"""Most writes of one change. A job has few writers, so two lost writes in a row are rare."""
 
 type Decision = Callable[[Job], tuple[Job, Case | RunLog | None]]
-"""Return the next version of a job and what is stored with it; the same job for no change."""
+"""Return the next version of a job and what is stored with it. The same job means no change."""
 
 
 def change_job(jobs: JobStore, case_id: str, decide: Decision) -> Job:

@@ -1,4 +1,4 @@
-"""Count a request to the daily limit of its caller once, however often its decision is repeated."""
+"""Count a request to its caller's daily limit once, even if the decision about it is repeated."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from darkroom.ports import DailyLimit
 
 @dataclass(kw_only=True)
 class CountOnce:
-    """The count of one request. A decision whose write was lost is made again, and must not count again."""
+    """The count of one request. A decision whose write was lost is repeated and must not count twice."""
 
     daily_limit: DailyLimit
     _counted: bool = field(default=False, init=False)

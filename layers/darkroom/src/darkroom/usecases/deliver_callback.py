@@ -1,4 +1,4 @@
-"""Attempt a delivery."""
+"""Attempt a delivery: send its callback once and store the result."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,10 +12,9 @@ _GONE = ReceiverResponse(status=410)
 
 @dataclass(frozen=True, kw_only=True)
 class DeliverCallback:
-    """Return the delivery after an attempt; None when no attempt was due, or another deliverer made it.
+    """The sending of one callback. A receiver that returned 410 for a job is sent no other of that job.
 
-    Whatever goes wrong in an attempt is a failed attempt, so each delivery ends after as many as its
-    schedule has. A receiver that returned 410 to one delivery of a job is sent none of the others.
+    Any error of an attempt is a failed attempt, so each delivery ends after the attempts of its schedule.
     """
 
     outbox: Outbox
@@ -23,6 +22,7 @@ class DeliverCallback:
     clock: Clock
 
     def __call__(self, case_id: str, job_id: str, version: int) -> Delivery | None:
+        """Return the delivery after an attempt; None if none was due, or another deliverer makes it."""
         try:
             delivery = self.outbox.get(case_id, job_id, version)
         except DeliveryNotFound:

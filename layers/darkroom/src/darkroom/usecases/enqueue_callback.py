@@ -10,7 +10,7 @@ from darkroom.ports import Clock, DelivererInvoker, Outbox
 from darkroom.usecases.start_deliverer import start_deliverer
 
 
-class Describe(Protocol):
+class WriteBody(Protocol):
     """Write the body of a callback."""
 
     def __call__(self, event: CallbackEvent, job: Job, at: int) -> str:
@@ -19,14 +19,15 @@ class Describe(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EnqueueCallback:
-    """Return the delivery, or None when the receiver wants none. Seeing the same change again is safe."""
+    """The way of a job's change into the outbox. The same change may come twice."""
 
     outbox: Outbox
     deliverers: DelivererInvoker
     clock: Clock
-    describe: Describe
+    write_body: WriteBody
 
     def __call__(self, old: Job | None, new: Job) -> Delivery | None:
+        """Store the delivery and return it; None when the receiver wants none or it was stored before."""
         event = event_of(old, new)
         receiver = new.receiver
         if receiver is None or event is None or event not in receiver.events:
@@ -39,7 +40,7 @@ class EnqueueCallback:
             event=event,
             url=receiver.url,
             caller=new.caller,
-            body=self.describe(event, new, now),
+            body=self.write_body(event, new, now),
             created_at=now,
             due_at=now,
         )

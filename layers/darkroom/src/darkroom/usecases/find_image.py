@@ -1,4 +1,4 @@
-"""Find the picture that a signed link leads to."""
+"""Find the picture of a signed link."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,17 @@ from darkroom.ports import JobStore
 
 @dataclass(frozen=True, kw_only=True)
 class FindImage:
-    """Return the storage key of a picture, or raise ImageNotFound, whatever is missing.
+    """The search for a picture. It needs no token, so no response may reveal that a case exists.
 
-    The request needs no token, so the response must not tell whether the case exists. `key` returns the
-    storage key of a shot's picture if the link's token belongs to it; else None, after the same work.
+    `key` returns the storage key of a shot's picture if the link's token belongs to it; else None, after
+    the same work.
     """
 
     jobs: JobStore
     key: Callable[[Job | None, str, str], str | None]
 
     def __call__(self, case_id: str, shot_id: str, token: str) -> str:
+        """Return the storage key of the picture; raise ImageNotFound, whatever is missing."""
         found = self.key(self._job(case_id), shot_id, token)
         if found is None:
             raise ImageNotFound

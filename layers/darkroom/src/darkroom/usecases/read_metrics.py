@@ -1,4 +1,4 @@
-"""Read how the deployment does: the totals of a window, and the number of jobs that are stuck now."""
+"""Read the metrics of the deployment: the totals of a window, and the number of stuck jobs."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,7 @@ from darkroom.ports import Clock, CounterStore, JobStore
 
 @dataclass(frozen=True, kw_only=True)
 class ReadMetrics:
-    """Return the totals of a window up to now, and the number of stuck jobs.
-
-    Only jobs that are due can be stuck, because a worker owns the others. At most `limit` are read.
-    """
+    """The metrics of the deployment. Stuck jobs are counted among the first `limit` due jobs."""
 
     counters: CounterStore
     jobs: JobStore
@@ -21,6 +18,7 @@ class ReadMetrics:
     limit: int = 100
 
     def __call__(self, window: Window) -> tuple[Totals, int]:
+        """Return the totals of a window up to now, and the number of stuck jobs."""
         now = self.clock()
         totals = self.counters.totals(window, now=now)
         stuck = sum(self._is_stuck(case_id, now) for case_id in self.jobs.due(now, self.limit))

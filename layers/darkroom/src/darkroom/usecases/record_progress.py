@@ -16,10 +16,7 @@ from darkroom.usecases.start_worker import StartWorker
 
 @dataclass(frozen=True, kw_only=True)
 class RecordProgress:
-    """Return the job after the snapshot. The same snapshot may come twice, late or never.
-
-    Raise JobNotFound, InvalidInput, Superseded, Cancelled or Contention.
-    """
+    """The webhook's use case. The same snapshot may come twice, late or never."""
 
     jobs: JobStore
     start: StartWorker
@@ -27,6 +24,10 @@ class RecordProgress:
     timing: Timing
 
     def __call__(self, snapshot: Snapshot, *, webhook_url: str) -> Job:
+        """Return the job after the snapshot.
+
+        Raise JobNotFound, InvalidInput, Superseded, Cancelled, CaseTooLarge or Contention.
+        """
         job = change_job(self.jobs, snapshot.case_id, lambda job: self._applied(job, snapshot))
         if snapshot.kind is SnapshotKind.CONTINUE and job.status is Status.PENDING and job.hop > 0:
             with suppress(InvokeRefused):  # the run is scheduled: the sweeper finds it after the grace

@@ -8,7 +8,7 @@ from darkroom.usecases.start_deliverer import start_deliverer
 
 @dataclass(frozen=True, kw_only=True)
 class RedeliverCallbacks:
-    """Start at most `limit` deliverers and return their number. Two calls may overlap."""
+    """The repetition of deliveries. Two calls may overlap."""
 
     outbox: Outbox
     deliverers: DelivererInvoker
@@ -16,5 +16,6 @@ class RedeliverCallbacks:
     limit: int
 
     def __call__(self) -> int:
+        """Start a deliverer for each of at most `limit` due deliveries; return the number started."""
         due = self.outbox.due(self.clock(), self.limit)
         return sum(start_deliverer(self.deliverers, key) for key in due)

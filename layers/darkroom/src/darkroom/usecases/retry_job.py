@@ -17,15 +17,7 @@ from darkroom.usecases.start_worker import StartWorker
 
 @dataclass(frozen=True, kw_only=True)
 class RetryJob:
-    """Return the job, pending again.
-
-    `descriptions` replace those of shots without a picture, `max_cost_micro_usd` the cost limit. A retry
-    `by` a guest counts to the daily limit of the owner.
-
-    Raise JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, CaseTooLarge,
-    DailyLimitReached, Forbidden to a guest, or StaleVersion when the job's state is not among `seen`:
-    with that condition a request that is sent twice cannot pay twice.
-    """
+    """The caller's wish for another run of the shots without a picture."""
 
     jobs: JobStore
     daily_limit: DailyLimit
@@ -43,6 +35,15 @@ class RetryJob:
         seen: Container[str] | None = None,
         max_cost_micro_usd: int | None = None,
     ) -> Job:
+        """Return the job, pending again.
+
+        `descriptions` replace those of shots without a picture, `max_cost_micro_usd` the cost limit. A
+        retry `by` a guest counts to the daily limit of the owner.
+
+        Raise JobNotFound, JobOpen, StillStopping, NothingToRetry, InvalidInput, CaseTooLarge, Contention,
+        DailyLimitReached, Forbidden to a guest, or StaleVersion when the job's state is not among `seen`:
+        with that condition a request that is sent twice cannot pay twice.
+        """
         count = CountOnce(daily_limit=self.daily_limit)
         case: Case
 

@@ -11,7 +11,7 @@ from darkroom.ports import JobStore, WorkerInvoker
 
 @dataclass(frozen=True, kw_only=True)
 class StartWorker:
-    """Hand a stored job to a worker. When no worker can be started, the sweeper finds the job later."""
+    """The way of a stored job to a worker. When no worker can be started, the sweeper finds the job later."""
 
     jobs: JobStore
     workers: WorkerInvoker

@@ -17,14 +17,7 @@ from darkroom.usecases.start_worker import StartWorker
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitCase:
-    """Return (job, created). The same case again returns its job, whatever state that is in.
-
-    Another body raises CaseConflict, unless the caller asks to replace the job. The job must then have
-    ended, else JobOpen or StillStopping is raised. `seen` holds the states that the caller means:
-    StaleVersion is raised for another state, or when there is no job. Each request that makes a job
-    counts once to the daily limit of `caller`: DailyLimitReached. Of two requests for one case at the
-    same time both may count.
-    """
+    """The acceptance of a case."""
 
     jobs: JobStore
     daily_limit: DailyLimit
@@ -42,6 +35,14 @@ class SubmitCase:
         replace: bool = False,
         seen: Container[str] | None = None,
     ) -> tuple[Job, bool]:
+        """Return the case's job, and True if this request made it.
+
+        The same case again returns its job in any state. Another body raises CaseConflict, unless the
+        caller asks to `replace` the job. The job must then have ended, else JobOpen or StillStopping is
+        raised. `seen` holds the states that the caller means: StaleVersion is raised for another state,
+        or when there is no job. Each request that makes a job counts once to the daily limit of `caller`,
+        which raises DailyLimitReached. Of two requests for one case at the same time both may count.
+        """
         submission = _Submission(
             case=case,
             caller=caller,

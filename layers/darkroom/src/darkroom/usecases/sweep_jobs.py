@@ -17,7 +17,7 @@ type Each = Callable[[Callable[[str], None], Iterable[str]], Iterable[None]]
 
 @dataclass(kw_only=True)
 class SweepReport:
-    """What one sweep did, by case id. Several threads may add to it."""
+    """The result of one sweep, by case id. Several threads may add to it."""
 
     rescheduled: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class SweepReport:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepJobs:
-    """Sweep at most `limit` jobs while time is left, the longest overdue first. Two sweeps may overlap."""
+    """The sweep. Two sweeps may overlap."""
 
     jobs: JobStore
     images: ImageIndex
@@ -48,6 +48,7 @@ class SweepJobs:
     each: Each = map
 
     def __call__(self, remaining_s: Callable[[], float] = lambda: math.inf) -> SweepReport:
+        """Sweep at most `limit` jobs while time is left, the longest overdue first."""
         report = SweepReport()
 
         def attend(case_id: str) -> None:

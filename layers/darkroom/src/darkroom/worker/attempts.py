@@ -1,4 +1,4 @@
-"""The attempts for one shot at one image model: repeated when they fail, doubled when they are late."""
+"""The attempts for one shot at one image model: repeated when they fail, hedged when they are late."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _WORTH_RECORDING_MS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What a provider returned, and the JPEG that was made of it."""
+    """A provider's picture, and the JPEG that was made of it."""
 
     raw: RawImage
     jpeg: bytes
@@ -29,7 +29,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """What became of one attempt: a picture, an error, or neither when it was cancelled."""
+    """The result of one attempt: a picture, an error, or neither when it was cancelled."""
 
     picture: Picture | None = None
     error: ShotError | None = None
@@ -42,7 +42,7 @@ class _Outcome:
 
     @property
     def billed(self) -> bool:
-        """Whether the provider may charge for it. It may have made the picture of a cancelled request."""
+        """True if the provider may charge for it: it may have made the picture of a cancelled request."""
         return True if self.error is None else self.error.billed
 
 
@@ -58,11 +58,11 @@ class Attempts:
     tools: RunTools
     _running: set[asyncio.Task[_Outcome]] = field(default_factory=set)
     _decided: bool = False
-    """Whether a picture has won, or all is over without one. Whatever still comes is of no use."""
-    _fault: ShotError | None = None
-    """Fault that an operator must repair before another request can succeed."""
+    """True once a picture has won, or the shot is over without one. A later picture is not used."""
+    _operator_fault: ShotError | None = None
+    """Error that an operator must repair before another request can succeed; None without one."""
     _late: asyncio.Future[None] | None = None
-    """Done when the shot is late and may get an extra request."""
+    """Future that is done when the shot is late and may get an extra request."""
     _deadline: float = 0.0
     _began: float = 0.0
     _failed: int = 0
@@ -70,15 +70,15 @@ class Attempts:
 
     async def run(self) -> Picture:
         """Return the first picture; raise ShotError, or Postponed when another run should make it."""
-        self._deadline = _now() + self.tools.attempts.shot_timeout
+        self._deadline = _now() + self.tools.attempt_policy.shot_timeout
         try:
             while True:
                 if not self._running:
-                    await self._start()
+                    await self._send_when_allowed()
                 if picture := await self._next():
                     return picture
         except asyncio.CancelledError:
-            picture = await self._last() if self.tools.state.finishing else None
+            picture = await self._wait_for_running() if self.tools.state.cancelled else None
             if picture is None:
                 raise
             return picture
@@ -91,10 +91,10 @@ class Attempts:
 
     # ---- start requests ----
 
-    async def _start(self) -> None:
-        """Send the only request as soon as the limits let it start."""
+    async def _send_when_allowed(self) -> None:
+        """Wait until the limits let a request start, then send it. No other request of the shot runs."""
         began = _now()
-        request_timeout = self.tools.attempts.request_timeout
+        request_timeout = self.tools.attempt_policy.request_timeout
         try:
             async with asyncio.timeout(max(0.0, self.tools.remaining_s() - request_timeout)):
                 waited = await self.limiter.acquire()
@@ -110,15 +110,20 @@ class Attempts:
         self._send()
 
     async def _hedge(self) -> None:
-        """Send a second request if there is time, hedge allowance, quota and money for it."""
+        """Send one more request if there is time, hedge allowance, quota and money for it.
+
+        A shot may get several, while the allowance of the run lasts. If none can be sent now, try again
+        after `hedge_again`.
+        """
         hedger = self.tools.hedger
         if hedger.extra_requests_left > 0 and self._has_time(0) and await self.limiter.try_acquire():
             hedger.extra_requests_left -= 1
             self._send()
         else:
-            self._watch(self.tools.attempts.hedge_again)
+            self._watch(self.tools.attempt_policy.hedge_again)
 
     def _send(self) -> None:
+        """Start an attempt, and watch the shot for being late."""
         # Started eagerly: a task that is cancelled before it starts would not release its start.
         loop = asyncio.get_running_loop()
         self._sent += 1
@@ -135,21 +140,21 @@ class Attempts:
     # ---- one request ----
 
     async def _attempt(self, number: int, *, hedge: bool) -> _Outcome:
-        """Make one request, and settle it however it ends."""
+        """Make one request, and book it however it ends."""
         began = _now()
         began_at = self.tools.clock()
         outcome = _Outcome()
         try:
             outcome = await self._request()
         finally:
-            self._settle(outcome, number=number, hedge=hedge, began_at=began_at)
+            self._book(outcome, number=number, hedge=hedge, began_at=began_at)
         if outcome.picture is not None:
             self.limiter.image_model.latencies.seen.append(_now() - began)
         return outcome
 
     async def _request(self) -> _Outcome:
         provider = self.limiter.image_model.provider
-        seconds = self.tools.attempts.request_timeout
+        seconds = self.tools.attempt_policy.request_timeout
         try:
             async with asyncio.timeout(seconds):
                 raw = await provider.generate(self.shot.prompt, timeout_s=seconds)
@@ -169,7 +174,7 @@ class Attempts:
             error.billed = True
             raise
 
-    def _settle(self, outcome: _Outcome, *, number: int, hedge: bool, began_at: int) -> None:
+    def _book(self, outcome: _Outcome, *, number: int, hedge: bool, began_at: int) -> None:
         """Record what an attempt was and cost: in the run's events, in the budgets and in the job."""
         image_model = self.limiter.image_model
         billed = outcome.billed
@@ -196,7 +201,7 @@ class Attempts:
     # ---- wait for what happens next ----
 
     async def _next(self) -> Picture | None:
-        """Wait for the next event and react to it; return the picture when there is one."""
+        """Wait until a request ends or the shot is late, and react; return the picture when there is one."""
         assert self._late is not None
         remaining_s = self.tools.remaining_s()
         left = min(self._deadline - _now(), remaining_s)
@@ -205,7 +210,7 @@ class Attempts:
         if not done:
             if self.tools.remaining_s() <= 0:
                 raise Postponed
-            raise TimedOut(f"no picture within {self.tools.attempts.shot_timeout:.0f} s")
+            raise TimedOut(f"no picture within {self.tools.attempt_policy.shot_timeout:.0f} s")
         outcomes = self._take_ended()
         if picture := _picture_of(outcomes):
             return picture
@@ -216,9 +221,9 @@ class Attempts:
             await self._hedge()
         return None
 
-    async def _last(self) -> Picture | None:
-        """Return the picture of a request in flight if one comes in time; None otherwise."""
-        end = _now() + min(self.tools.attempts.last_wait, self.tools.remaining_s())
+    async def _wait_for_running(self) -> Picture | None:
+        """Return the picture of a running request if one comes in time; None otherwise."""
+        end = _now() + min(self.tools.attempt_policy.last_wait, self.tools.remaining_s())
         while self._running and (left := end - _now()) > 0:
             await asyncio.wait(self._running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if picture := _picture_of(self._take_ended()):
@@ -226,7 +231,7 @@ class Attempts:
         return None
 
     def _take_ended(self) -> list[_Outcome]:
-        """Return the outcomes of the attempts that have ended; raise what was not expected of them."""
+        """Return the outcomes of the attempts that have ended; raise an unexpected error of one."""
         ended = [task for task in self._running if task.done()]
         outcomes = [task.result() for task in ended]
         self._running.difference_update(ended)
@@ -237,35 +242,35 @@ class Attempts:
     async def _after_failure(self, error: ShotError) -> None:
         """Wait before the next attempt; raise `error` when there is none.
 
-        While another request runs there is nothing to wait for. A fault that an operator must repair
-        only keeps further requests from being sent then: the running one was accepted before it.
+        While another request runs, return at once. An error that an operator must repair then only stops
+        further requests: the running one was accepted before it.
         """
         self._failed += 1
         if not self._running:
-            error = self._fault or error
+            error = self._operator_fault or error
         if not error.retryable:
             self._give_up(error)
             return
         wait = await self._wait_after(error)
         if self._running:
-            if self._fault is None:
-                self._watch(self.tools.attempts.hedge_again)
+            if self._operator_fault is None:
+                self._watch(self.tools.attempt_policy.hedge_again)
             return
         if self._failed >= error.max_tries or not self._has_time(wait):
             raise error
         await self._back_off(wait)
 
     def _give_up(self, error: ShotError) -> None:
-        """Raise `error`, unless it is an operator's fault and a running request may still succeed."""
+        """Raise `error`, unless an operator must repair it and a running request may still succeed."""
         if not self._running or error.code not in OPERATOR_FAULTS:
             raise error
-        self._fault = error
+        self._operator_fault = error
         self.tools.hedger.stop_watching(self.shot.id)
         self._late = asyncio.get_running_loop().create_future()  # never done
 
     async def _wait_after(self, error: ShotError) -> float:
-        """Return the seconds to wait before the next attempt; pause everybody after a rate limit."""
-        wait = self.tools.attempts.wait(self._failed, self.tools.jitter())
+        """Return the seconds to wait before the next attempt; after a rate limit pause all workers."""
+        wait = self.tools.attempt_policy.wait(self._failed, self.tools.jitter())
         if isinstance(error, Throttled):
             self.tools.state.throttles += 1
             await self.limiter.pause(wait if error.retry_after is None else error.retry_after)
@@ -282,7 +287,7 @@ class Attempts:
             self._record_wait(began_at, "backoff")
 
     def _has_time(self, wait: float) -> bool:
-        """Return whether half of all requests that start after `wait` seconds would end in time."""
+        """Return True if half of all requests that start after `wait` seconds would end in time."""
         left = min(self._deadline - _now(), self.tools.remaining_s())
         return wait + self.limiter.image_model.latencies.learned.median < left
 

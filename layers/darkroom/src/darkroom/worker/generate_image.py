@@ -21,7 +21,7 @@ A run keeps back more than that for its end, so that the last picture is stored,
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateImage:
-    """Record in the run's state what became of a shot: its picture, its failure, or that it is postponed."""
+    """The way of one shot to its picture. The run's state records its picture, failure or postponement."""
 
     tools: RunTools
     limiters: Sequence[RateLimiter]

@@ -1,4 +1,4 @@
-"""Watch the requests of a run, and say which shots are late and may get an extra request."""
+"""Watch the shots of a run, and complete a future for each that is late and may get an extra request."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ class _Watch:
     late: asyncio.Future[None]
 
     def late_at(self, unfinished: int) -> float:
-        """Return the time at which the shot is late, while so many shots have no picture."""
+        """Return the time at which the shot is late, while `unfinished` shots of the run have no end."""
         after = self.latencies.learned.late_after(unfinished, failed=self.failed)
         return max(self.began + after, self.not_before)
 
@@ -29,7 +29,7 @@ class Hedger:
 
     def __init__(self, share: float, shots: int) -> None:
         self.unfinished = shots
-        """Number of shots that may still need requests."""
+        """Number of shots that have neither a picture nor an end in this run."""
         self.extra_requests_left = math.floor(share * shots)
         self._watches: dict[str, _Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -43,9 +43,9 @@ class Hedger:
         failed: bool,
         grace_s: float | None = None,
     ) -> asyncio.Future[None]:
-        """Return a future that is done when the shot, whose first request `began` then, is late.
+        """Return a future that is done when the shot is late. `began` is the time of its first request.
 
-        It is not done before a grace has passed: by default the median latency.
+        It is not done before `grace_s` has passed; by default that is the median latency.
         """
         loop = asyncio.get_running_loop()
         grace = latencies.learned.median if grace_s is None else grace_s
@@ -61,12 +61,12 @@ class Hedger:
         return watch.late
 
     def stop_watching(self, shot_id: str) -> None:
-        """Forget the shot, because no request of it is running."""
+        """Watch the shot no longer. Its future stays as it is."""
         self._watches.pop(shot_id, None)
         self._plan()
 
-    def finish(self, shot_id: str) -> None:
-        """Count the shot as finished: it needs no more requests."""
+    def shot_done(self, shot_id: str) -> None:
+        """Count one shot less as unfinished: it has its picture, has failed or is postponed."""
         self.unfinished -= 1
         self.stop_watching(shot_id)
 

@@ -9,7 +9,7 @@ from darkroom.domain.quota import Limits
 from darkroom.ports import ImageProvider
 
 MEMORY = 50
-"""Number of latest latencies that count, so that a model that has become slower is soon known to be."""
+"""Number of latest latencies that count. Few enough, so that a change of speed is soon seen."""
 
 
 @dataclass(kw_only=True)

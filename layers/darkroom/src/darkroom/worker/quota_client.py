@@ -13,11 +13,11 @@ from darkroom.domain.quota import (
     Grant,
     QuotaState,
     Turn,
-    at_least,
     grant_starts,
     pause_ms,
     paused,
     paused_until,
+    with_known_spending,
 )
 from darkroom.domain.shot_errors import StorageFailed
 from darkroom.ports import Clock, Jitter, QuotaStore
@@ -33,14 +33,14 @@ _SAME_PAUSE_MS = 500
 
 @dataclass(kw_only=True)
 class QuotaClient:
-    """The way to starts, money and pauses. A change whose write was lost is decided anew."""
+    """The client of a stored quota and its budgets. A change whose write was lost is decided again."""
 
     image_model: ImageModel
     store: QuotaStore
     clock: Clock
     jitter: Jitter
     budgets: Sequence[Budget]
-    """Budgets that the run spends from, with what it knows to have been spent."""
+    """Budgets that the run spends from, each with the spending that the run knows of."""
     deadline_at: int
     turn: Turn
     usable_s: Callable[[], float] = lambda: HORIZON_MS / 1000
@@ -48,9 +48,9 @@ class QuotaClient:
     paused_until: int = 0
     """End of the latest pause that this run knows of, in epoch milliseconds."""
     _unbilled: int = 0
-    """Money that was reserved for requests and not billed. The next change gives it back."""
+    """Reserved money that was not billed, in micro-USD. The next request for starts gives it back."""
     _pausing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a pause is stored, so that requests throttled together store it once."""
+    """Lock that is held while a pause is stored, so that requests throttled together store it once."""
 
     async def request_starts(self, wanted: int, *, idle: bool = False, hedge: bool = False) -> Grant:
         """Return the starts that the quota and the budgets have for this run; raise StorageFailed."""
@@ -75,15 +75,15 @@ class QuotaClient:
 
         grant = await self._change(decide)
         if grant.starts and not hedge:
-            self.turn = Turn.GOING_ON
+            self.turn = Turn.SERVED
         return grant
 
     def give_back(self, requests: int) -> None:
-        """Return the money reserved for requests that are not billed, with the next change."""
+        """Free the money of requests that are not billed. The next request for starts stores that."""
         self._unbilled += requests * self.image_model.price_micro_usd
 
     async def pause(self, seconds: float) -> None:
-        """Let no worker start a request for so long. An absurd delay is cut short."""
+        """Keep all workers from starting requests for `seconds`, but for no longer than the longest pause."""
         until = self.clock() + pause_ms(seconds)
         async with self._pausing:
             if until > self.paused_until + _SAME_PAUSE_MS:
@@ -92,24 +92,24 @@ class QuotaClient:
                     await self._change(lambda state: (paused(state, until, now=self.clock()), None))
 
     async def refresh_pause(self) -> None:
-        """Read whether another worker has paused everybody; raise StorageFailed."""
+        """Read the pause that another worker may have stored; raise StorageFailed."""
         until = await self._change(lambda state: (state, paused_until(state, now=self.clock())))
         self.paused_until = max(self.paused_until, until)
 
     async def close(self) -> None:
-        """Give back what was reserved and not billed. If that fails, it counts as spent."""
+        """Give back the money that was reserved and not billed. If that fails, the money counts as spent."""
         if self.budgets and self._unbilled:
             with suppress(StorageFailed):
                 await self.request_starts(0)
 
     async def _change[T](self, decide: Callable[[QuotaState], tuple[QuotaState, T]]) -> T:
-        """Store what `decide` makes of the state, only over the state that it was made from."""
+        """Store the state that `decide` returns, only over the state that it was given; return its result."""
         limits = {budget.name: budget.limit for budget in self.budgets}
         wait = _CONTENTION_BASE_S
         for _ in range(CONTENTION_ATTEMPTS):
             with suppress(Contention):
                 stored = await self.store.load(self.image_model.name, limits)
-                state, result = decide(at_least(stored.state, self.budgets))
+                state, result = decide(with_known_spending(stored.state, self.budgets))
                 if state != stored.state:
                     await self.store.save(stored, state)
                 return result

@@ -11,18 +11,18 @@ from darkroom.domain.run_policy import ReportPolicy
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import Clock, Jitter, SnapshotChannel
 
-type Describe = Callable[[SnapshotKind, int], Snapshot]
+type MakeSnapshot = Callable[[SnapshotKind, int], Snapshot]
 """Return the snapshot of the given kind and sequence, of the run as it is now."""
 
 
 class Reporter:
-    """The sender of one run's snapshots. `mark` and `close` may be called while `run` is running."""
+    """The sender of one run's snapshots. While `run` sends, others call `mark` and `close`."""
 
     def __init__(
         self,
         channel: SnapshotChannel,
         url: str,
-        describe: Describe,
+        make_snapshot: MakeSnapshot,
         *,
         jitter: Jitter,
         policy: ReportPolicy,
@@ -31,7 +31,7 @@ class Reporter:
     ) -> None:
         self._channel = channel
         self._url = url
-        self._describe = describe
+        self._make_snapshot = make_snapshot
         self._jitter = jitter
         self._policy = policy
         self._clock = clock
@@ -41,14 +41,17 @@ class Reporter:
         self._urgent = asyncio.Event()
         self._closing = asyncio.Event()
         self.undelivered = 0
-        """Number of snapshots that were given up. A later snapshot, or the sweeper, repairs each."""
+        """Number of progress snapshots and heartbeats that were given up. A later snapshot repairs each.
+
+        A claim or a last snapshot that is given up ends the run instead, and is not counted.
+        """
 
     async def claim(self) -> None:
         """Claim the run; raise Superseded, Cancelled, or Undeliverable after the retries."""
         await self._deliver(SnapshotKind.CLAIM, self._may_retry, asyncio.sleep)
 
     def mark(self, *, urgent: bool) -> None:
-        """Note that there is news. Urgent news is sent as soon as no other snapshot is on its way."""
+        """Announce progress. `urgent` progress is sent as soon as no other snapshot is on its way."""
         self._news.set()
         if urgent:
             self._urgent.set()
@@ -78,7 +81,7 @@ class Reporter:
             except Undeliverable:
                 self.undelivered += 1  # the next snapshot holds everything again
 
-    async def finish(self, kind: SnapshotKind, remaining_s: Callable[[], float]) -> None:
+    async def send_last(self, kind: SnapshotKind, remaining_s: Callable[[], float]) -> None:
         """Send the last snapshot while time is left; raise Superseded, Cancelled or Undeliverable."""
         await self._deliver(kind, lambda _: remaining_s() > self._policy.last_try_s, asyncio.sleep)
 
@@ -97,7 +100,7 @@ class Reporter:
         pause: Callable[[float], Awaitable[None]],
     ) -> None:
         self._sequence += 1
-        snapshot = self._describe(kind, self._sequence)
+        snapshot = self._make_snapshot(kind, self._sequence)
         attempts = 0
         while True:
             attempts += 1
@@ -109,7 +112,7 @@ class Reporter:
             await pause(self._policy.wait(attempts, self._jitter()))
 
     async def _send(self, snapshot: Snapshot) -> None:
-        """Send once. A later snapshot holds the outcome of this attempt."""
+        """Send once, and record the attempt as an event, which a later snapshot holds."""
         began_at = self._clock()
         outcome = "delivered"
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from darkroom.domain.adoption import adopted
+from darkroom.domain.adoption import stored_images
 from darkroom.domain.case import Shot, batches
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.quota import Budget, Turn
@@ -34,12 +34,15 @@ type Remaining = Callable[[], float]
 
 @dataclass(frozen=True, kw_only=True)
 class RunJob:
-    """Return the report of a run. One RunJob serves all runs of a worker, one after the other."""
+    """The engine of a worker. Called with an order, it runs it and returns the report.
+
+    One RunJob serves all runs of a worker, one after the other.
+    """
 
     policy: RunPolicy
     image_models: Sequence[ImageModel]
     """The model that is tried first, then the one to fall back on."""
-    quota: QuotaStore
+    quota_store: QuotaStore
     images: ImageStore
     processor: ImageProcessor
     channel: SnapshotChannel
@@ -48,6 +51,7 @@ class RunJob:
     jitter: Jitter
 
     async def __call__(self, order: WorkOrder, remaining_s: Remaining) -> RunReport:
+        """Run the order and return the report of the run."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         run = _Run(worker=self, order=order, remaining_s=remaining_s)
@@ -74,6 +78,7 @@ class _Run:
         )
 
     async def __call__(self) -> Ending:
+        """Run the order, and return how the run ended."""
         if self._worker.clock() >= self._order.claim_before:
             return Ending.EXPIRED
         claimed = False
@@ -82,7 +87,7 @@ class _Run:
             claimed = True
             await self._adopt()
             await self._make_pictures()
-            return await self._finish()
+            return await self._send_last_snapshot()
         except Cancelled:
             return await self._stop()
         except Superseded:
@@ -97,11 +102,11 @@ class _Run:
             return
         case_id = order.case.case_id
         keys = await self._worker.images.stored(case_id, order.job_id)
-        found = adopted(order.digests, keys, case_id=case_id, job_id=order.job_id)
-        self.state.adopt(found)
+        found = stored_images(order.digests, keys, case_id=case_id, job_id=order.job_id)
+        self.state.add_stored_images(found)
 
     async def _make_pictures(self) -> None:
-        """Generate the pictures that are left; give back unused starts and money however that ends."""
+        """Generate the pictures that are left. Then give back the money of starts that were not used."""
         shots = self.state.unsettled
         policy = self._worker.policy
         limiters = self._limiters()
@@ -111,7 +116,7 @@ class _Run:
             processor=self._worker.processor,
             clock=self._worker.clock,
             jitter=self._worker.jitter,
-            attempts=policy.attempts,
+            attempt_policy=policy.attempts,
             remaining_s=lambda: self._remaining_s() - policy.reserve_s,
         )
         generate = GenerateImage(
@@ -127,18 +132,18 @@ class _Run:
             for limiter in limiters:
                 await limiter.close()
 
-    async def _finish(self) -> Ending:
+    async def _send_last_snapshot(self) -> Ending:
         """Send the last snapshot: the end, or a continuation when shots are left."""
         left = self.state.unsettled
-        await self.reporter.finish(SnapshotKind.CONTINUE if left else SnapshotKind.END, self._remaining_s)
+        await self.reporter.send_last(SnapshotKind.CONTINUE if left else SnapshotKind.END, self._remaining_s)
         if not left:
             return Ending.ENDED
         return Ending.CONTINUED if self.state.waiting_until is None else Ending.WAITING
 
     async def _stop(self) -> Ending:
-        """Report what was made before the cancellation was known. The lease ends with it."""
+        """Send the last snapshot of a cancelled job. It holds every picture made, and ends the lease."""
         with suppress(Undeliverable, Superseded, Cancelled):
-            await self.reporter.finish(SnapshotKind.STOPPED, self._remaining_s)
+            await self.reporter.send_last(SnapshotKind.STOPPED, self._remaining_s)
         return Ending.CANCELLED
 
     def _limiters(self) -> list[RateLimiter]:
@@ -150,9 +155,9 @@ class _Run:
         return [
             RateLimiter(
                 slots=slots,
-                quota=QuotaClient(
+                quota_client=QuotaClient(
                     image_model=image_model,
-                    store=worker.quota,
+                    store=worker.quota_store,
                     clock=worker.clock,
                     jitter=worker.jitter,
                     budgets=budgets,
@@ -190,7 +195,7 @@ class _RunBatches:
     tools: RunTools
     reporter: Reporter
     first: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the first picture is stored."""
+    """Event that is set when the first picture is stored."""
 
     async def __call__(self, all_batches: Sequence[Sequence[Shot]], *, strict: bool) -> None:
         """Generate and report all pictures; raise Superseded or Cancelled when the run must stop."""
@@ -210,11 +215,11 @@ class _RunBatches:
             raise stop[0]
 
     async def _report(self) -> None:
-        """Report until closed. When the job is cancelled, let requests in flight end: they are billed."""
+        """Report until closed. When the job is cancelled, let running requests end: they are billed."""
         try:
             await self.reporter.run()
         except Cancelled:
-            self.tools.state.finishing = True
+            self.tools.state.cancelled = True
             raise
 
     async def _batch(self, number: int, batch: Sequence[Shot]) -> None:
@@ -236,7 +241,7 @@ class _RunBatches:
 
     async def _shot(self, shot: Shot) -> None:
         await self.generate(shot)
-        self.tools.hedger.finish(shot.id)
+        self.tools.hedger.shot_done(shot.id)
         made = shot.id in self.tools.state.images
         self._mark(urgent=made and not self.first.is_set())
         if made:

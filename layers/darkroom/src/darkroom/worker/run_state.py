@@ -1,4 +1,4 @@
-"""The state of one run: the only part of it that changes."""
+"""The state of one run: its pictures, failures, costs and events so far."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from darkroom.worker.image_model import ImageModel
 
 @dataclass(kw_only=True)
 class RunState:
-    """What a run has achieved and spent so far. Money is millionths of a US dollar, for the whole job."""
+    """The state of one run. Money is millionths of a US dollar and counts the whole job."""
 
     order: WorkOrder
     claim: str
@@ -38,27 +38,27 @@ class RunState:
     """Names of the models that pictures are requested from."""
     models: Counter[str] = field(default_factory=Counter)
     """Number of pictures by the model that made them, as the provider names it."""
-    requests: int = 0
-    """Number of this run's requests that may cost something."""
+    billable_requests: int = 0
+    """Number of this run's requests that the provider may charge for."""
     throttles: int = 0
     """Number of this run's requests that the provider refused for its rate limit."""
-    faults: int = 0
-    """Number of this run's requests that ended in a fault an operator must repair."""
+    operator_faults: int = 0
+    """Number of this run's requests that ended in an error an operator must repair."""
     reasons: Counter[str] = field(default_factory=Counter)
-    """Number of failed requests by their reason, with the provider's name."""
+    """Number of failed requests by reason. A reason begins with the name of the image model."""
     defects: list[Exception] = field(default_factory=list)
     """Unexpected errors. Each failed its shot; the rest of the case went on."""
     postponed: list[int | None] = field(default_factory=list)
-    """For each shot left to another run: time of the quota's next start, or None if time ran out."""
+    """Time of the quota's next start for each shot that is left to another run; None if time ran out."""
     events: list[RunEvent] = field(default_factory=list)
     """The first `MAX_EVENTS` events of the run."""
     events_omitted: int = 0
-    finishing: bool = False
-    """Whether the job is cancelled: requests in flight may end, and nothing else starts."""
+    cancelled: bool = False
+    """True once the job is cancelled: running requests may end, and no other starts."""
 
     @classmethod
     def of(cls, order: WorkOrder, *, claim: str, image_models: Sequence[ImageModel]) -> Self:
-        """Return the state at the start of a run: what earlier runs have achieved and spent."""
+        """Return the state at the beginning of a run. It holds what earlier runs have achieved and spent."""
         return cls(
             order=order,
             claim=claim,
@@ -78,21 +78,21 @@ class RunState:
 
     @property
     def waiting_until(self) -> int | None:
-        """Time at which the next run can go on; None when only time was missing."""
+        """Time of the quota's next start, in epoch milliseconds; None if no shot waits for the quota."""
         return min((at for at in self.postponed if at is not None), default=None)
 
-    def adopt(self, images: dict[str, str]) -> None:
-        """Add pictures that earlier runs stored and did not report, with what they have cost."""
+    def add_stored_images(self, images: dict[str, str]) -> None:
+        """Add pictures that earlier runs stored and did not report, each at the price of the first model."""
         self.cost_micro_usd += len(images.keys() - self.images.keys()) * self.price_micro_usd
         self.images = {**images, **self.images}
         self.failures = {i: f for i, f in self.failures.items() if i not in self.images}
 
     def record_event(self, event: RunEvent) -> None:
-        """Count the event, and keep it unless the run has too many."""
+        """Count the event, and keep it unless the run has `MAX_EVENTS` already."""
         if event.reason:
             self.reasons[event.reason] += 1
         if event.kind is EventKind.ATTEMPT and event.outcome in OPERATOR_FAULTS:
-            self.faults += 1
+            self.operator_faults += 1
         if len(self.events) < MAX_EVENTS:
             self.events.append(event)
         else:
@@ -100,7 +100,7 @@ class RunState:
 
     def record_cost(self, micro_usd: int, *, useful: bool) -> None:
         """Count a request that the provider may charge for; `useful` if its picture is used."""
-        self.requests += 1
+        self.billable_requests += 1
         self.cost_micro_usd += micro_usd
         self.wasted_micro_usd += 0 if useful else micro_usd
 
@@ -136,9 +136,9 @@ class RunState:
             failures=self.failures,
             cost_micro_usd=self.cost_micro_usd,
             wasted_micro_usd=self.wasted_micro_usd,
-            requests=self.requests,
+            billable_requests=self.billable_requests,
             throttles=self.throttles,
-            faults=self.faults,
+            operator_faults=self.operator_faults,
             models=self.models,
             requested_models=self.requested_models,
             reasons=self.reasons,

@@ -1,4 +1,4 @@
-"""What the parts of one run share."""
+"""The tools that all parts of one run share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +18,6 @@ class RunTools:
     processor: ImageProcessor
     clock: Clock
     jitter: Jitter
-    attempts: AttemptPolicy
+    attempt_policy: AttemptPolicy
     remaining_s: Callable[[], float]
     """Return the seconds for which the run can still wait for a picture."""

@@ -56,7 +56,7 @@ class DynamoDBCounters(CounterStore):
 
     @override
     def totals(self, window: Window, *, now: int) -> Totals:
-        keys = [_key(window.step, begin, shard) for begin in window.buckets(now) for shard in range(SHARDS)]
+        keys = [_key(window.step, begin, shard) for begin in window.steps(now) for shard in range(SHARDS)]
         found: Counter[str] = Counter()
         for item in self._table.get_many(keys):
             found.update({name: value for name, value in item.items() if isinstance(value, int)})
