@@ -127,7 +127,7 @@ class ImageProvider(Protocol):
     """Requests pictures from a provider's image model."""
 
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
-        """Return one picture; raise ShotError. A cancelled call returns at once, and ends its request if it can."""
+        """Return one picture; raise ShotError. A cancelled call ends its request if it can."""
 
 
 class ImageProcessor(Protocol):
