@@ -136,7 +136,7 @@ def to_job(item: Mapping[str, Any]) -> Job:
         lost_runs=item["lostRuns"],
         revision=item["revision"],
         revision_until=item.get("revisionUntil", 0),
-        caller_retries=item["callerRetries"],
+        caller_retries=item.get("callerRetries", 0),
         guest_retries=item.get("guestRetries", 0),
         wasted_at_retry=item.get("wastedAtRetry", 0),
         last_error=item.get("lastError"),
