@@ -108,7 +108,7 @@ class MemoryJobs:
         return [self.logs[job.case_id, job.job_id, run] for run in runs if run > job.run - 20]
 
     def due(self, now: int, limit: int) -> Sequence[str]:
-        found = sorted((j.due_at, j.case_id) for j in self.jobs.values() if j.due_at is not None)
+        found = sorted((j.look_at, j.case_id) for j in self.jobs.values() if j.look_at is not None)
         return [case_id for due_at, case_id in found if due_at <= now][:limit]
 
 

@@ -38,6 +38,7 @@ def cancel(job: Job, *, now: int) -> Job:
         Status.CANCELLED,
         completed_at=now,
         due_at=job.lease_until,
+        suspicion=None,
         waiting_until=None,
         last_error="cancelled by the caller",
     )
@@ -98,6 +99,7 @@ def retry(
         failures={},
         retry_count=0,
         lost_runs=0,
+        failed_starts=0,
         deadline_at=deadline_at,
         last_error=None,
     )
@@ -130,5 +132,9 @@ def _check_stopped(job: Job, *, now: int, timing: Timing) -> None:
     if job.is_open:
         raise JobOpen(f"the job is {job.status}; cancel it, or wait until it has ended")
     if job.lease_until is not None and now < job.lease_until:
-        seconds = -(-min(job.lease_until - now, timing.heartbeat) // 1000)
-        raise StillStopping("the cancelled job's worker is still stopping", seconds=seconds)
+        lease_seconds = -(-(job.lease_until - now) // 1000)
+        raise StillStopping(
+            "the cancelled job's worker has not yet reported that it has stopped;"
+            f" if it was lost, its lease ends in {lease_seconds} s",
+            seconds=min(lease_seconds, timing.heartbeat // 1000),
+        )

@@ -114,6 +114,12 @@ def image_run(key: str, *, case_id: str, job_id: str, shot_id: str, digest: str)
     return int(end["run"]) if end is not None and end["digest"] == digest else None
 
 
+def key_run(key: str) -> int | None:
+    """Return the run that made the picture at `key`, with any prompt; None if `key` is no picture's."""
+    end = _KEY_END.fullmatch(key.rpartition("/")[2])
+    return int(end["run"]) if end is not None else None
+
+
 def batches(shots: Sequence[Shot], sizes: Mapping[ShotKind, int]) -> list[tuple[Shot, ...]]:
     """Return the shots in batches of their kind's size: evidence first, then locations."""
     return [

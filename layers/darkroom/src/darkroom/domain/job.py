@@ -11,6 +11,7 @@ from typing import Self
 
 from darkroom.domain.case import Case, Shot, ShotKind, prompt_digest
 from darkroom.domain.history import HistoryEntry
+from darkroom.domain.losses import NO_GHOSTS, Ghosts, Suspicion
 from darkroom.domain.receivers import Receiver
 from darkroom.domain.shot_errors import ShotError
 from darkroom.domain.timing import Timing
@@ -35,12 +36,13 @@ _ENDS = frozenset({Status.COMPLETED, Status.PARTIAL, Status.FAILED, Status.CANCE
 ALLOWED: Mapping[Status, frozenset[Status]] = {
     Status.PENDING: OPEN | _ENDS,
     Status.GENERATING: OPEN | _ENDS,
-    Status.COMPLETED: frozenset(),
-    Status.PARTIAL: frozenset({Status.PENDING}),  # retry
-    Status.FAILED: frozenset({Status.PENDING}),  # retry
-    Status.CANCELLED: frozenset({Status.PENDING, Status.CANCELLED}),  # retry; the worker has stopped
+    Status.COMPLETED: frozenset({Status.COMPLETED}),
+    Status.PARTIAL: frozenset({Status.PENDING, Status.PARTIAL}),
+    Status.FAILED: frozenset({Status.PENDING, Status.FAILED}),
+    Status.CANCELLED: frozenset({Status.PENDING, Status.CANCELLED}),
 }
-"""Every transition there is."""
+"""Every transition there is. A job that has ended becomes pending by a retry only. It keeps its state when
+its worker has stopped, and when the pictures of ghosts are counted."""
 
 
 REVISION_SPARE = 86_400_000
@@ -90,13 +92,15 @@ class Job:
     """Time at which the current run was scheduled. Its worker is started then, or when it is due."""
     deadline_at: int
     due_at: int | None
-    """Time at which the sweeper must look at the job; None for one that has ended and has no worker."""
+    """Time at which the sweeper must look at the current run; None if the job has ended without a worker."""
     run: int = 1
     version: int = 1
     hop: int = 0
     """Position of the run in its chain of runs that started one another."""
     claim: str | None = None
     """Random token of the worker that owns the run."""
+    request_id: str | None = None
+    """Lambda's id of the invocation that claimed the run; None if the claim did not name it."""
     lease_until: int | None = None
     """Time until which that worker owns the run; None before a claim and after the worker's last snapshot."""
     sequence: int = 0
@@ -115,6 +119,18 @@ class Job:
     """Number of runs that the sweeper has scheduled in place of others."""
     lost_runs: int = 0
     """Number of runs that were claimed and then lost, or finished no shot. Only these have a maximum."""
+    memory_losses: int = 0
+    """Number of lost runs whose worker had no memory left. With each the next worker is more careful."""
+    processing: str | None = None
+    """Id of the shot that the latest snapshot named as being processed; None if it named none."""
+    suspicion: Suspicion | None = None
+    """Suspicion that the worker is dead; None if there is none."""
+    ghosts: Ghosts = NO_GHOSTS
+    """Earlier runs whose workers may still be alive."""
+    recoveries: int = 0
+    """Number of runs in the current chain that records of failed invocations have started."""
+    failed_starts: int = 0
+    """Number of records since the last claim that told of a run that nobody claimed."""
     revision: int = 0
     """Number of the stored case that the current run uses. A retry that changes the case adds one."""
     revision_until: int = 0
@@ -148,6 +164,11 @@ class Job:
     def is_open(self) -> bool:
         """True while a worker or the sweeper will still change it."""
         return self.status in OPEN
+
+    @property
+    def look_at(self) -> int | None:
+        """Time at which the sweeper must look at the job: at its run or at its ghosts; None for never."""
+        return min((at for at in (self.due_at, self.ghosts.until) if at is not None), default=None)
 
     @property
     def tag(self) -> str:
@@ -207,12 +228,16 @@ def reschedule(job: Job, *, now: int, due_at: int, hop: int, **changes: object) 
         run=job.run + 1,
         hop=hop,
         claim=None,
+        request_id=None,
         sequence=0,
         lease_until=None,
         scheduled_at=now,
         due_at=due_at,
         completed_at=None,
-        **({"waiting_until": None} | changes),
+        processing=None,
+        suspicion=None,
+        ghosts=replace(job.ghosts, cost_micro_usd=0, wasted_micro_usd=0),
+        **({"waiting_until": None, "recoveries": 0} | changes),
     )
 
 
@@ -226,6 +251,7 @@ def end(job: Job, *, now: int, error: ShotError) -> Job:
         completed_at=now,
         due_at=None,
         lease_until=None,
+        suspicion=None,
         waiting_until=None,
         last_error=str(error),
     )

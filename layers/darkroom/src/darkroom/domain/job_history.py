@@ -7,6 +7,7 @@ from darkroom.domain.job import Job, Status
 
 WORKER = "worker"
 SWEEPER = "sweeper"
+RECOVERY = "recovery"
 """Authors in a job's history. Any other name is a caller's."""
 
 
@@ -32,6 +33,12 @@ def _action(old: Job | None, new: Job, by: str) -> Action | None:
         return _rescheduled(new, by)
     if new.claim != old.claim:
         return Action.CLAIMED
+    if new.suspicion is not None and old.suspicion is None:
+        return Action.SUSPECTED
+    return _ended(old, new)
+
+
+def _ended(old: Job, new: Job) -> Action | None:
     if new.status is Status.CANCELLED:
         return _cancelled(old, new)
     return Action.ENDED if old.is_open and not new.is_open else None
@@ -44,6 +51,8 @@ def _cancelled(old: Job, new: Job) -> Action | None:
 
 
 def _rescheduled(new: Job, by: str) -> Action:
+    if by == RECOVERY:
+        return Action.RECOVERED
     if by == SWEEPER:
         return Action.SWEPT
     if by == WORKER:

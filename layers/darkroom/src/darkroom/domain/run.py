@@ -46,6 +46,8 @@ class WorkOrder:
     failed: Mapping[str, Failure]
     """Shots that failed in an earlier run. Only a caller's retry makes them again."""
     webhook_url: str
+    memory_losses: int = 0
+    """Number of earlier runs whose worker had no memory left."""
     returning: bool = False
     """True if the run before had to wait for the quota. This run then goes before new ones."""
 
@@ -67,6 +69,7 @@ def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
         done=job.images,
         failed=job.failures,
         webhook_url=webhook_url,
+        memory_losses=job.memory_losses,
         returning=job.waiting_until is not None,
     )
 

@@ -8,6 +8,7 @@
     ├── BadImage                retryable: bytes that are no picture
     ├── StorageFailed           retryable
     ├── DeadlineExceeded        retryable: no time was left to make it
+    ├── TooLarge                no worker has the memory that its picture needs
     ├── RetriesExhausted        retryable: too many runs of the job were lost
     ├── QuotaExhausted          quota, credits or spending cap of the provider's account
     ├── BudgetExhausted         another request would exceed what may be spent
@@ -110,6 +111,17 @@ class DeadlineExceeded(ShotError):
     code = "deadline_exceeded"
     advice = "Retry the job."
     retryable = True
+
+
+class TooLarge(ShotError):
+    """No worker has the memory that the picture needs."""
+
+    code = "too_large"
+    advice = (
+        "Tell the operator: workers need more memory for this picture, or another model. Then retry the job."
+    )
+    retryable = True
+    billed = True
 
 
 class RetriesExhausted(ShotError):

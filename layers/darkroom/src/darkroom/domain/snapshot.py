@@ -16,6 +16,9 @@ from darkroom.domain.run import RunEvent
 from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.domain.timing import Timing
 
+_CLOCKS_DIFFER_MS = 5_000
+"""Milliseconds by which a worker's clock may be behind the clock of the functions."""
+
 
 class SnapshotKind(StrEnum):
     """Reason of a snapshot."""
@@ -54,6 +57,10 @@ class Snapshot:
     """Time of sending by the worker's clock; None from a worker that does not send it."""
     waiting_until: int | None = None
     """Time before which the quota has no start, in epoch milliseconds; only in a continuation."""
+    request_id: str | None = None
+    """Lambda's id of the worker's invocation; None if it is not known."""
+    processing: str | None = None
+    """Id of the shot whose picture the worker is about to process; None unless it is careful."""
     events: tuple[RunEvent, ...] = ()
     events_omitted: int = 0
 
@@ -102,7 +109,25 @@ def _applied(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
         case SnapshotKind.STOPPED:
             raise InvalidInput("the job is not cancelled", [FieldError("kind", "must not be stopped")])
         case _:
-            return _merged(job, snapshot).transition(Status.GENERATING) if _has_news(job, snapshot) else job
+            return _progressed(job, snapshot)
+
+
+def _progressed(job: Job, snapshot: Snapshot) -> Job:
+    """Return the job after progress or a heartbeat; `job` itself when there is nothing new."""
+    if _clears_suspicion(job, snapshot):
+        trusted = replace(_merged(job, snapshot), suspicion=None, due_at=job.lease_until)
+        return trusted.transition(Status.GENERATING)
+    return _merged(job, snapshot).transition(Status.GENERATING) if _has_news(job, snapshot) else job
+
+
+def _clears_suspicion(job: Job, snapshot: Snapshot) -> bool:
+    """Return True if the snapshot shows that a suspected worker lives: it was sent after the suspicion.
+
+    The worker's clock may be behind.
+    """
+    if job.suspicion is None or snapshot.sent_at is None:
+        return False
+    return snapshot.sent_at > job.suspicion.at - _CLOCKS_DIFFER_MS
 
 
 def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
@@ -114,7 +139,9 @@ def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
     return job.transition(
         Status.GENERATING,
         claim=snapshot.claim,
+        request_id=snapshot.request_id,
         sequence=snapshot.sequence,
+        failed_starts=0,
         lease_until=lease_until,
         due_at=lease_until,
         settled_at_claim=job.settled,
@@ -145,6 +172,7 @@ def _ended(job: Job, snapshot: Snapshot, *, now: int) -> Job:
         completed_at=now,
         due_at=None,
         lease_until=None,
+        suspicion=None,
         last_error=None if status is Status.COMPLETED else merged.last_error,
     )
 
@@ -167,15 +195,16 @@ def _continued(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job
         return end(merged, now=now, error=RetriesExhausted(f"{lost_runs} runs ended no picture"))
     if job.hop >= timing.max_hops:
         return reschedule(merged, now=now, due_at=now, hop=0)
-    return reschedule(merged, now=now, due_at=now + timing.grace, hop=job.hop + 1)
+    return reschedule(merged, now=now, due_at=now + timing.grace, hop=job.hop + 1, recoveries=job.recoveries)
 
 
 def _has_news(job: Job, snapshot: Snapshot) -> bool:
     return (
         not snapshot.images.keys() <= job.images.keys()
         or not snapshot.failures.keys() <= job.failures.keys() | job.images.keys()
-        or snapshot.cost_micro_usd > job.cost_micro_usd
-        or snapshot.wasted_micro_usd > job.wasted_micro_usd
+        or snapshot.processing != job.processing
+        or snapshot.cost_micro_usd + job.ghosts.cost_micro_usd > job.cost_micro_usd
+        or snapshot.wasted_micro_usd + job.ghosts.wasted_micro_usd > job.wasted_micro_usd
     )
 
 
@@ -189,8 +218,9 @@ def _merged(job: Job, snapshot: Snapshot) -> Job:
         sequence=snapshot.sequence,
         images=images,
         failures=failures,
-        cost_micro_usd=max(job.cost_micro_usd, snapshot.cost_micro_usd),
-        wasted_micro_usd=max(job.wasted_micro_usd, snapshot.wasted_micro_usd),
+        cost_micro_usd=max(job.cost_micro_usd, snapshot.cost_micro_usd + job.ghosts.cost_micro_usd),
+        wasted_micro_usd=max(job.wasted_micro_usd, snapshot.wasted_micro_usd + job.ghosts.wasted_micro_usd),
+        processing=snapshot.processing,
         last_error=last_failure.message if last_failure else job.last_error,
     )
 

@@ -1,11 +1,11 @@
 """The sweeper's decision about a due job: end it, or schedule another run."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
-from darkroom.domain.adoption import with_stored_images
+from darkroom.domain.adoption import adopt, lay_ghosts
 from darkroom.domain.job import Job, Status, outcome, reschedule
 from darkroom.domain.job import end as end_job
+from darkroom.domain.recovery import is_silent, take_over, with_loss
 from darkroom.domain.shot_errors import DeadlineExceeded, RetriesExhausted
 from darkroom.domain.timing import Timing
 
@@ -20,7 +20,7 @@ REASONS: Mapping[Status, str] = {
 
 def is_due(job: Job, now: int) -> bool:
     """Return True if the sweeper must act on the job now. The index may be older than the job."""
-    return job.due_at is not None and job.due_at <= now
+    return job.look_at is not None and job.look_at <= now
 
 
 def is_stuck(job: Job, now: int) -> bool:
@@ -34,27 +34,34 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
     Only claimed runs count as lost. A run that nobody claimed has spent nothing; the deadline limits the
     number of those.
     """
-    images = with_stored_images(job, stored)
-    failures = {shot_id: f for shot_id, f in job.failures.items() if shot_id not in images}
-    unreported = (len(images) - len(job.images)) * job.price_micro_usd
-    job = replace(job, images=images, failures=failures, cost_micro_usd=job.cost_micro_usd + unreported)
+    stored = list(stored)
+    if job.ghosts.until is not None and job.ghosts.until <= now:
+        job = lay_ghosts(job, stored)
+    if job.due_at is None or job.due_at > now:
+        return job.transition(job.status)
+    if is_silent(job, now):
+        return take_over(job, stored, now=now, timing=timing)
+    job = adopt(job, stored)
     if job.status is Status.CANCELLED:  # its worker is dead: it never reported that it had stopped
         return job.transition(Status.CANCELLED, due_at=None, lease_until=None)
+    return _ended_or_rescheduled(with_loss(job), now=now, timing=timing, jitter=jitter)
+
+
+def _ended_or_rescheduled(job: Job, *, now: int, timing: Timing, jitter: float) -> Job:
     reason = REASONS[job.status]
-    lost_runs = job.lost_runs + (job.claim is not None)
-    job = replace(job, lost_runs=lost_runs)
     if job.settled == len(job.shots):
         return job.transition(
-            outcome(total=len(job.shots), done=len(images)),
+            outcome(total=len(job.shots), done=len(job.images)),
             completed_at=now,
             due_at=None,
             lease_until=None,
+            suspicion=None,
             waiting_until=None,
         )
     if now >= job.deadline_at:
         return end_job(job, now=now, error=DeadlineExceeded("the job's deadline has passed"))
-    if lost_runs > timing.max_lost_runs:
-        return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {lost_runs} times"))
+    if job.lost_runs > timing.max_lost_runs:
+        return end_job(job, now=now, error=RetriesExhausted(f"{reason}, {job.lost_runs} times"))
     if job.waiting_until is not None:  # it keeps its place in the quota's queue until it is claimed
         return reschedule(job, now=now, due_at=now + timing.grace, hop=0, waiting_until=job.waiting_until)
     retry_count = job.retry_count + 1

@@ -28,6 +28,10 @@ class Timing:
     """Time without a snapshot after which a worker sends a heartbeat. The response says if it must stop."""
     sweep_interval: int = 60_000
     """Time between two sweeps."""
+    silence: int = 25_000
+    """Time for which a suspected worker must be silent before its run is taken over."""
+    max_recoveries: int = 5
+    """Number of runs in one chain that records of failed invocations may start. Then the sweeper goes on."""
     lease_margin: int = 15_000
     """Least by which a lease exceeds the worker's time-out, because clocks differ and claims take time."""
 
@@ -40,6 +44,8 @@ class Timing:
             "deadline must be above grace + lease": self.deadline > self.grace + self.lease,
             "max_lost_runs must be 0 or more": self.max_lost_runs >= 0,
             "heartbeat must be below lease": 0 < self.heartbeat < self.lease,
+            "silence must be above two heartbeats": self.silence > 2 * self.heartbeat,
+            "max_hops + max_recoveries must be at most 14": self.max_hops + self.max_recoveries <= 14,
             "sweep_interval must not be above grace": 0 < self.sweep_interval <= self.grace,
             "max_hops must be 1 to 14: Lambda stops a chain of 16": 1 <= self.max_hops <= 14,
         }

@@ -44,6 +44,7 @@ class WorkerEvent(Internal):
     spent_usd: float = 0
     wasted_usd: float = 0
     max_cost_usd: float | None = None
+    memory_losses: int = 0
     returning: bool = False
     evidence: list[EventItem]
     locations: list[EventItem]
@@ -64,6 +65,7 @@ class WorkerEvent(Internal):
             spent_usd=usd(order.spent_micro_usd),
             wasted_usd=usd(order.wasted_micro_usd),
             max_cost_usd=optional_usd(order.case.max_cost_micro_usd),
+            memory_losses=order.memory_losses,
             returning=order.returning,
             evidence=_items(order, ShotKind.EVIDENCE),
             locations=_items(order, ShotKind.LOCATION),
@@ -91,6 +93,7 @@ class WorkerEvent(Internal):
             done=self.done,
             failed=to_failures(self.failed),
             webhook_url=self.webhook_url,
+            memory_losses=self.memory_losses,
             returning=self.returning,
         )
 

@@ -35,6 +35,8 @@ class ImageProgressUpdate(Internal):
     wasted_usd: Dollars = 0
     price_usd: Dollars = 0
     waiting_until: Moment | None = None
+    request_id: Annotated[str, Field(max_length=100)] | None = None
+    processing: Id | None = None
     sent_at: Moment | None = None
     log: RunEventsView | None = None
     """Events of the run."""
@@ -60,6 +62,8 @@ class ImageProgressUpdate(Internal):
             wasted_usd=usd(snapshot.wasted_micro_usd),
             price_usd=usd(snapshot.price_micro_usd),
             waiting_until=snapshot.waiting_until,
+            request_id=snapshot.request_id,
+            processing=snapshot.processing,
             sent_at=snapshot.sent_at,
             log=RunEventsView.of(snapshot.events, snapshot.events_omitted),
         )
@@ -81,6 +85,8 @@ class ImageProgressUpdate(Internal):
             wasted_micro_usd=micro_usd(self.wasted_usd),
             price_micro_usd=micro_usd(self.price_usd),
             waiting_until=self.waiting_until,
+            request_id=self.request_id,
+            processing=self.processing,
             sent_at=self.sent_at,
             events=self.log.to_events() if self.log else (),
             events_omitted=self.log.omitted if self.log else 0,

@@ -2,13 +2,14 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from darkroom.adapters.dynamodb.table import Item, from_item
 from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
 from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Failure, Job, JobShot, Status
+from darkroom.domain.losses import NO_GHOSTS, Ghosts, LossReason, Suspicion
 from darkroom.domain.receivers import CallbackEvent, Receiver
 from darkroom.domain.run import EventKind, RunEvent, RunLog
 
@@ -50,12 +51,14 @@ def job_attributes(job: Job) -> Item:
         "createdAt": job.created_at,
         "scheduledAt": job.scheduled_at,
         "deadlineAt": job.deadline_at,
-        "dueAt": job.due_at,
-        "dueShard": due_shard(job.case_id) if job.due_at is not None else None,
+        "dueAt": job.look_at,
+        "dueShard": due_shard(job.case_id) if job.look_at is not None else None,
+        "runDueAt": job.due_at,
         "run": job.run,
         "version": job.version,
         "hop": job.hop,
         "claim": job.claim,
+        "requestId": job.request_id,
         "leaseUntil": job.lease_until,
         "settledAtClaim": job.settled_at_claim,
         "sequence": job.sequence,
@@ -73,6 +76,12 @@ def job_attributes(job: Job) -> Item:
         },
         "retryCount": job.retry_count,
         "lostRuns": job.lost_runs,
+        "memoryLosses": job.memory_losses or None,
+        "processing": job.processing,
+        "suspicion": job.suspicion and [job.suspicion.at, job.suspicion.reason.value],
+        "ghosts": _ghosts(job.ghosts),
+        "recoveries": job.recoveries or None,
+        "failedStarts": job.failed_starts or None,
         "revision": job.revision,
         "revisionUntil": job.revision_until,
         "callerRetries": job.caller_retries,
@@ -116,11 +125,12 @@ def to_job(item: Mapping[str, Any]) -> Job:
         created_at=item["createdAt"],
         scheduled_at=item["scheduledAt"],
         deadline_at=item["deadlineAt"],
-        due_at=item.get("dueAt"),
+        due_at=item.get("runDueAt"),
         run=item["run"],
         version=item["version"],
         hop=item["hop"],
         claim=item.get("claim"),
+        request_id=item.get("requestId"),
         lease_until=item.get("leaseUntil"),
         settled_at_claim=item["settledAtClaim"],
         sequence=item["sequence"],
@@ -134,6 +144,12 @@ def to_job(item: Mapping[str, Any]) -> Job:
         failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
         retry_count=item["retryCount"],
         lost_runs=item["lostRuns"],
+        memory_losses=item.get("memoryLosses", 0),
+        processing=item.get("processing"),
+        suspicion=_to_suspicion(item.get("suspicion")),
+        ghosts=_to_ghosts(item.get("ghosts")),
+        recoveries=item.get("recoveries", 0),
+        failed_starts=item.get("failedStarts", 0),
         revision=item["revision"],
         revision_until=item.get("revisionUntil", 0),
         caller_retries=item.get("callerRetries", 0),
@@ -157,6 +173,35 @@ def _to_receiver(item: Mapping[str, Any] | None) -> Receiver | None:
     if item is None:
         return None
     return Receiver(url=item["url"], events=tuple(CallbackEvent(event) for event in item["events"]))
+
+
+def _to_suspicion(item: Sequence[Any] | None) -> Suspicion | None:
+    if item is None:
+        return None
+    at, reason = item[:2]
+    return Suspicion(at=at, reason=LossReason(reason))
+
+
+def _ghosts(ghosts: Ghosts) -> Item | None:
+    if ghosts == NO_GHOSTS:
+        return None
+    return {
+        "until": ghosts.until,
+        "firstRun": ghosts.first_run,
+        "costMicroUsd": ghosts.cost_micro_usd,
+        "wastedMicroUsd": ghosts.wasted_micro_usd,
+    }
+
+
+def _to_ghosts(item: Mapping[str, Any] | None) -> Ghosts:
+    if item is None:
+        return NO_GHOSTS
+    return Ghosts(
+        until=item.get("until"),
+        first_run=item["firstRun"],
+        cost_micro_usd=item["costMicroUsd"],
+        wasted_micro_usd=item["wastedMicroUsd"],
+    )
 
 
 def case_attributes(job: Job, case: Case) -> Item:

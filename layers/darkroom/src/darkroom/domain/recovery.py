@@ -1,0 +1,159 @@
+"""Recovery: replace a worker soon after Lambda has reported that its invocation failed.
+
+A record of a failed invocation proves nothing: Lambda may deliver an event twice, and the other delivery may
+own the run. So a worker is only suspected, and its run is taken over when it stays silent.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from darkroom.domain.adoption import adopt
+from darkroom.domain.job import Failure, Job, Status, reschedule
+from darkroom.domain.losses import LossReason, Suspicion
+from darkroom.domain.shot_errors import TooLarge
+from darkroom.domain.timing import Timing
+
+RAN = "RetriesExhausted"
+"""Condition of a record whose worker was started. Others were dropped before a worker was started."""
+
+CONDEMNING_LOSSES = 3
+"""Number of losses for memory after which the shot that was being processed fails."""
+
+LOST = "a worker was lost, another takes over"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedInvocation:
+    """Lambda's record of a worker's invocation that failed."""
+
+    case_id: str
+    job_id: str
+    run: int
+    request_id: str | None
+    """Lambda's id of the invocation; None if the record does not have it."""
+    condition: str | None
+    """Reason for which Lambda gave up the event; None if the record does not have it."""
+    reason: LossReason
+
+    @property
+    def ran(self) -> bool:
+        """True if the invocation may have reached a worker."""
+        return self.condition in (None, RAN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondLook:
+    """A message to recovery itself: look at the suspected worker of this run again."""
+
+    case_id: str
+    job_id: str
+    run: int
+    claim: str
+
+
+def concerns(job: Job, record: FailedInvocation | SecondLook) -> bool:
+    """Return True if the message is of the current run of an open job."""
+    return job.is_open and (job.job_id, job.run) == (record.job_id, record.run)
+
+
+def is_of_owner(job: Job, record: FailedInvocation) -> bool:
+    """Return True if the record may be of the worker that owns the run. What is not known counts as equal."""
+    ids = {job.request_id, record.request_id} - {None}
+    return job.status is Status.GENERATING and record.ran and len(ids) < 2
+
+
+def suspect(job: Job, record: FailedInvocation, *, now: int, timing: Timing) -> Job:
+    """Return the job with its worker suspected; `job` itself when it is suspected already."""
+    assert job.lease_until is not None
+    if job.suspicion is not None:
+        return job
+    return job.transition(
+        Status.GENERATING,
+        suspicion=Suspicion(at=now, reason=record.reason),
+        due_at=min(job.lease_until, now + timing.silence),
+    )
+
+
+def is_silent(job: Job, now: int) -> bool:
+    """Return True if the worker is suspected, its lease lasts, and it has sent nothing for long enough."""
+    return (
+        job.suspicion is not None
+        and job.lease_until is not None
+        and job.due_at is not None
+        and job.due_at <= now < job.lease_until
+    )
+
+
+def take_over(job: Job, stored: Iterable[str], *, now: int, timing: Timing) -> Job:
+    """Return the job with another run in place of that of a silent worker.
+
+    Its worker may still be alive. So the job is never ended here: where a lost run would end it, it stays
+    as it is until the lease ends. And the run stays a ghost until then.
+    """
+    assert job.lease_until is not None
+    taken = with_loss(adopt(job, stored))
+    if taken.lost_runs > timing.max_lost_runs or now >= job.deadline_at:
+        return job.transition(Status.GENERATING, due_at=job.lease_until)
+    ghosts = replace(taken.ghosts, until=max(job.lease_until, taken.ghosts.until or 0))
+    return _restarted(replace(taken, ghosts=ghosts, last_error=LOST), now=now, timing=timing)
+
+
+def restart(job: Job, *, now: int, timing: Timing, jitter: float) -> Job:
+    """Return a pending job after a record told that its run cannot be claimed any more.
+
+    After the first such record since a claim another run is scheduled. After each further one the job is
+    only due after a backoff: a bad deployment would start workers without end.
+    """
+    failed_starts = job.failed_starts + 1
+    if failed_starts > 1:
+        due_at = now + timing.backoff(failed_starts - 1, jitter)
+        return job.transition(Status.PENDING, failed_starts=failed_starts, due_at=due_at)
+    again = replace(job, failed_starts=failed_starts, last_error="no worker could be started for the run")
+    return _restarted(again, now=now, timing=timing)
+
+
+def must_start(old: Job, new: Job) -> bool:
+    """Return True if a worker must be started now for the new run of `new`."""
+    return new.run > old.run and new.recoveries > 0
+
+
+def with_loss(job: Job) -> Job:
+    """Return the job with its claimed run counted as lost, still in its version.
+
+    A shot is condemned only if the worker had named it before it ran out of memory, for the third time.
+    """
+    if job.claim is None:
+        return job
+    is_memory = job.suspicion is not None and job.suspicion.reason is LossReason.MEMORY
+    memory_losses = job.memory_losses + is_memory
+    lost = replace(job, lost_runs=job.lost_runs + 1, memory_losses=memory_losses)
+    if not is_memory or memory_losses < CONDEMNING_LOSSES or job.processing not in job.missing:
+        return lost
+    failure = Failure.of(TooLarge("the worker ran out of memory each time it processed this picture"))
+    return replace(
+        lost,
+        failures={**job.failures, job.processing: failure},
+        cost_micro_usd=job.cost_micro_usd + job.price_micro_usd,
+        wasted_micro_usd=job.wasted_micro_usd + job.price_micro_usd,
+    )
+
+
+def _restarted(job: Job, *, now: int, timing: Timing) -> Job:
+    """Return the job with another run. It starts at once, unless its chain has had enough of them.
+
+    Lambda ends a chain of functions that start one another. The sweeper begins a new chain.
+    """
+    retry_count = job.retry_count + 1
+    if job.recoveries >= timing.max_recoveries:
+        return reschedule(
+            job, now=now, due_at=now, hop=0, retry_count=retry_count, waiting_until=job.waiting_until
+        )
+    return reschedule(
+        job,
+        now=now,
+        due_at=now + timing.grace,
+        hop=job.hop,
+        recoveries=job.recoveries + 1,
+        retry_count=retry_count,
+        waiting_until=job.waiting_until,
+    )
