@@ -13,6 +13,7 @@ from darkroom.settings import WorkerSettings
 from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Hedger
 from darkroom.worker.image_model import ImageModel
+from darkroom.worker.processing import Processing
 from darkroom.worker.quota_client import QuotaClient
 from darkroom.worker.rate_limiter import Postponed, RateLimiter, RunSlots
 from darkroom.worker.run_state import RunState
@@ -64,8 +65,9 @@ class Attempt:
         image_models = [an_image_model(self.provider, limits=limits)]
         if fallback is not None:
             image_models.append(an_image_model(self.fallback, "other/model"))
-        self.state = RecordedCosts.of(ORDER, claim="claim", image_models=image_models)
+        self.state = RecordedCosts.of(ORDER, claim="claim", request_id=None, image_models=image_models)
         self.error: ShotError | Postponed | None = None
+        self.named: list[str | None] = []
 
         async def timed() -> float:
             loop = asyncio.get_running_loop()
@@ -76,7 +78,9 @@ class Attempt:
             tools = RunTools(
                 state=self.state,
                 hedger=hedger,
-                processor=self.processor,
+                processing=Processing(
+                    processor=self.processor, state=self.state, acknowledge=self._acknowledge
+                ),
                 clock=LoopClock(),
                 jitter=lambda: 0.5,
                 attempt_policy=POLICY,
@@ -99,6 +103,9 @@ class Attempt:
             return ended
 
         self.seconds = run(timed())
+
+    async def _acknowledge(self) -> None:
+        self.named.append(self.state.processing)
 
     @property
     def billed(self) -> list[bool]:

@@ -70,7 +70,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return context.get_remaining_time_in_millis() / 1000
 
     cpu_before = time.process_time()
-    report = RUNNER.run(RUN_JOB(order, remaining_s))
+    report = RUNNER.run(RUN_JOB(order, remaining_s, context.aws_request_id))
     cpu_seconds = time.process_time() - cpu_before
     observability.log_run(LOGGER, order, report, cpu_seconds=cpu_seconds)
     cloudwatch.emit("worker", cloudwatch.of_run(report))

@@ -69,7 +69,7 @@ def test_a_continuation_and_a_wait_for_the_quota_are_different_entries() -> None
 
 def test_a_sweep_a_retry_and_a_replacement_name_who_did_it() -> None:
     past = Past().claimed()
-    past.then(SWEEPER, lambda job, now: sweep(job, [], now=now, timing=TIMING, jitter=0.5))
+    past.then(SWEEPER, lambda job, _: sweep(job, [], now=job.due_at or 0, timing=TIMING, jitter=0.5))
     assert past.history[-1] == ("swept", 2, SWEEPER)
     past.then("game", lambda job, now: cancel(job, now=now))
     past.then("desk", lambda job, now: retry(job, CASE, {}, now=now, timing=TIMING)[0])

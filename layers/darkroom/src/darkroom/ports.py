@@ -9,6 +9,7 @@ from darkroom.domain.case import Case
 from darkroom.domain.job import Job
 from darkroom.domain.metrics import Tally, Totals, Window
 from darkroom.domain.quota import QuotaState
+from darkroom.domain.recovery import SecondLook
 from darkroom.domain.run import RunLog, WorkOrder
 from darkroom.domain.snapshot import Snapshot
 
@@ -80,6 +81,13 @@ class WorkerInvoker(Protocol):
 
     def invoke(self, order: WorkOrder) -> None:
         """Hand `order` to a worker, at least once and soon; raise InvokeRefused."""
+
+
+class RecoveryQueue(Protocol):
+    """Sends messages to the recovery function."""
+
+    def send(self, look: SecondLook, *, delay_s: int) -> None:
+        """Send `look`, to arrive after `delay_s` at least once; raise Contention when that fails."""
 
 
 class SnapshotChannel(Protocol):

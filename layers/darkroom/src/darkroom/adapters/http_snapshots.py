@@ -16,7 +16,7 @@ from darkroom.wire.model import dump
 from darkroom.wire.problems import Problem
 from darkroom.wire.snapshot import ImageProgressUpdate
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 8.0
 """Seconds that one attempt may take."""
 
 MAX_RESPONSE_BYTES = 65_536

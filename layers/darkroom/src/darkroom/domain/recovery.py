@@ -51,22 +51,47 @@ class SecondLook:
     claim: str
 
 
-def concerns(job: Job, record: FailedInvocation | SecondLook) -> bool:
-    """Return True if the message is of the current run of an open job."""
-    return job.is_open and (job.job_id, job.run) == (record.job_id, record.run)
-
-
-def is_of_owner(job: Job, record: FailedInvocation) -> bool:
-    """Return True if the record may be of the worker that owns the run. What is not known counts as equal."""
-    ids = {job.request_id, record.request_id} - {None}
-    return job.status is Status.GENERATING and record.ran and len(ids) < 2
-
-
-def suspect(job: Job, record: FailedInvocation, *, now: int, timing: Timing) -> Job:
-    """Return the job with its worker suspected; `job` itself when it is suspected already."""
-    assert job.lease_until is not None
-    if job.suspicion is not None:
+def recover(job: Job, record: FailedInvocation, *, now: int, timing: Timing, jitter: float) -> Job:
+    """Return the job after a record: its worker suspected, or another run; `job` itself for no change."""
+    if not _is_current(job, record) or now >= job.deadline_at:
         return job
+    if job.status is Status.PENDING:
+        return _restart(job, now=now, timing=timing, jitter=jitter)
+    if job.suspicion is None and _is_of_owner(job, record):
+        return _suspect(job, record, now=now, timing=timing)
+    return job
+
+
+def is_suspected(job: Job, record: FailedInvocation) -> bool:
+    """Return True if the worker of the record owns the run and is suspected."""
+    return job.suspicion is not None and _is_current(job, record) and _is_of_owner(job, record)
+
+
+def awaits_look(job: Job) -> bool:
+    """Return True if a second look at the suspected worker comes before its lease ends."""
+    if job.suspicion is None or job.due_at is None or job.lease_until is None:
+        return False
+    return job.due_at < job.lease_until
+
+
+def concerns(job: Job, look: SecondLook) -> bool:
+    """Return True if the second look is at the worker that owns the current run."""
+    return _is_current(job, look) and job.claim == look.claim
+
+
+def _is_current(job: Job, message: FailedInvocation | SecondLook) -> bool:
+    """Return True if the message is of the current run of an open job."""
+    return job.is_open and (job.job_id, job.run) == (message.job_id, message.run)
+
+
+def _is_of_owner(job: Job, record: FailedInvocation) -> bool:
+    """Return True if the record may be of the worker that owns the run. An unknown id counts as equal."""
+    ids = {job.request_id, record.request_id} - {None}
+    return job.claim is not None and record.ran and len(ids) < 2
+
+
+def _suspect(job: Job, record: FailedInvocation, *, now: int, timing: Timing) -> Job:
+    assert job.lease_until is not None
     return job.transition(
         Status.GENERATING,
         suspicion=Suspicion(at=now, reason=record.reason),
@@ -75,13 +100,10 @@ def suspect(job: Job, record: FailedInvocation, *, now: int, timing: Timing) -> 
 
 
 def is_silent(job: Job, now: int) -> bool:
-    """Return True if the worker is suspected, its lease lasts, and it has sent nothing for long enough."""
-    return (
-        job.suspicion is not None
-        and job.lease_until is not None
-        and job.due_at is not None
-        and job.due_at <= now < job.lease_until
-    )
+    """Return True if the worker was suspected and has sent nothing for long enough, and its lease lasts."""
+    if job.suspicion is None or job.due_at is None or job.lease_until is None:
+        return False
+    return job.due_at <= now < job.lease_until
 
 
 def take_over(job: Job, stored: Iterable[str], *, now: int, timing: Timing) -> Job:
@@ -98,7 +120,7 @@ def take_over(job: Job, stored: Iterable[str], *, now: int, timing: Timing) -> J
     return _restarted(replace(taken, ghosts=ghosts, last_error=LOST), now=now, timing=timing)
 
 
-def restart(job: Job, *, now: int, timing: Timing, jitter: float) -> Job:
+def _restart(job: Job, *, now: int, timing: Timing, jitter: float) -> Job:
     """Return a pending job after a record told that its run cannot be claimed any more.
 
     After the first such record since a claim another run is scheduled. After each further one the job is
@@ -125,14 +147,18 @@ def with_loss(job: Job) -> Job:
     if job.claim is None:
         return job
     is_memory = job.suspicion is not None and job.suspicion.reason is LossReason.MEMORY
-    memory_losses = job.memory_losses + is_memory
-    lost = replace(job, lost_runs=job.lost_runs + 1, memory_losses=memory_losses)
-    if not is_memory or memory_losses < CONDEMNING_LOSSES or job.processing not in job.missing:
-        return lost
+    counted = replace(job, memory_losses=job.memory_losses + is_memory)
+    if is_memory and counted.memory_losses >= CONDEMNING_LOSSES and job.processing in job.missing:
+        return _with_condemned(counted, job.processing)
+    return replace(counted, lost_runs=job.lost_runs + 1)
+
+
+def _with_condemned(job: Job, shot_id: str) -> Job:
+    """Return the job with the shot failed. Its run has settled a shot, so it does not count as lost."""
     failure = Failure.of(TooLarge("the worker ran out of memory each time it processed this picture"))
     return replace(
-        lost,
-        failures={**job.failures, job.processing: failure},
+        job,
+        failures={**job.failures, shot_id: failure},
         cost_micro_usd=job.cost_micro_usd + job.price_micro_usd,
         wasted_micro_usd=job.wasted_micro_usd + job.price_micro_usd,
     )

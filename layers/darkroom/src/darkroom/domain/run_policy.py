@@ -37,7 +37,7 @@ class ReportPolicy:
     base_s: float = 0.5
     cap_s: float = 2.0
     """Longest wait between two attempts. A worker that waits holds concurrency that others may need."""
-    last_try_s: float = 10.0
+    last_try_s: float = 8.0
     """Time that one attempt may take. With less time left no other attempt is made."""
     interval_s: float = 2.0
     """Least time between two snapshots of progress that is not urgent."""

@@ -117,9 +117,7 @@ class TooLarge(ShotError):
     """No worker has the memory that the picture needs."""
 
     code = "too_large"
-    advice = (
-        "Tell the operator: workers need more memory for this picture, or another model. Then retry the job."
-    )
+    advice = "Tell the operator: workers need more memory, or another model. Then retry the job."
     retryable = True
     billed = True
 

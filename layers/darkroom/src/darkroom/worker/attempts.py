@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from darkroom.domain.case import Shot
+from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.quota import LONGEST_PAUSE_MS
 from darkroom.domain.run import OPERATOR_FAULTS, EventKind, RunEvent
-from darkroom.domain.shot_errors import ShotError, Throttled, TimedOut
+from darkroom.domain.shot_errors import ShotError, StorageFailed, Throttled, TimedOut
 from darkroom.ports import RawImage
 from darkroom.worker.rate_limiter import Postponed, RateLimiter
 from darkroom.worker.run_tools import RunTools
@@ -167,12 +168,13 @@ class Attempts:
 
     async def _process(self, raw: RawImage) -> bytes:
         """Return the JPEG; raise ShotError, which is billed because the provider has sent something."""
-        facts = {"case": self.tools.state.order.case.case_id, "shot": self.shot.id, "model": raw.model}
         try:
-            return await self.tools.processor.process(raw, facts)
+            return await self.tools.processing.process(raw, self.shot.id)
         except ShotError as error:
             error.billed = True
             raise
+        except (Undeliverable, Superseded, Cancelled) as error:
+            raise StorageFailed("the webhook has not accepted the shot's name", billed=True) from error
 
     def _book(self, outcome: _Outcome, *, number: int, hedge: bool, began_at: int) -> None:
         """Record what an attempt was and cost: in the run's events, in the budgets and in the job."""

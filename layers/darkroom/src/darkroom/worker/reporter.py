@@ -37,6 +37,7 @@ class Reporter:
         self._clock = clock
         self._record_event = record_event
         self._sequence = 0
+        self._one_at_a_time = asyncio.Lock()
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
         self._closing = asyncio.Event()
@@ -49,6 +50,10 @@ class Reporter:
     async def claim(self) -> None:
         """Claim the run; raise Superseded, Cancelled, or Undeliverable after the retries."""
         await self._deliver(SnapshotKind.CLAIM, self._may_retry, asyncio.sleep)
+
+    async def acknowledge(self) -> None:
+        """Send progress at once, and return when it is acknowledged; raise as `claim` does."""
+        await self._deliver(SnapshotKind.PROGRESS, self._may_retry, asyncio.sleep)
 
     def mark(self, *, urgent: bool) -> None:
         """Announce progress. `urgent` progress is sent as soon as no other snapshot is on its way."""
@@ -99,17 +104,18 @@ class Reporter:
         may_retry: Callable[[int], bool],
         pause: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._sequence += 1
-        snapshot = self._make_snapshot(kind, self._sequence)
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                return await self._send(snapshot)
-            except Undeliverable as error:
-                if not (error.retryable and may_retry(attempts)):
-                    raise
-            await pause(self._policy.wait(attempts, self._jitter()))
+        async with self._one_at_a_time:
+            self._sequence += 1
+            snapshot = self._make_snapshot(kind, self._sequence)
+            attempts = 0
+            while True:
+                attempts += 1
+                try:
+                    return await self._send(snapshot)
+                except Undeliverable as error:
+                    if not (error.retryable and may_retry(attempts)):
+                        raise
+                await pause(self._policy.wait(attempts, self._jitter()))
 
     async def _send(self, snapshot: Snapshot) -> None:
         """Send once, and record the attempt as an event, which a later snapshot holds."""

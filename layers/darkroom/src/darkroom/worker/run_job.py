@@ -20,6 +20,7 @@ from darkroom.ports import Clock, ImageProcessor, ImageStore, Jitter, NewId, Quo
 from darkroom.worker.generate_image import GenerateImage
 from darkroom.worker.hedger import Hedger
 from darkroom.worker.image_model import ImageModel
+from darkroom.worker.processing import Processing
 from darkroom.worker.quota_client import QuotaClient
 from darkroom.worker.rate_limiter import RateLimiter, RunSlots
 from darkroom.worker.reporter import Reporter
@@ -50,11 +51,13 @@ class RunJob:
     new_id: NewId
     jitter: Jitter
 
-    async def __call__(self, order: WorkOrder, remaining_s: Remaining) -> RunReport:
-        """Run the order and return the report of the run."""
+    async def __call__(
+        self, order: WorkOrder, remaining_s: Remaining, request_id: str | None = None
+    ) -> RunReport:
+        """Run the order and return the report of the run. `request_id` is Lambda's id of the invocation."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        run = _Run(worker=self, order=order, remaining_s=remaining_s)
+        run = _Run(worker=self, order=order, remaining_s=remaining_s, request_id=request_id)
         ending = await run()
         return run.state.report(ending, seconds=loop.time() - began, undelivered=run.reporter.undelivered)
 
@@ -62,11 +65,15 @@ class RunJob:
 class _Run:
     """One run of one order."""
 
-    def __init__(self, *, worker: RunJob, order: WorkOrder, remaining_s: Remaining) -> None:
+    def __init__(
+        self, *, worker: RunJob, order: WorkOrder, remaining_s: Remaining, request_id: str | None
+    ) -> None:
         self._worker = worker
         self._order = order
         self._remaining_s = remaining_s
-        self.state = RunState.of(order, claim=worker.new_id(), image_models=worker.image_models)
+        self.state = RunState.of(
+            order, claim=worker.new_id(), request_id=request_id, image_models=worker.image_models
+        )
         self.reporter = Reporter(
             worker.channel,
             order.webhook_url,
@@ -85,8 +92,7 @@ class _Run:
         try:
             await self.reporter.claim()
             claimed = True
-            await self._adopt()
-            await self._make_pictures()
+            await self._work()
             return await self._send_last_snapshot()
         except Cancelled:
             return await self._stop()
@@ -94,6 +100,31 @@ class _Run:
             return Ending.SUPERSEDED
         except (Undeliverable, StorageFailed):
             return Ending.UNREPORTED if claimed else Ending.UNCLAIMED
+
+    async def _work(self) -> None:
+        """Adopt and make pictures while snapshots are sent; raise Superseded or Cancelled when it must stop.
+
+        A worker that is suspected to be dead is so never silent before its last snapshot.
+        """
+        stop: list[BaseException] = []
+        try:
+            async with asyncio.TaskGroup() as everything:
+                everything.create_task(self._report())
+                await self._adopt()
+                await self._make_pictures()
+                self.reporter.close()
+        except* (Superseded, Cancelled, StorageFailed) as group:  # what was in flight has ended
+            stop.extend(group.exceptions)
+        if stop:
+            raise stop[0]
+
+    async def _report(self) -> None:
+        """Report until closed. When the job is cancelled, let running requests end: they are billed."""
+        try:
+            await self.reporter.run()
+        except Cancelled:
+            self.state.cancelled = True
+            raise
 
     async def _adopt(self) -> None:
         """Take over pictures that earlier runs stored and did not report."""
@@ -113,7 +144,11 @@ class _Run:
         tools = RunTools(
             state=self.state,
             hedger=Hedger(policy.hedge_share, len(shots)),
-            processor=self._worker.processor,
+            processing=Processing(
+                processor=self._worker.processor,
+                state=self.state,
+                acknowledge=self.reporter.acknowledge,
+            ),
             clock=self._worker.clock,
             jitter=self._worker.jitter,
             attempt_policy=policy.attempts,
@@ -198,29 +233,12 @@ class _RunBatches:
     """Event that is set when the first picture is stored."""
 
     async def __call__(self, all_batches: Sequence[Sequence[Shot]], *, strict: bool) -> None:
-        """Generate and report all pictures; raise Superseded or Cancelled when the run must stop."""
-        stop: list[BaseException] = []
-        try:
-            async with asyncio.TaskGroup() as everything:
-                everything.create_task(self._report())
-                async with asyncio.TaskGroup() as pictures:
-                    for number, batch in enumerate(all_batches, start=1):
-                        task = pictures.create_task(self._batch(number, batch))
-                        if strict:
-                            await task
-                self.reporter.close()
-        except* (Superseded, Cancelled) as group:  # what was in flight has ended
-            stop.extend(group.exceptions)
-        if stop:
-            raise stop[0]
-
-    async def _report(self) -> None:
-        """Report until closed. When the job is cancelled, let running requests end: they are billed."""
-        try:
-            await self.reporter.run()
-        except Cancelled:
-            self.tools.state.cancelled = True
-            raise
+        """Generate all pictures, and tell the reporter of each; `strict` makes one batch after the other."""
+        async with asyncio.TaskGroup() as pictures:
+            for number, batch in enumerate(all_batches, start=1):
+                task = pictures.create_task(self._batch(number, batch))
+                if strict:
+                    await task
 
     async def _batch(self, number: int, batch: Sequence[Shot]) -> None:
         began_at = self.tools.clock()

@@ -53,15 +53,22 @@ class RunState:
     events: list[RunEvent] = field(default_factory=list)
     """The first `MAX_EVENTS` events of the run."""
     events_omitted: int = 0
+    request_id: str | None = None
+    """Lambda's id of the worker's invocation."""
+    processing: str | None = None
+    """Id of the shot whose picture is being processed, if the worker must name it."""
     cancelled: bool = False
     """True once the job is cancelled: running requests may end, and no other starts."""
 
     @classmethod
-    def of(cls, order: WorkOrder, *, claim: str, image_models: Sequence[ImageModel]) -> Self:
+    def of(
+        cls, order: WorkOrder, *, claim: str, request_id: str | None, image_models: Sequence[ImageModel]
+    ) -> Self:
         """Return the state at the beginning of a run. It holds what earlier runs have achieved and spent."""
         return cls(
             order=order,
             claim=claim,
+            request_id=request_id,
             price_micro_usd=image_models[0].price_micro_usd,
             images=dict(order.done),
             failures=dict(order.failed),
@@ -121,6 +128,8 @@ class RunState:
             cost_micro_usd=self.cost_micro_usd,
             wasted_micro_usd=self.wasted_micro_usd,
             price_micro_usd=self.price_micro_usd,
+            request_id=self.request_id if kind is SnapshotKind.CLAIM else None,
+            processing=self.processing,
             waiting_until=self.waiting_until if kind is SnapshotKind.CONTINUE else None,
             events=tuple(self.events),
             events_omitted=self.events_omitted,

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from darkroom.domain.run_policy import AttemptPolicy
-from darkroom.ports import Clock, ImageProcessor, Jitter
+from darkroom.ports import Clock, Jitter
 from darkroom.worker.hedger import Hedger
+from darkroom.worker.processing import Processing
 from darkroom.worker.run_state import RunState
 
 
@@ -15,7 +16,7 @@ class RunTools:
 
     state: RunState
     hedger: Hedger
-    processor: ImageProcessor
+    processing: Processing
     clock: Clock
     jitter: Jitter
     attempt_policy: AttemptPolicy
