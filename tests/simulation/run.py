@@ -56,6 +56,8 @@ async def _live(world: World) -> None:
     if dice.random() < 0.2:
         case = replace(case, max_cost_micro_usd=dice.randint(1, 2 * len(case.shots)) * PRICE)
     world.refused = {s.id for s in case.shots if dice.random() < 0.04}
+    if dice.random() < 0.1:
+        world.huge = {dice.choice(case.shots).id}
     while not world.submit(case):
         await asyncio.sleep(1)  # a caller without a response sends it again
     check(world.case_id in world.jobs.jobs, "an acknowledged job does not exist")
@@ -71,8 +73,9 @@ async def _live(world: World) -> None:
     await _until_ended(world)
     while world.tasks:
         await asyncio.sleep(1)
+    await _until_nobody_looks(world)
     _check_violations(world)
-    refused = frozenset(world.refused)
+    refused = frozenset(world.refused | world.huge)
     check_end(world.jobs.jobs[world.case_id], world.images.stored_pictures, refused)
 
 
@@ -95,6 +98,14 @@ async def _until_ended(world: World) -> None:
         await _a_minute(world, whims=False)
     job = world.jobs.jobs[world.case_id]
     check(not job.is_open, f"still {job.status} {SWEEPS_AFTER_FAULTS} sweeps after the faults stopped")
+
+
+async def _until_nobody_looks(world: World) -> None:
+    for _ in range(10):
+        if world.jobs.jobs[world.case_id].look_at is None:
+            return
+        await _a_minute(world, whims=False)
+    check(False, "the ghosts of a job that has ended were not laid")
 
 
 async def _retry(world: World) -> None:

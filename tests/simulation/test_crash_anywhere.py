@@ -63,6 +63,11 @@ def short_of_time(world: World) -> None:
     world.concurrency = 1
 
 
+def a_worker_is_lost(world: World) -> None:
+    """Kill the first worker in the middle, so that another one takes over."""
+    asyncio.get_running_loop().call_later(4, world.kill, 0)
+
+
 async def live(world: World, story: Story) -> None:
     """Submit, let the story happen, sweep every minute, and retry what is missing."""
     while not world.submit(CASE):  # noqa: ASYNC110 - a caller without a response sends it again
@@ -100,6 +105,14 @@ STORIES: dict[Story, set[str]] = {
         "images.put",
     },
     cancelled_and_retried: {"jobs.get", "jobs.save", "jobs.get_case", "images.keys", "send"},
+    a_worker_is_lost: {
+        "jobs.get",
+        "jobs.save",
+        "jobs.get_case",
+        "images.keys",
+        "queue.send",
+        "workers.invoke",
+    },
     short_of_time: {"jobs.get", "jobs.save", "jobs.get_case", "images.keys", "workers.invoke"},
 }
 """The stories, each with some of the calls that it must reach."""

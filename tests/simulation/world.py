@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.case import Case, image_key
@@ -18,12 +18,12 @@ from darkroom.domain.errors import (
     Cancelled,
     Contention,
     DarkroomError,
-    InvokeRefused,
     RequestError,
     Superseded,
     Undeliverable,
 )
 from darkroom.domain.job import Job
+from darkroom.domain.losses import LossReason
 from darkroom.domain.quota import Limits, Quota, QuotaState
 from darkroom.domain.run import RunLog, WorkOrder
 from darkroom.domain.run_policy import RunPolicy
@@ -40,7 +40,8 @@ from darkroom.usecases.sweep_jobs import SweepJobs
 from darkroom.worker.run_job import RunJob
 
 from testing.builders import PRICE, an_image_model
-from testing.fakes import InstantProcessor, MemoryDailyLimit, MemoryImages, MemoryJobs, MemoryQuota
+from testing.fakes import MemoryDailyLimit, MemoryImages, MemoryJobs, MemoryQuota
+from tests.simulation import failures
 from tests.simulation.invariants import Violation, check, check_write
 
 START = 1_800_000_000_000
@@ -60,6 +61,7 @@ class Process:
 
     name: str
     order: WorkOrder
+    request_id: str
     alive: bool = True
     claimed: bool = False
     """Whether its claim was acknowledged."""
@@ -68,6 +70,15 @@ class Process:
     stored_at_claim: frozenset[str] = frozenset()
     skew_ms: int = 0
     """Milliseconds by which its clock is ahead."""
+    claim: str | None = None
+    reason: LossReason = LossReason.CRASH
+    """Reason that Lambda gives when it dies."""
+    accepted_at: int = 0
+    """Time of sending of the latest snapshot that the webhook has accepted."""
+    is_ghost: bool = False
+    """Whether its run was taken over because it was silent."""
+    mute: tuple[float, float] = (0.0, 0.0)
+    """Seconds of the loop between which none of its snapshots arrives."""
 
 
 CURRENT: ContextVar[Process | None] = ContextVar("process", default=None)
@@ -78,6 +89,8 @@ class World:
     """Everything outside the use cases."""
 
     seed: int
+    timing = TIMING
+    webhook_url = URL
     dice: random.Random = field(init=False)
     trace: list[str] = field(default_factory=list)
     faulty: bool = True
@@ -91,6 +104,8 @@ class World:
     processes: list[Process] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     """Ids of the shots that the provider refuses for good."""
+    huge: set[str] = field(default_factory=set)
+    """Ids of the shots whose pictures no worker has the memory for."""
     requests: int = 0
     limits: Limits = field(init=False)
     starts: list[float] = field(default_factory=list)
@@ -155,7 +170,7 @@ class World:
         if process is not None and not process.alive:
             raise Killed
         if self.chance(0.004):
-            self._die(f"before {name}")
+            self.die(f"before {name}")
         if process is None and self.depth == 0 and self.chance(0.05):
             self._somebody_is_faster()
         try:
@@ -165,9 +180,9 @@ class World:
             raise
         self.note(name)
         if self.chance(0.004):
-            self._die(f"after {name}")
+            self.die(f"after {name}")
 
-    def _die(self, where: str) -> None:
+    def die(self, where: str) -> None:
         self.note(f"DIES {where}")
         process = CURRENT.get()
         if process is not None:
@@ -183,11 +198,16 @@ class World:
             self.speaking = speaking
             self.depth -= 1
 
-    def spawn(self, order: WorkOrder) -> None:
+    def spawn(self, order: WorkOrder, request_id: str) -> None:
         """Run a worker in an execution environment of its own."""
-        process = Process(name=f"w{len(self.processes)}", order=order)
+        process = Process(name=f"w{len(self.processes)}", order=order, request_id=request_id)
+        if self.chance(0.05):
+            begin = asyncio.get_running_loop().time() + self.dice.uniform(0, 100)
+            process.mute = (begin, begin + self.dice.uniform(20, 120))
+            if self.dice.random() < 0.7:
+                failures.report_other_delivery(self, process, at=begin + self.dice.uniform(-10, 30))
         self.processes.append(process)
-        task = asyncio.get_running_loop().create_task(self._work(process))
+        task = asyncio.get_running_loop().create_task(self._work(process), name=process.name)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -202,27 +222,36 @@ class World:
         lifetime = self.dice.uniform(0, seconds) if self.chance(0.15) else seconds
         killed = loop.call_later(lifetime, self._kill, process, task)
         try:
-            report = await self._run_job(clock)(process.order, lambda: started + seconds - loop.time())
+            run_job = self._run_job(clock)
+            report = await run_job(process.order, lambda: started + seconds - loop.time(), process.request_id)
             self.note(f"ended: {report.ending}")
             for defect in report.defects:
                 raise defect
         except* (Killed, asyncio.CancelledError):
-            pass
+            failures.report_death(self, process)
         except* Exception as group:  # noqa: BLE001 - whatever it is, the seed has failed
             self.violations.extend(group.exceptions)
         finally:
             killed.cancel()
             process.alive = False
 
+    def kill(self, number: int) -> None:
+        """Kill a worker, by its number."""
+        process = self.processes[number]
+        task = next((task for task in self.tasks if task.get_name() == process.name), None)
+        if task is not None:
+            self._kill(process, task)
+
     def _kill(self, process: Process, task: asyncio.Task[None]) -> None:
         process.alive = False
+        process.reason = LossReason.TIMEOUT
         self.trace.append(f"{asyncio.get_running_loop().time():9.3f} {process.name} is KILLED")
         task.cancel()
 
     def _run_job(self, clock: Callable[[], int]) -> RunJob:
         return RunJob(
             policy=RunPolicy(concurrency=self.concurrency),
-            processor=InstantProcessor(),
+            processor=SimProcessor(self),
             images=self.images,
             image_models=[an_image_model(SimProvider(self), limits=self.limits)],
             quota_store=SimQuota(self),
@@ -250,7 +279,7 @@ class World:
     # ---- the functions ----
 
     def start(self) -> StartWorker:
-        return StartWorker(jobs=self.jobs, workers=SimWorkers(self))
+        return StartWorker(jobs=self.jobs, workers=failures.SimWorkers(self))
 
     def submit(self, case: Case, *, replace: bool = False) -> bool:
         use_case = SubmitCase(
@@ -374,13 +403,29 @@ class SimJobs(MemoryJobs):
         speaking = self._world.speaking
         if speaking is not None and new.lease_until is None:
             speaking.holds = False  # its last snapshot was merged: it sends no more requests
+        self._watch_takeovers(old, new)
         if old is None or new.claim is None or new.claim == old.claim:
             return
-        holders = [p.name for p in self._world.processes if p.holds and p.alive]
+        holders = [p.name for p in self._world.processes if p.holds and p.alive and not p.is_ghost]
         check(not holders, f"run {new.run} was claimed while {holders} were alive and held a claim")
         assert speaking is not None
         speaking.holds = True
+        speaking.claim = new.claim
         speaking.stored_at_claim = frozenset(self._world.images.stored_pictures)
+
+    def _watch_takeovers(self, old: Job | None, new: Job) -> None:
+        """Check that only a worker that Lambda reported, and that was silent since, loses its run early."""
+        if old is None or old.suspicion is None or new.run == old.run or new.job_id != old.job_id:
+            return
+        if old.lease_until is None or self._world.now() >= old.lease_until - CLOCKS_DIFFER_S * 1000:
+            return
+        for process in self._world.processes:
+            if process.claim != old.claim or self._world.speaking is process:
+                continue
+            heard = process.accepted_at > old.suspicion.at + CLOCKS_DIFFER_S * 1000
+            check(not heard, f"run {old.run} was taken over although its worker was not silent")
+            process.is_ghost = True
+            self._world.note(f"{process.name} becomes a ghost, {'alive' if process.alive else 'dead'}")
 
 
 class SimImages(MemoryImages):
@@ -436,22 +481,19 @@ class SimQuota(MemoryQuota):
 
 
 @dataclass
-class SimWorkers:
-    """Lambda's asynchronous queue: at least once, sometimes late, sometimes twice, sometimes never."""
+class SimProcessor:
+    """The processing of pictures. A huge picture needs more memory than a worker has."""
 
     world: World
 
-    def invoke(self, order: WorkOrder) -> None:
-        world = self.world
-        with world.effect(f"workers.invoke run {order.run}"):
-            if world.chance(0.05):
-                raise InvokeRefused("TooManyRequestsException")
-            if world.chance(0.05):
-                return
-            loop = asyncio.get_running_loop()
-            for _ in range(2 if world.chance(0.1) else 1):
-                late = world.dice.uniform(0, 200) if world.chance(0.1) else world.dice.uniform(0, 1)
-                loop.call_later(late, world.spawn, order)
+    async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
+        await asyncio.sleep(0.2)
+        process = CURRENT.get()
+        assert process is not None
+        if facts["shot"] in self.world.huge:
+            process.reason = LossReason.MEMORY
+            self.world.die(f"processing {facts['shot']}")
+        return b"jpeg"
 
 
 @dataclass
@@ -465,6 +507,12 @@ class SimChannel:
         assert process is not None
         with world.effect(f"send {snapshot.kind} {snapshot.sequence}"):
             pass
+        begin, end = process.mute
+        if begin <= asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(8)
+            raise Undeliverable("the network is down", retryable=True)
+        sent_at = world.now()
+        snapshot = replace(snapshot, sent_at=sent_at + process.skew_ms)
         await asyncio.sleep(world.dice.uniform(0.01, 0.3) if not world.chance(0.02) else 9.0)
         if world.chance(0.05):
             raise Undeliverable("the request was lost", retryable=True)
@@ -474,6 +522,7 @@ class SimChannel:
             asyncio.get_running_loop().call_later(world.dice.uniform(0, 30), self._again, process, snapshot)
             raise Undeliverable("timed out, and arrives later", retryable=True)
         self._deliver(process, snapshot)
+        process.accepted_at = max(process.accepted_at, sent_at)
         if world.chance(0.05):
             raise Undeliverable("the response was lost", retryable=True)
         if snapshot.kind == "claim":

@@ -67,11 +67,11 @@ def is_suspected(job: Job, record: FailedInvocation) -> bool:
     return job.suspicion is not None and _is_current(job, record) and _is_of_owner(job, record)
 
 
-def awaits_look(job: Job) -> bool:
-    """Return True if a second look at the suspected worker comes before its lease ends."""
+def awaits_look(job: Job, now: int) -> bool:
+    """Return True if a second look at the suspected worker is to come before its lease ends."""
     if job.suspicion is None or job.due_at is None or job.lease_until is None:
         return False
-    return job.due_at < job.lease_until
+    return max(now, job.due_at) < job.lease_until
 
 
 def concerns(job: Job, look: SecondLook) -> bool:

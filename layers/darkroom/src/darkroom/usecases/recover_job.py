@@ -90,7 +90,7 @@ class RecoverJob:
         job = self._changed(look.case_id, decide)
         if job is None:
             return Outcome.DROPPED
-        if job is before and concerns(job, look) and awaits_look(job):
+        if job is before and concerns(job, look) and awaits_look(job, self.clock()):
             self._look_later(job)  # it came too early
             return Outcome.SUSPECTED
         return self._outcome(before, job)
@@ -111,10 +111,11 @@ class RecoverJob:
 
     def _look_later(self, job: Job) -> None:
         """Send a message that comes back when the worker's time to show that it lives is over."""
-        if not awaits_look(job):
+        now = self.clock()
+        if not awaits_look(job, now):
             return
         assert job.claim is not None
         assert job.due_at is not None
         look = SecondLook(case_id=job.case_id, job_id=job.job_id, run=job.run, claim=job.claim)
-        delay = max(0, job.due_at - self.clock()) + MARGIN_MS
+        delay = max(0, job.due_at - now) + MARGIN_MS
         self.queue.send(look, delay_s=-(-delay // 1000))
