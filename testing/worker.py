@@ -40,13 +40,14 @@ class Darkroom:
     daily_budget: int | None = None
     concurrency: int = 14
     time_s: float = 300.0
+    request_id: str | None = None
     seconds: float = 0.0
     picture_times: list[float] = field(default_factory=list)
 
     def run_job(self, order: WorkOrder) -> RunReport:
         async def timed() -> RunReport:
             loop = asyncio.get_running_loop()
-            report = await self._worker()(order, lambda: self.time_s - loop.time())
+            report = await self._worker()(order, lambda: self.time_s - loop.time(), self.request_id)
             self.seconds = loop.time()
             return report
 

@@ -122,6 +122,14 @@ def test_a_second_look_that_comes_twice_starts_one_worker() -> None:
     assert len(world.workers.orders) == 1
 
 
+def test_a_second_look_at_another_worker_changes_nothing() -> None:
+    world = a_world()
+    world.recover.after_failure(RECORD)
+    look = replace(world.second_look(), claim="claim-2")
+    assert world.recover.look_again(look) is Outcome.DROPPED
+    assert world.job.run == 1
+
+
 def test_a_second_look_after_the_lease_leaves_the_job_to_the_sweeper() -> None:
     world = a_world()
     world.recover.after_failure(RECORD)

@@ -1,20 +1,20 @@
 """The run of a worker, in virtual time."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from darkroom import cloudwatch
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.job import Failure
-from darkroom.domain.quota import Limits
+from darkroom.domain.quota import Limits, QuotaState
 from darkroom.domain.run import Ending, EventKind
 from darkroom.domain.shot_errors import AccountUnusable, Overloaded, Refused, StorageFailed, Throttled
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
-from darkroom.ports import RawImage
+from darkroom.ports import RawImage, StoredQuota
 
 from testing.builders import NOW, PRICE, a_case, keys_of
-from testing.fakes import (
-    ManualClock,
-)
+from testing.fakes import ManualClock, MemoryImages, MemoryQuota
 from testing.virtual_time import run
 from testing.worker import Darkroom, an_order, refusing
 
@@ -443,3 +443,52 @@ def test_a_worker_learns_how_long_requests_take_whenever_they_start() -> None:
         return list(worker.image_models[0].latencies.seen)
 
     assert run(learned()) == [3.0] * 6
+
+
+class SlowImages(MemoryImages):
+    """A store that lists its pictures slowly."""
+
+    async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
+        await asyncio.sleep(25)
+        return await super().stored(case_id, job_id)
+
+
+class SlowQuota(MemoryQuota):
+    """A store of quotas that is slow once the pictures are made, when money is given back."""
+
+    async def save(self, stored: StoredQuota, state: QuotaState) -> None:
+        await asyncio.sleep(25)
+        await super().save(stored, state)
+
+
+def test_the_worker_is_never_silent_while_it_looks_for_pictures() -> None:
+    room = Darkroom(images=SlowImages())
+    room.run_job(replace(an_order(), run=2))
+    kinds = [snapshot.kind for snapshot in room.channel.arrived]
+    assert kinds[:3] == [SnapshotKind.CLAIM, SnapshotKind.HEARTBEAT, SnapshotKind.HEARTBEAT]
+
+
+def test_the_worker_is_never_silent_while_it_gives_money_back() -> None:
+    room = Darkroom(quota=SlowQuota(), daily_budget=20 * PRICE)
+    room.provider.replies = {"": [Overloaded("503"), 0.1]}
+    room.run_job(an_order(a_case(evidence=1, locations=0)))
+    kinds = [snapshot.kind for snapshot in room.channel.arrived]
+    assert kinds[-3:] == [SnapshotKind.HEARTBEAT, SnapshotKind.HEARTBEAT, SnapshotKind.END]
+
+
+def test_only_the_claim_names_the_invocation() -> None:
+    room = Darkroom(request_id="request-1")
+    room.run_job(an_order())
+    ids = [snapshot.request_id for snapshot in room.channel.arrived]
+    assert ids[0] == "request-1"
+    assert set(ids[1:]) == {None}
+
+
+def test_a_run_after_two_losses_for_memory_names_each_shot_before_it_is_processed() -> None:
+    room = Darkroom()
+    report = room.run_job(replace(an_order(), memory_losses=2))
+    named = [snapshot.processing for snapshot in room.channel.arrived if snapshot.processing]
+    assert (report.ending, len(report.images)) == (Ending.ENDED, 14)
+    assert sorted(set(named)) == sorted(report.images)
+    assert room.channel.most_in_flight == 1
+    assert room.last.processing is None
