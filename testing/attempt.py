@@ -20,7 +20,9 @@ from darkroom.worker.run_state import RunState
 from darkroom.worker.run_tools import RunTools
 
 from testing.builders import a_case, a_job, an_image_model
-from testing.fakes import InstantProcessor, LoopClock, MemoryImages, MemoryQuota, Reply, ScriptedProvider
+from testing.fakes.images import InstantProcessor, MemoryImages, Reply, ScriptedProvider
+from testing.fakes.quota import MemoryQuota
+from testing.fakes.time_and_ids import LoopClock
 from testing.virtual_time import run
 
 ORDER = work_order(a_job(), a_case(), webhook_url="")

@@ -13,15 +13,10 @@ from darkroom.ports import Clock
 from darkroom.worker.run_job import RunJob
 
 from testing.builders import NOW, a_case, a_job, an_image_model
-from testing.fakes import (
-    Ids,
-    InstantProcessor,
-    LoopClock,
-    MemoryImages,
-    MemoryQuota,
-    RecordedSnapshots,
-    ScriptedProvider,
-)
+from testing.fakes.images import InstantProcessor, MemoryImages, ScriptedProvider
+from testing.fakes.quota import MemoryQuota
+from testing.fakes.snapshots import RecordedSnapshots
+from testing.fakes.time_and_ids import Ids, LoopClock
 from testing.virtual_time import run
 
 
@@ -61,7 +56,7 @@ class Darkroom:
                 strict_batches=self.strict_batches,
                 daily_budget_micro_usd=self.daily_budget,
             ),
-            processor=InstantProcessor(when=self.picture_times),
+            processor=InstantProcessor(processed_at=self.picture_times),
             images=self.images,
             image_models=[an_image_model(self.provider, limits=self.limits)],
             quota_store=self.quota,
@@ -83,8 +78,8 @@ def an_order(case: Case | None = None, done: dict[str, str] | None = None) -> Wo
 
 
 def refusing(error: Exception, when: Callable[[Snapshot], bool]) -> Callable[[Snapshot], None]:
-    def answer(snapshot: Snapshot) -> None:
+    def respond(snapshot: Snapshot) -> None:
         if when(snapshot):
             raise error
 
-    return answer
+    return respond

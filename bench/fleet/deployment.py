@@ -5,6 +5,7 @@ import random
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from typing import override
 
 from darkroom.domain.case import Case
 from darkroom.domain.errors import Cancelled, Contention, RequestError, Superseded, Undeliverable
@@ -14,6 +15,7 @@ from darkroom.domain.run import WorkOrder
 from darkroom.domain.run_policy import RunPolicy
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
+from darkroom.ports import SnapshotChannel, WorkerInvoker
 from darkroom.usecases.record_progress import RecordProgress
 from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
@@ -26,14 +28,15 @@ from bench.fleet.surroundings import WEBHOOK_BURST, WEBHOOK_PER_S, Bucket, Fleet
 from bench.fleet.table import FleetJobs, FleetQuota, Keys, OutOfTime
 from bench.speed.scenarios import MEDIAN_S, P95_S
 from bench.speed.worker import PRICE_MICRO_USD, START
-from testing.fakes import InstantProcessor, MemoryDailyLimit
+from testing.fakes.images import InstantProcessor
+from testing.fakes.jobs import MemoryDailyLimit
 
 TIMING = Timing()
 NETWORK_S, HANDLER_S, INVOKE_S = 0.02, 0.008, 0.02
 WORKER_TIMEOUT_S, SWEEPER_TIMEOUT_S, SWEEPER_RESERVE_S = 300.0, 50.0, 10.0
 
 
-class World:
+class World(WorkerInvoker, SnapshotChannel):
     """The simulated deployment of one row: its account, table, provider and figures."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -106,6 +109,7 @@ class World:
             return False
         return True
 
+    @override
     def invoke(self, order: WorkOrder) -> None:
         """Start a worker asynchronously: this class is the WorkerInvoker too."""
         self.jobs.spend(INVOKE_S)
@@ -116,7 +120,8 @@ class World:
             ),
         )
 
-    async def send(self, snapshot: Snapshot, url: str) -> None:  # noqa: ARG002 - there is one webhook
+    @override
+    async def send(self, snapshot: Snapshot, url: str) -> None:
         """Send a snapshot to the webhook: this class is the SnapshotChannel too."""
         await asyncio.sleep(NETWORK_S)
         if not self.snapshots.take():

@@ -5,15 +5,16 @@ import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from typing import override
 
 from darkroom.domain.run_policy import ReportPolicy
 from darkroom.domain.shot_errors import Throttled
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProvider, RawImage
 from darkroom.settings import SweeperSettings
 
 from bench.fleet.table import LIST_S, FleetJobs
 from bench.speed.scenarios import MEDIAN_S, P95_S
-from testing.fakes import MemoryImages
+from testing.fakes.images import MemoryImages
 
 PUT_S = 0.06
 WEBHOOK_PER_S, WEBHOOK_BURST = 500, 1_000
@@ -69,7 +70,7 @@ class Bucket:
 
 
 @dataclass
-class FleetProvider:
+class FleetProvider(ImageProvider):
     """An ImageProvider with lognormal latency and its own window of 60 s for the quota."""
 
     per_minute: int | None
@@ -79,8 +80,8 @@ class FleetProvider:
     throttled: int = 0
     made: list[float] = field(default_factory=list)
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - the caller cancels it
-        """See ImageProvider."""
+    @override
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         now = asyncio.get_running_loop().time()
         self.requests += 1
         while self.starts and self.starts[0] <= now - 60:
@@ -102,13 +103,13 @@ class FleetImages(MemoryImages):
         self._jobs = jobs
         self._of: dict[tuple[str, str], list[str]] = {}
 
-    async def put(self, key: str, jpeg: bytes, facts: object) -> None:  # noqa: ARG002 - only the key counts
-        """See ImageStore."""
+    @override
+    async def put(self, key: str, jpeg: bytes, facts: object) -> None:
         await asyncio.sleep(PUT_S)
         _, case_id, job_id, _ = key.split("/", 3)
         self._of.setdefault((case_id, job_id), []).append(key)
 
+    @override
     def keys(self, case_id: str, job_id: str) -> list[str]:
-        """See ImageIndex."""
         self._jobs.spend(LIST_S)
         return list(self._of.get((case_id, job_id), []))

@@ -10,6 +10,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import override
 
 from darkroom.adapters.dynamodb.counters import SHARDS as COUNTER_SHARDS
 from darkroom.adapters.dynamodb.items import SHARDS as DUE_SHARDS
@@ -21,7 +22,8 @@ from darkroom.domain.quota import Quota, QuotaState
 from darkroom.domain.run import RunLog
 from darkroom.ports import StoredQuota
 
-from testing.fakes import MemoryJobs, MemoryQuota
+from testing.fakes.jobs import MemoryJobs
+from testing.fakes.quota import MemoryQuota
 
 WRITE_UNITS, READ_UNITS = 1_000, 3_000
 """Units a second of one partition, and so of one key."""
@@ -70,16 +72,16 @@ class FleetQuota(MemoryQuota):
     biggest: int = 0
     """Bytes of the largest item of a quota."""
 
+    @override
     async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
-        """See QuotaStore."""
         await self._network(READ_S)
-        size = quota_bytes(self.accounts.get(image_model, (0, Quota()))[1])
+        size = quota_bytes(self.quotas.get(image_model, (0, Quota()))[1])
         self.biggest = max(self.biggest, size)
         await self._until(lambda: self.keys.load(f"quota:{image_model}", -(-size // 4096)))
         return await super().load(image_model, budgets)
 
+    @override
     async def save(self, stored: StoredQuota, state: QuotaState) -> None:
-        """See QuotaStore."""
         await self._network(WRITE_S)
         factor = 2 if state.budgets else 1  # a transaction costs twice the units
         units = factor * -(-quota_bytes(state.quota) // 1024)
@@ -132,24 +134,25 @@ class FleetJobs(MemoryJobs):
         if self.took > self.limit:
             raise OutOfTime
 
+    @override
     def create(self, job: Job, case: Case) -> bool:
-        """See JobStore."""
         self.spend(TRANSACTION_S)
         created = super().create(job, case)
         if created:
             self._changed(None, job)
         return created
 
+    @override
     def get(self, case_id: str) -> Job:
-        """See JobStore."""
         self.spend(READ_S)
         return super().get(case_id)
 
+    @override
     def get_case(self, job: Job) -> Case:
-        """See JobStore."""
         self.spend(READ_S)
         return super().get_case(job)
 
+    @override
     def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
         """See JobStore. Run logs are not kept, since nothing reads them here."""
         self.spend(WRITE_S if beside is None else TRANSACTION_S)
@@ -157,8 +160,8 @@ class FleetJobs(MemoryJobs):
         super().save(job, None if isinstance(beside, RunLog) else beside)
         self._changed(old, job)
 
+    @override
     def due(self, now: int, limit: int) -> Sequence[str]:
-        """See JobStore."""
         self.spend(QUERY_S * DUE_SHARDS)
         return super().due(now, limit)
 

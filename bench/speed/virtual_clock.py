@@ -4,24 +4,25 @@ import asyncio
 import random
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
+from typing import override
 
 from darkroom.domain.case import Case
 from darkroom.domain.hedging import HedgePolicy
 from darkroom.domain.quota import Limits
 from darkroom.domain.shot_errors import Overloaded, Throttled
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProvider, RawImage
 
 from bench.speed import baseline
 from bench.speed.figures import Figures
 from bench.speed.scenarios import MEDIAN_S, P95_S, Scenario, a_case, dice
 from bench.speed.worker import START, WEBHOOK_S, Setup, run_worker
 from local.fake_gemini import Config
-from testing.fakes import InstantProcessor
+from testing.fakes.images import InstantProcessor
 from testing.virtual_time import run
 
 
 @dataclass
-class VirtualProvider:
+class VirtualProvider(ImageProvider):
     """An ImageProvider in virtual time: the latencies, faults and quota of the fake Gemini, no pictures."""
 
     config: Config
@@ -29,8 +30,8 @@ class VirtualProvider:
     throttled: int = 0
     starts: deque[float] = field(default_factory=deque)
 
-    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:  # noqa: ARG002 - the caller cancels it
-        """See ImageProvider."""
+    @override
+    async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         self.requests[prompt] += 1
         chance = dice(self.config, prompt, self.requests[prompt])
         latency = self.config.latency(chance)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import override
 
 from darkroom.domain.case import Case, prompt_digest
 from darkroom.domain.hedging import HedgePolicy
@@ -14,7 +15,10 @@ from darkroom.worker.image_model import ImageModel, Latencies
 from darkroom.worker.run_job import RunJob
 
 from bench.speed.figures import Figures
-from testing.fakes import Ids, MemoryImages, MemoryQuota, RecordedSnapshots
+from testing.fakes.images import MemoryImages
+from testing.fakes.quota import MemoryQuota
+from testing.fakes.snapshots import RecordedSnapshots
+from testing.fakes.time_and_ids import Ids
 
 START = 1_800_000_000_000
 PRICE_MICRO_USD = 33_600
@@ -29,8 +33,8 @@ class TimedSnapshots(RecordedSnapshots):
     claimed: float = 0.0
     seen: dict[str, float] = field(default_factory=dict)
 
+    @override
     async def send(self, snapshot: Snapshot, url: str) -> None:
-        """See SnapshotChannel."""
         await super().send(snapshot, url)
         now = asyncio.get_running_loop().time()
         if snapshot.kind is SnapshotKind.CLAIM:

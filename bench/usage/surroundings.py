@@ -5,11 +5,11 @@ import io
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
 import httpx
 from darkroom.adapters.providers.http import usable_key
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProcessor, ImageProvider, RawImage
 
 from bench.speed.virtual_clock import VirtualProvider
 from bench.speed.worker import WEBHOOK_S
@@ -61,23 +61,23 @@ class RunnerWithClient:
         return self.loop.run_until_complete(both())
 
 
-class PlainProcessor:
+class PlainProcessor(ImageProcessor):
     """An ImageProcessor that returns as many bytes as a picture has."""
 
-    async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:  # noqa: ARG002
-        """See ImageProcessor."""
+    @override
+    async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
         return bytes(JPEG_BYTES)
 
 
 @dataclass
-class KeyedProvider:
+class KeyedProvider(ImageProvider):
     """An ImageProvider that reads the key before each request, like every real one."""
 
     provider: VirtualProvider
     key: Callable[[], str]
 
+    @override
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
-        """See ImageProvider."""
         await usable_key(self.key)
         return await self.provider.generate(prompt, timeout_s=timeout_s)
 

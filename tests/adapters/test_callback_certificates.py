@@ -19,7 +19,7 @@ from darkroom.adapters.signing.callback_secrets import CallbackSecrets
 from darkroom.domain.callbacks import ReceiverResponse
 
 from testing.deliveries import a_delivery
-from testing.fakes import ManualClock
+from testing.fakes.time_and_ids import ManualClock
 
 NAME = "receiver.example"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, override
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
@@ -23,7 +23,7 @@ from darkroom.ports import StoredQuota
 from darkroom.usecases.change_job import change_job
 
 from testing.builders import NOW, a_case, a_job
-from testing.fakes import MemoryJobs
+from testing.fakes.jobs import MemoryJobs
 
 JOB = a_job()
 CODES = [
@@ -166,6 +166,7 @@ class BusyJobs(MemoryJobs):
 
     tried = 0
 
+    @override
     def save(self, job: Any, beside: Any = None) -> None:
         self.tried += 1
         raise Busy("busy")

@@ -15,7 +15,7 @@ from darkroom.domain.errors import BadSignature
 
 from testing.builders import NOW
 from testing.deliveries import a_delivery
-from testing.fakes import ManualClock
+from testing.fakes.time_and_ids import ManualClock
 
 SECRETS = CallbackSecrets(lambda: "the-new-master the-old-master")
 URL = "https://game.example:8443/hook?x=1"

@@ -18,7 +18,10 @@ from darkroom.worker.run_job import RunJob
 from PIL import Image
 
 from testing.builders import a_case, a_job, an_image_model
-from testing.fakes import Ids, ManualClock, MemoryImages, MemoryQuota, RecordedSnapshots
+from testing.fakes.images import MemoryImages
+from testing.fakes.quota import MemoryQuota
+from testing.fakes.snapshots import RecordedSnapshots
+from testing.fakes.time_and_ids import Ids, ManualClock
 
 
 def picture(size: tuple[int, int], form: str) -> bytes:

@@ -12,7 +12,7 @@ from darkroom.ports import CounterStore
 from moto import mock_aws
 
 from testing.builders import NOW, a_job
-from testing.fakes import MemoryCounters
+from testing.fakes.counters import MemoryCounters
 from testing.tables import TABLE, create_table
 
 ENDED = Tally(counts={Count.COMPLETED: 14, Count.COST: 470_400}, generation=22_000, webhook=80)

@@ -10,7 +10,7 @@ from darkroom.domain.errors import DailyLimitReached
 from darkroom.ports import DailyLimit
 from moto import mock_aws
 
-from testing.fakes import MemoryDailyLimit
+from testing.fakes.jobs import MemoryDailyLimit
 from testing.tables import TABLE, create_table
 
 MIDNIGHT = 1_800_057_600_000

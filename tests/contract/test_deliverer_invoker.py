@@ -10,7 +10,8 @@ from darkroom.adapters.lambda_deliverers import LambdaDeliverers
 from darkroom.domain.errors import InvokeRefused
 from darkroom.usecases.start_deliverer import start_deliverer
 
-from testing.fakes import ManualClock, RecordedDeliverers
+from testing.fakes.callbacks import RecordedDeliverers
+from testing.fakes.time_and_ids import ManualClock
 
 KEY = ("case-1", "job-1", 4)
 
@@ -24,7 +25,7 @@ def stubbed() -> tuple[LambdaDeliverers, Stubber]:
 def test_the_fake_remembers_deliveries_and_may_refuse() -> None:
     deliverers = RecordedDeliverers()
     deliverers.invoke(*KEY)
-    assert deliverers.asked == [KEY]
+    assert deliverers.invoked == [KEY]
     with pytest.raises(InvokeRefused):
         RecordedDeliverers(refusing=True).invoke(*KEY)
 

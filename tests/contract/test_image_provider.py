@@ -32,7 +32,7 @@ from darkroom.domain.shot_errors import (
 )
 from darkroom.ports import RawImage
 
-from testing.fakes import ScriptedProvider
+from testing.fakes.images import ScriptedProvider
 from testing.recorded import body_of
 
 PROMPT = "A hand reaches out of the harbour water, holding a pocket watch."

@@ -12,7 +12,7 @@ from darkroom.domain.shot_errors import StorageFailed
 from darkroom.ports import ImageStore
 from moto import mock_aws
 
-from testing.fakes import MemoryImages
+from testing.fakes.images import MemoryImages
 
 BUCKET = "pictures"
 KEY = "cases/case-1/job-1/evidence-1/0123456789abcdef-1.jpg"

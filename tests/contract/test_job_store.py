@@ -17,7 +17,7 @@ from darkroom.ports import JobStore
 from moto import mock_aws
 
 from testing.builders import NOW, TIMING, a_case, a_job, keys_of
-from testing.fakes import MemoryJobs
+from testing.fakes.jobs import MemoryJobs
 from testing.tables import TABLE, create_table
 
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from testing.builders import NOW, a_job
 from testing.deliveries import a_delivery
-from testing.fakes import MemoryOutbox
+from testing.fakes.callbacks import MemoryOutbox
 from testing.tables import TABLE, create_table
 
 

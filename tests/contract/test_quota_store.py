@@ -15,7 +15,7 @@ from darkroom.ports import QuotaStore, StoredQuota
 from moto import mock_aws
 
 from testing.builders import NOW
-from testing.fakes import MemoryQuota
+from testing.fakes.quota import MemoryQuota
 from testing.tables import TABLE, create_table
 
 BUDGETS = {"job:1": 1_000, "day:7": 5_000}

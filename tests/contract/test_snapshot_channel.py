@@ -17,7 +17,8 @@ from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
 
 from testing.builders import a_case, a_snapshot
-from testing.fakes import ManualClock, RecordedSnapshots
+from testing.fakes.snapshots import RecordedSnapshots
+from testing.fakes.time_and_ids import ManualClock
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 URL = "https://api.example/api/webhook/image-progress"
@@ -27,20 +28,20 @@ type Send = Callable[[int], None]
 
 
 def send_by_fake(status: int) -> None:
-    def answer(snapshot: Snapshot) -> None:
+    def respond(snapshot: Snapshot) -> None:
         if status == 409:
             raise Superseded("no")
         if status >= 300:
             raise Undeliverable(str(status), retryable=status >= 500 or status in (408, 429))
 
-    asyncio.run(RecordedSnapshots(answer=answer).send(SNAPSHOT, URL))
+    asyncio.run(RecordedSnapshots(respond=respond).send(SNAPSHOT, URL))
 
 
 def cancel_by_fake() -> None:
-    def answer(snapshot: Snapshot) -> None:
+    def respond(snapshot: Snapshot) -> None:
         raise Cancelled("no")
 
-    asyncio.run(RecordedSnapshots(answer=answer).send(SNAPSHOT, URL))
+    asyncio.run(RecordedSnapshots(respond=respond).send(SNAPSHOT, URL))
 
 
 def cancel_by_http() -> None:

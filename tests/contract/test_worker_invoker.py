@@ -13,7 +13,7 @@ from darkroom.wire.model import dump, parse
 from darkroom.wire.order import WorkerEvent
 
 from testing.builders import a_case, a_job
-from testing.fakes import RecordedWorkers
+from testing.fakes.jobs import RecordedWorkers
 
 ORDER = work_order(a_job(), a_case(), webhook_url="https://x/hook")
 

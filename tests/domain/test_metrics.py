@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testing.builders import NOW, TIMING, a_case, a_job, a_snapshot
-from testing.fakes import ManualClock, MemoryCounters, MemoryJobs
+from testing.fakes.counters import MemoryCounters
+from testing.fakes.jobs import MemoryJobs
+from testing.fakes.time_and_ids import ManualClock
 
 CASE = a_case(2, 1)
 DONE = ("evidence-1", "location-1")

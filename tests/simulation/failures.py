@@ -6,12 +6,13 @@ event whose first delivery owns the run.
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
 from darkroom.domain.errors import Contention, InvokeRefused
 from darkroom.domain.losses import LossReason
 from darkroom.domain.recovery import RAN, FailedInvocation, SecondLook
 from darkroom.domain.run import WorkOrder
+from darkroom.ports import RecoveryQueue, WorkerInvoker
 from darkroom.usecases.recover_job import RecoverJob
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ VISIBILITY_S = 60
 
 
 @dataclass
-class SimWorkers:
+class SimWorkers(WorkerInvoker):
     """Lambda's asynchronous queue: at least once, sometimes late, sometimes twice, sometimes never."""
 
     world: "World"
 
+    @override
     def invoke(self, order: WorkOrder) -> None:
         world = self.world
         with world.effect(f"workers.invoke run {order.run}"):
@@ -125,11 +127,12 @@ def receive(world: "World", message: FailedInvocation | SecondLook, *, receives:
 
 
 @dataclass
-class SimQueue:
+class SimQueue(RecoveryQueue):
     """The queue of the recovery function."""
 
     world: "World"
 
+    @override
     def send(self, look: SecondLook, *, delay_s: int) -> None:
         world = self.world
         with world.effect(f"queue.send in {delay_s} s"):

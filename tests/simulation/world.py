@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from typing import override
 
 from darkroom.domain.access import Access, Scope
 from darkroom.domain.case import Case, image_key
@@ -30,7 +31,7 @@ from darkroom.domain.run_policy import RunPolicy
 from darkroom.domain.shot_errors import Overloaded, Refused, ShotError, StorageFailed, Throttled
 from darkroom.domain.snapshot import Snapshot
 from darkroom.domain.timing import Timing
-from darkroom.ports import RawImage, StoredQuota
+from darkroom.ports import ImageProcessor, ImageProvider, RawImage, SnapshotChannel, StoredQuota
 from darkroom.usecases.cancel_job import CancelJob
 from darkroom.usecases.record_progress import RecordProgress
 from darkroom.usecases.retry_job import RetryJob
@@ -40,7 +41,9 @@ from darkroom.usecases.sweep_jobs import SweepJobs
 from darkroom.worker.run_job import RunJob
 
 from testing.builders import PRICE, an_image_model
-from testing.fakes import MemoryDailyLimit, MemoryImages, MemoryJobs, MemoryQuota
+from testing.fakes.images import MemoryImages
+from testing.fakes.jobs import MemoryDailyLimit, MemoryJobs
+from testing.fakes.quota import MemoryQuota
 from tests.simulation import failures
 from tests.simulation.invariants import Violation, check, check_write
 
@@ -110,7 +113,7 @@ class World:
     limits: Limits = field(init=False)
     starts: list[float] = field(default_factory=list)
     billed: Counter[str] = field(default_factory=Counter)
-    accounts: dict[str, tuple[int, Quota]] = field(default_factory=dict)
+    quotas: dict[str, tuple[int, Quota]] = field(default_factory=dict)
     budgets: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     calls: int = 0
     depth: int = 0
@@ -365,6 +368,7 @@ class SimJobs(MemoryJobs):
         super().__init__()
         self._world = world
 
+    @override
     def create(self, job: Job, case: Case) -> bool:
         with self._world.effect("jobs.create"):
             created = super().create(job, case)
@@ -372,10 +376,12 @@ class SimJobs(MemoryJobs):
                 check_write(None, job)
             return created
 
+    @override
     def get(self, case_id: str) -> Job:
         with self._world.effect("jobs.get"):
             return super().get(case_id)
 
+    @override
     def get_case(self, job: Job) -> Case:
         with self._world.effect("jobs.get_case"):
             return super().get_case(job)
@@ -384,6 +390,7 @@ class SimJobs(MemoryJobs):
         """Return the case for the simulation itself, which cannot die."""
         return super().get_case(job)
 
+    @override
     def save(self, job: Job, beside: Case | RunLog | None = None) -> None:
         with self._world.effect(f"jobs.save {job.status} run {job.run} done {len(job.images)}"):
             if self._world.chance(0.02):
@@ -393,6 +400,7 @@ class SimJobs(MemoryJobs):
             check_write(old, job)
             self._watch_claims(old, job)
 
+    @override
     def due(self, now: int, limit: int) -> Sequence[str]:
         with self._world.effect("jobs.due"):
             if self._world.chance(0.05):
@@ -435,6 +443,7 @@ class SimImages(MemoryImages):
         super().__init__()
         self._world = world
 
+    @override
     async def put(self, key: str, jpeg: bytes, facts: Mapping[str, str]) -> None:
         await asyncio.sleep(self._world.dice.uniform(0.01, 0.2))
         with self._world.effect(f"images.put {key[-24:]}"):
@@ -443,10 +452,12 @@ class SimImages(MemoryImages):
             check(key not in self.stored_pictures, f"{key} was overwritten")
             await super().put(key, jpeg, facts)
 
+    @override
     async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
         await asyncio.sleep(0.05)
         return self.keys(case_id, job_id)
 
+    @override
     def keys(self, case_id: str, job_id: str) -> Sequence[str]:
         with self._world.effect("images.keys"):
             if self._world.chance(0.02):
@@ -458,9 +469,10 @@ class SimQuota(MemoryQuota):
     """The quota's items, which are contended and sometimes out of reach."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(accounts=world.accounts, budgets=world.budgets)
+        super().__init__(quotas=world.quotas, budgets=world.budgets)
         self._world = world
 
+    @override
     async def load(self, image_model: str, budgets: Mapping[str, int]) -> StoredQuota:
         await asyncio.sleep(self._world.dice.uniform(0.005, 0.05))
         with self._world.effect("quota.load"):
@@ -468,6 +480,7 @@ class SimQuota(MemoryQuota):
                 raise StorageFailed("no")
             return await super().load(image_model, budgets)
 
+    @override
     async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         await asyncio.sleep(self._world.dice.uniform(0.005, 0.05))
         with self._world.effect("quota.save"):
@@ -481,11 +494,12 @@ class SimQuota(MemoryQuota):
 
 
 @dataclass
-class SimProcessor:
+class SimProcessor(ImageProcessor):
     """The processing of pictures. A huge picture needs more memory than a worker has."""
 
     world: World
 
+    @override
     async def process(self, raw: RawImage, facts: Mapping[str, str]) -> bytes:
         await asyncio.sleep(0.2)
         process = CURRENT.get()
@@ -497,11 +511,12 @@ class SimProcessor:
 
 
 @dataclass
-class SimChannel:
+class SimChannel(SnapshotChannel):
     """The network between worker and webhook."""
 
     world: World
 
+    @override
     async def send(self, snapshot: Snapshot, url: str) -> None:
         world, process = self.world, CURRENT.get()
         assert process is not None
@@ -540,11 +555,12 @@ class SimChannel:
 
 
 @dataclass
-class SimProvider:
+class SimProvider(ImageProvider):
     """A provider that is slow, overloaded, throttled or hangs, and that sometimes refuses for good."""
 
     world: World
 
+    @override
     async def generate(self, prompt: str, *, timeout_s: float) -> RawImage:
         world, process = self.world, CURRENT.get()
         assert process is not None

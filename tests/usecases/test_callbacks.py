@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import override
 
 import pytest
 from darkroom.domain.callbacks import SCHEDULE_S, Delivery, DeliveryState, ReceiverResponse, event_of
@@ -15,7 +16,8 @@ from darkroom.usecases.replay_callback import ReplayCallback
 from darkroom.wire.receivers import receiver
 
 from testing.builders import NOW, a_case, a_job
-from testing.fakes import ManualClock, MemoryOutbox, RecordedDeliverers, ScriptedReceiver
+from testing.fakes.callbacks import MemoryOutbox, RecordedDeliverers, ScriptedReceiver
+from testing.fakes.time_and_ids import ManualClock
 
 RECEIVER = Receiver(url="https://game.example/hook")
 GOOD = ReceiverResponse(status=204)
@@ -80,7 +82,7 @@ def test_a_change_that_is_seen_again_is_sent_once() -> None:
     post = Post()
     for _ in range(3):
         post.told()
-    assert len(post.deliverers.asked) == len(post.outbox.deliveries) == 1
+    assert len(post.deliverers.invoked) == len(post.outbox.deliveries) == 1
 
 
 def test_nothing_is_sent_without_a_receiver_or_for_an_event_it_does_not_want() -> None:
@@ -104,6 +106,7 @@ def test_of_two_deliverers_at_once_one_sends() -> None:
     delivery = post.told()
 
     class Twice(ScriptedReceiver):
+        @override
         def send(self, delivery: Delivery) -> ReceiverResponse:
             assert post.deliver(*delivery.key) is None  # the other one, while this one waits
             return super().send(delivery)
@@ -142,7 +145,7 @@ def test_another_deliverer_follows_a_dead_one_when_its_lease_ends() -> None:
     post = Post()
     delivery = post.told()
     post.outbox.save(delivery.start_attempt(post.clock.now), over=delivery)
-    post.deliverers.asked.clear()
+    post.deliverers.invoked.clear()
     assert (post.redeliver(), post.deliver(*delivery.key)) == (0, None)
     post.clock.pass_seconds(60)
     assert post.redeliver() == 1
@@ -155,6 +158,7 @@ class Broken(ScriptedReceiver):
 
     error: BaseException = ValueError("a defect")
 
+    @override
     def send(self, delivery: Delivery) -> ReceiverResponse:
         self.sent.append(delivery)
         raise self.error
@@ -221,7 +225,7 @@ def test_a_delivery_whose_deliverer_cannot_be_started_is_left_to_the_sweeper() -
     assert post.redeliver() == 0
     post.deliverers.refusing = False
     assert post.redeliver() == 1
-    assert post.deliverers.asked == [delivery.key]
+    assert post.deliverers.invoked == [delivery.key]
 
 
 def test_a_replay_sends_the_same_message_again() -> None:
@@ -241,6 +245,7 @@ def test_a_response_that_comes_after_a_replay_does_not_change_the_replay() -> No
     replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
 
     class Meanwhile(ScriptedReceiver):
+        @override
         def send(self, delivery: Delivery) -> ReceiverResponse:
             replay(job(Status.COMPLETED), delivery.version)
             return super().send(delivery)

@@ -23,7 +23,8 @@ from darkroom.usecases.retry_job import RetryJob
 from darkroom.usecases.start_worker import StartWorker
 
 from testing.builders import NOW, TIMING, a_case, a_job, keys_of
-from testing.fakes import ManualClock, MemoryDailyLimit, MemoryJobs, RecordedWorkers
+from testing.fakes.jobs import MemoryDailyLimit, MemoryJobs, RecordedWorkers
+from testing.fakes.time_and_ids import ManualClock
 
 CASE = a_case(evidence=3, locations=0)
 REFUSED = Failure(code="refused", message="no", retryable=False)

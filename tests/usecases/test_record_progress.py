@@ -11,7 +11,8 @@ from darkroom.usecases.record_progress import RecordProgress
 from darkroom.usecases.start_worker import StartWorker
 
 from testing.builders import NOW, TIMING, a_case, a_job, a_snapshot
-from testing.fakes import ManualClock, MemoryJobs, RecordedWorkers
+from testing.fakes.jobs import MemoryJobs, RecordedWorkers
+from testing.fakes.time_and_ids import ManualClock
 
 CASE = a_case(evidence=2, locations=0)
 CLAIM = a_snapshot(CASE, SnapshotKind.CLAIM, 1)

@@ -12,8 +12,10 @@ from darkroom.usecases.recover_job import Outcome, RecoverJob
 from darkroom.usecases.start_worker import StartWorker
 
 from testing.builders import NOW, TIMING, a_case, a_job, a_snapshot, keys_of
-from testing.fake_recovery import RecordedLooks
-from testing.fakes import ManualClock, MemoryImages, MemoryJobs, RecordedWorkers
+from testing.fakes.images import MemoryImages
+from testing.fakes.jobs import MemoryJobs, RecordedWorkers
+from testing.fakes.recovery import RecordedLooks
+from testing.fakes.time_and_ids import ManualClock
 
 CASE = a_case(evidence=2, locations=1)
 RECORD = FailedInvocation(

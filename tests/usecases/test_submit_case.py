@@ -1,6 +1,7 @@
 """Accepting a case."""
 
 from dataclasses import replace
+from typing import override
 
 import pytest
 from darkroom.domain.case import Case
@@ -10,7 +11,8 @@ from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.submit_case import SubmitCase
 
 from testing.builders import NOW, TIMING, a_case, a_job
-from testing.fakes import Ids, ManualClock, MemoryDailyLimit, MemoryJobs, RecordedWorkers
+from testing.fakes.jobs import MemoryDailyLimit, MemoryJobs, RecordedWorkers
+from testing.fakes.time_and_ids import Ids, ManualClock
 
 URL = "https://api.example/api/webhook/image-progress"
 
@@ -200,6 +202,7 @@ def test_a_submission_that_replaces_a_concurrent_one_counts_once() -> None:
     class Late(MemoryJobs):
         """Somebody else submits between the look and the write."""
 
+        @override
         def create(self, job: Job, case: Case) -> bool:
             self.jobs[job.case_id] = other
             return False

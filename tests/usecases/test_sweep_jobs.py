@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Barrier
+from typing import override
 
 import pytest
 from darkroom.domain.caller_actions import cancel
@@ -14,7 +15,9 @@ from darkroom.usecases.start_worker import StartWorker
 from darkroom.usecases.sweep_jobs import SweepJobs
 
 from testing.builders import NOW, PRICE, TIMING, a_case, a_job, a_snapshot, keys_of
-from testing.fakes import ManualClock, MemoryImages, MemoryJobs, RecordedWorkers
+from testing.fakes.images import MemoryImages
+from testing.fakes.jobs import MemoryJobs, RecordedWorkers
+from testing.fakes.time_and_ids import ManualClock
 
 CASE = a_case(evidence=2, locations=1)
 
@@ -277,6 +280,7 @@ def test_a_picture_in_storage_wins_over_a_failure_that_was_reported() -> None:
 @pytest.mark.parametrize("error", [KeyError("shots"), Busy("the table is busy")])
 def test_a_job_that_cannot_be_read_does_not_keep_the_others_from_a_sweep(error: Exception) -> None:
     class OneBroken(MemoryJobs):
+        @override
         def get(self, case_id: str) -> Job:
             if case_id == "case-1":
                 raise error

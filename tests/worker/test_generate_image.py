@@ -25,7 +25,7 @@ from darkroom.worker.rate_limiter import Postponed
 
 from testing.attempt import SHOT, Attempt, after
 from testing.builders import PRICE
-from testing.fakes import LoopClock
+from testing.fakes.time_and_ids import LoopClock
 
 
 def test_a_picture_is_generated_processed_and_stored_with_its_facts() -> None:
@@ -109,7 +109,7 @@ def test_a_rate_limit_pauses_everybody_and_the_wait_does_not_count() -> None:
     attempt = Attempt([Throttled("slow down", retry_after=48.0), 100.0, 50.0])
     assert attempt.error is None
     assert attempt.seconds == 48 + 60 + 0.5 * 2 + 50
-    _, quota = attempt.quota.accounts["fake/model"]
+    _, quota = attempt.quota.quotas["fake/model"]
     assert quota.paused_until == LoopClock().start + 48_000
 
 
@@ -191,7 +191,7 @@ def test_the_fallback_provider_is_called_after_an_error_where_it_can_help(error:
     assert attempt.error is None
     assert len(attempt.provider.prompts) == error.max_tries
     assert attempt.fallback.prompts == [SHOT.prompt]
-    assert set(attempt.quota.accounts) <= {"fake/model", "other/model"}
+    assert set(attempt.quota.quotas) <= {"fake/model", "other/model"}
 
 
 @pytest.mark.parametrize("error", [Refused("SAFETY"), InvalidPrompt("400")])

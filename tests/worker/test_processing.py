@@ -2,28 +2,30 @@
 
 import asyncio
 from dataclasses import replace
+from typing import override
 
 import pytest
 from darkroom.domain.errors import Undeliverable
-from darkroom.ports import RawImage
+from darkroom.ports import ImageProcessor, RawImage
 from darkroom.worker.processing import Processing
 from darkroom.worker.run_state import RunState
 
 from testing.builders import an_image_model
-from testing.fakes import ScriptedProvider
+from testing.fakes.images import ScriptedProvider
 from testing.virtual_time import run
 from testing.worker import an_order
 
 RAW = RawImage(data=b"raw", model="fake")
 
 
-class SlowProcessor:
+class SlowProcessor(ImageProcessor):
     """A processor that needs a second, and records which pictures it processes at once."""
 
     def __init__(self) -> None:
         self.now: set[str] = set()
         self.most = 0
 
+    @override
     async def process(self, raw: RawImage, facts: object) -> bytes:
         assert isinstance(facts, dict)
         self.now.add(facts["shot"])

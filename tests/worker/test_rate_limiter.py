@@ -10,7 +10,9 @@ from darkroom.worker.quota_client import CONTENTION_ATTEMPTS, QuotaClient
 from darkroom.worker.rate_limiter import Postponed, RateLimiter, RunSlots
 
 from testing.builders import PRICE, an_image_model
-from testing.fakes import LoopClock, MemoryQuota, ScriptedProvider
+from testing.fakes.images import ScriptedProvider
+from testing.fakes.quota import MemoryQuota
+from testing.fakes.time_and_ids import LoopClock
 from testing.virtual_time import run
 
 DAY = 86_400_000
@@ -165,7 +167,7 @@ def test_a_delay_that_is_not_positive_makes_nobody_wait(seconds: float) -> None:
 
 def test_a_stored_pause_of_weeks_is_ignored() -> None:
     far = Quota(paused_until=LoopClock.start + 30 * DAY, queue_until=LoopClock.start + 30 * DAY)
-    fleet = Fleet(Limits(per_minute=10), quota=MemoryQuota(accounts={"fake/model": (1, far)}))
+    fleet = Fleet(Limits(per_minute=10), quota=MemoryQuota(quotas={"fake/model": (1, far)}))
     run(fleet.case("one", 3))
     assert fleet.starts == [QUEUE_MS / 1000] * 3, "the queue ends when its longest is over"
 
@@ -193,10 +195,10 @@ def test_a_caller_who_cancels_and_retries_all_the_time_blocks_nobody_afterwards(
 def test_the_length_of_the_queue_alone_ends_no_job() -> None:
     fleet = Fleet(Limits(per_minute=10))
     queue = Quota(queue_until=LoopClock.start + QUEUE_MS)
-    fleet.quota.accounts["fake/model"] = (1, queue)
+    fleet.quota.quotas["fake/model"] = (1, queue)
     run(fleet.request(fleet.worker(deadline_s=60)))
     assert [type(e) for e in fleet.errors] == [Postponed]
-    assert fleet.quota.accounts["fake/model"] == (1, queue), "a run that waits for others changes no quota"
+    assert fleet.quota.quotas["fake/model"] == (1, queue), "a run that waits for others changes no quota"
 
 
 def test_a_wait_beyond_the_deadline_fails_the_shot_and_changes_no_quota() -> None:
@@ -204,10 +206,10 @@ def test_a_wait_beyond_the_deadline_fails_the_shot_and_changes_no_quota() -> Non
 
     async def two() -> None:
         await fleet.request(fleet.worker())
-        version, _ = fleet.quota.accounts["fake/model"]
-        fleet.quota.accounts["fake/model"] = (version, Quota(paused_until=LoopClock()() + 120_000))
+        version, _ = fleet.quota.quotas["fake/model"]
+        fleet.quota.quotas["fake/model"] = (version, Quota(paused_until=LoopClock()() + 120_000))
         await fleet.request(fleet.worker(deadline_s=100))
-        assert fleet.quota.accounts["fake/model"][0] == version
+        assert fleet.quota.quotas["fake/model"][0] == version
 
     run(two())
     assert [type(e) for e in fleet.errors] == [QuotaExhausted]
@@ -354,7 +356,7 @@ def test_starts_that_the_run_holds_are_not_requested_again() -> None:
                 group.create_task(fleet.request(limiter, seconds=30.0))
             await asyncio.sleep(10)  # one of them holds the start a minute ahead
             group.create_task(fleet.request(limiter, seconds=30.0))
-        return sum(count for _, count in fleet.quota.accounts["fake/model"][1].starts)
+        return sum(count for _, count in fleet.quota.quotas["fake/model"][1].starts)
 
     assert run(one_more()) == 3, "of five starts the last three are remembered"
     assert len(fleet.starts) == 5

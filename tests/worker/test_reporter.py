@@ -11,7 +11,8 @@ from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.worker.reporter import Reporter
 
 from testing.builders import a_case, a_snapshot
-from testing.fakes import LoopClock, RecordedSnapshots
+from testing.fakes.snapshots import RecordedSnapshots
+from testing.fakes.time_and_ids import LoopClock
 from testing.virtual_time import run
 from testing.worker import Darkroom, an_order, refusing
 
@@ -33,7 +34,7 @@ def a_reporter(channel: RecordedSnapshots, events: list[RunEvent]) -> Reporter:
 
 @pytest.mark.parametrize("error", [Undeliverable("ConnectError", retryable=True), *STRANGE], ids=repr)
 def test_an_undelivered_snapshot_is_counted_and_the_next_one_holds_everything(error: Exception) -> None:
-    channel, events = RecordedSnapshots(answer=refusing(error, lambda s: s.sequence <= 2)), list[RunEvent]()
+    channel, events = RecordedSnapshots(respond=refusing(error, lambda s: s.sequence <= 2)), list[RunEvent]()
 
     async def report() -> Reporter:
         reporter = a_reporter(channel, events)
@@ -47,7 +48,7 @@ def test_an_undelivered_snapshot_is_counted_and_the_next_one_holds_everything(er
 
     reporter = run(report())
     assert reporter.undelivered == 2
-    assert [s.sequence for s in channel.tried][:9] == [1, 1, 1, 1, 2, 2, 2, 2, 3]
+    assert [s.sequence for s in channel.sent][:9] == [1, 1, 1, 1, 2, 2, 2, 2, 3]
     assert channel.arrived[0].sequence == 3
     assert {event.outcome for event in events} == {
         "delivered",
@@ -64,7 +65,7 @@ def test_no_exception_of_the_channel_loses_a_picture(error: Exception, kind: Sna
     def once(snapshot: Snapshot) -> bool:
         return snapshot.kind is kind and bool(first and first.pop())
 
-    room.channel.answer = refusing(error, once)
+    room.channel.respond = refusing(error, once)
     report = room.run_job(an_order(CASE))
     assert (report.ending, len(report.images), first) == (Ending.ENDED, 14, [])
     assert room.channel.arrived[-1].kind is SnapshotKind.END
@@ -72,7 +73,7 @@ def test_no_exception_of_the_channel_loses_a_picture(error: Exception, kind: Sna
 
 def test_a_claim_that_always_raises_spends_nothing() -> None:
     room = Darkroom()
-    room.channel.answer = refusing(ValueError("broken"), lambda s: True)
+    room.channel.respond = refusing(ValueError("broken"), lambda s: True)
     report = room.run_job(an_order(CASE))
     assert (report.ending, room.provider.prompts) == (Ending.UNCLAIMED, [])
 
@@ -92,4 +93,4 @@ def test_a_cancelled_report_is_not_counted_as_undelivered() -> None:
         return reporter
 
     assert run(report()).undelivered == 0
-    assert len(channel.tried) == 1
+    assert len(channel.sent) == 1

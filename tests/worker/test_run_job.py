@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import override
 
 from darkroom import cloudwatch
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
@@ -14,7 +15,9 @@ from darkroom.domain.snapshot import Snapshot, SnapshotKind
 from darkroom.ports import RawImage, StoredQuota
 
 from testing.builders import NOW, PRICE, a_case, keys_of
-from testing.fakes import ManualClock, MemoryImages, MemoryQuota
+from testing.fakes.images import MemoryImages
+from testing.fakes.quota import MemoryQuota
+from testing.fakes.time_and_ids import ManualClock
 from testing.virtual_time import run
 from testing.worker import Darkroom, an_order, refusing
 
@@ -39,9 +42,9 @@ def test_no_request_is_sent_to_the_provider_before_the_claim_is_acknowledged() -
         if snapshot.kind is SnapshotKind.CLAIM:
             prompts_before_claim.extend(room.provider.prompts)
 
-    room.channel.answer, room.channel.seconds = answer, 3.0
+    room.channel.respond, room.channel.seconds = answer, 3.0
     room.run_job(an_order())
-    first = room.channel.tried[0]
+    first = room.channel.sent[0]
     assert (first.kind, first.sequence, first.images) == (SnapshotKind.CLAIM, 1, {})
     assert prompts_before_claim == []
     assert len(room.provider.prompts) == 14
@@ -49,17 +52,17 @@ def test_no_request_is_sent_to_the_provider_before_the_claim_is_acknowledged() -
 
 def test_a_claim_without_acknowledgement_is_sent_four_times_and_nothing_is_spent() -> None:
     room = Darkroom()
-    room.channel.answer = refusing(UNREACHABLE, lambda s: True)
+    room.channel.respond = refusing(UNREACHABLE, lambda s: True)
     report = room.run_job(an_order())
     assert (report.ending, room.provider.prompts) == (Ending.UNCLAIMED, [])
-    assert len(room.channel.tried) == 4
+    assert len(room.channel.sent) == 4
 
 
 def test_a_run_that_another_worker_has_claimed_is_left_alone() -> None:
     room = Darkroom()
-    room.channel.answer = refusing(Superseded("no"), lambda s: True)
+    room.channel.respond = refusing(Superseded("no"), lambda s: True)
     report = room.run_job(an_order())
-    assert (report.ending, room.provider.prompts, len(room.channel.tried)) == (Ending.SUPERSEDED, [], 1)
+    assert (report.ending, room.provider.prompts, len(room.channel.sent)) == (Ending.SUPERSEDED, [], 1)
 
 
 def test_an_event_that_waited_too_long_is_dropped_unclaimed() -> None:
@@ -67,7 +70,7 @@ def test_an_event_that_waited_too_long_is_dropped_unclaimed() -> None:
     order = an_order()
     room.clock = ManualClock(order.claim_before)
     report = room.run_job(order)
-    assert (report.ending, room.channel.tried, room.provider.prompts) == (Ending.EXPIRED, [], [])
+    assert (report.ending, room.channel.sent, room.provider.prompts) == (Ending.EXPIRED, [], [])
 
 
 def test_pictures_that_exist_are_not_made_again_but_are_reported() -> None:
@@ -276,7 +279,7 @@ def test_a_slow_webhook_delays_no_picture_and_never_has_two_snapshots_at_once() 
 
 def test_a_dead_webhook_delays_no_picture_and_the_last_snapshot_is_sent_again_while_time_is_left() -> None:
     room = Darkroom(time_s=120)
-    room.channel.answer = refusing(UNREACHABLE, lambda s: s.kind is not SnapshotKind.CLAIM)
+    room.channel.respond = refusing(UNREACHABLE, lambda s: s.kind is not SnapshotKind.CLAIM)
     report = room.run_job(an_order())
     assert (report.ending, len(room.images.stored_pictures)) == (Ending.UNREPORTED, 14)
     assert 100 < room.seconds < 120
@@ -290,29 +293,29 @@ def test_the_last_snapshot_arrives_once_the_webhook_is_back() -> None:
         if snapshot.kind is SnapshotKind.END and failures:
             raise failures.pop()
 
-    room.channel.answer = answer
+    room.channel.respond = answer
     assert room.run_job(an_order()).ending is Ending.ENDED
     assert len(room.last.images) == 14
 
 
 def test_a_last_snapshot_that_the_webhook_rejects_is_not_sent_again() -> None:
     room = Darkroom()
-    room.channel.answer = refusing(
+    room.channel.respond = refusing(
         Undeliverable("400", retryable=False), lambda s: s.kind is SnapshotKind.END
     )
     assert room.run_job(an_order()).ending is Ending.UNREPORTED
-    assert len([s for s in room.channel.tried if s.kind is SnapshotKind.END]) == 1
+    assert len([s for s in room.channel.sent if s.kind is SnapshotKind.END]) == 1
 
 
 def test_a_superseded_run_cancels_requests_in_flight_and_stops() -> None:
     room = Darkroom()
     room.provider.replies = {"Evidence no 1.": [1.0], "": [50.0]}
-    room.channel.answer = refusing(Superseded("no"), lambda s: s.kind is SnapshotKind.PROGRESS)
+    room.channel.respond = refusing(Superseded("no"), lambda s: s.kind is SnapshotKind.PROGRESS)
     report = room.run_job(an_order())
     assert report.ending is Ending.SUPERSEDED
     assert len(room.provider.cancelled) == 13
     assert room.seconds < 2
-    assert len(room.channel.tried) == 2
+    assert len(room.channel.sent) == 2
 
 
 def test_a_shot_that_cannot_finish_in_the_time_left_is_not_started() -> None:
@@ -349,7 +352,7 @@ def test_a_cancelled_worker_sends_no_more_requests_and_waits_for_those_in_flight
     room = Darkroom()
     room.concurrency = 3
     room.provider.replies = {"Evidence no 1.": [1.0], "Evidence no 2.": [25.0], "": [50.0]}
-    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
+    room.channel.respond = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
     report = room.run_job(an_order())
     assert report.ending is Ending.CANCELLED
     assert (room.last.kind, set(room.last.images)) == (SnapshotKind.STOPPED, {"evidence-1", "evidence-2"})
@@ -362,7 +365,7 @@ def test_a_cancelled_worker_sends_no_more_requests_and_waits_for_those_in_flight
 def test_a_cancelled_worker_that_is_waiting_between_two_attempts_stops_at_once() -> None:
     room = Darkroom()
     room.provider.replies = {"": [Overloaded("busy", retry_after=45.0)]}
-    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
+    room.channel.respond = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.HEARTBEAT)
     report = room.run_job(an_order())
     assert (report.ending, room.last.kind) == (Ending.CANCELLED, SnapshotKind.STOPPED)
     assert room.seconds < 12
@@ -370,7 +373,7 @@ def test_a_cancelled_worker_that_is_waiting_between_two_attempts_stops_at_once()
 
 def test_a_worker_whose_job_is_cancelled_at_the_claim_spends_nothing_and_reports_that_it_stopped() -> None:
     room = Darkroom()
-    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.CLAIM)
+    room.channel.respond = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.CLAIM)
     report = room.run_job(an_order())
     assert (report.ending, room.provider.prompts) == (Ending.CANCELLED, [])
     assert room.last.kind is SnapshotKind.STOPPED
@@ -378,7 +381,7 @@ def test_a_worker_whose_job_is_cancelled_at_the_claim_spends_nothing_and_reports
 
 def test_a_worker_whose_job_is_cancelled_at_the_end_reports_that_it_stopped() -> None:
     room = Darkroom()
-    room.channel.answer = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.END)
+    room.channel.respond = refusing(Cancelled("no"), lambda s: s.kind is SnapshotKind.END)
     assert room.run_job(an_order()).ending is Ending.CANCELLED
     assert (room.last.kind, len(room.last.images)) == (SnapshotKind.STOPPED, 14)
 
@@ -448,6 +451,7 @@ def test_a_worker_learns_how_long_requests_take_whenever_they_start() -> None:
 class SlowImages(MemoryImages):
     """A store that lists its pictures slowly."""
 
+    @override
     async def stored(self, case_id: str, job_id: str) -> Sequence[str]:
         await asyncio.sleep(25)
         return await super().stored(case_id, job_id)
@@ -456,6 +460,7 @@ class SlowImages(MemoryImages):
 class SlowQuota(MemoryQuota):
     """A store of quotas that is slow once the pictures are made, when money is given back."""
 
+    @override
     async def save(self, stored: StoredQuota, state: QuotaState) -> None:
         await asyncio.sleep(25)
         await super().save(stored, state)

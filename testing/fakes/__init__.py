@@ -1,0 +1,1 @@
+"""Fakes: the ports in memory. tests/contract holds them to the promises of the real adapters."""
