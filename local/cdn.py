@@ -9,7 +9,7 @@ from darkroom.adapters.signing.image_links import STATUS_PREFIX
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on a free port of loopback. Responds with 403 until `serve_documents` has named the bucket."""
+    """A server on a free port of loopback. It responds with 403 before `serve_documents` names the bucket."""
 
     daemon_threads = True
 
@@ -19,7 +19,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The address at which it listens."""
+        """Return the address at which it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def serve_documents(self, s3: Any, bucket: str) -> None:

@@ -19,7 +19,7 @@ PULL_S = 900
 
 
 class Missing(Exception):
-    """Something is missing on this machine; the message says what, and what to do."""
+    """An error: something is missing on this machine. The message says what, and what to do."""
 
 
 def find_engine() -> str:
@@ -58,7 +58,7 @@ def address_for_containers(engine: str) -> str:
 
 
 def _is_address(text: str) -> bool:
-    """Return whether `text` is an address. A host name does not work: S3 clients put the bucket before it."""
+    """Return True if `text` is an address. A host name does not work: S3 clients put the bucket before it."""
     try:
         return not ipaddress.IPv4Address(text).is_loopback
     except ValueError:

@@ -31,7 +31,7 @@ P95 = 1.6449  # the 95th percentile of a standard normal distribution
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How the fake behaves. Latencies are log-normal, in seconds."""
+    """The configuration of the fake. Latencies are log-normal, in seconds."""
 
     seed: int = 1
     latency_median: float = 4.0
@@ -136,7 +136,7 @@ class FakeGemini:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves one connection."""
+    """The handler of one connection."""
 
     protocol_version = "HTTP/1.1"
     provider: FakeGemini
@@ -264,7 +264,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on the loopback interface only. `port` 0 chooses a free port."""
+    """A server on the loopback interface only. `port` 0 chooses a free port."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -275,7 +275,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The address at which it listens."""
+        """Return the address at which it listens."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:

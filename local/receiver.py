@@ -12,7 +12,7 @@ from darkroom.domain.errors import BadSignature
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on a free port of loopback. A message must be signed with one of `secrets`."""
+    """A server on a free port of loopback. A message must be signed with one of `secrets`."""
 
     daemon_threads = True
 
@@ -24,7 +24,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves one connection."""
+    """The handler of one connection."""
 
     server: Server
 
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def is_genuine(secrets: list[str], headers: dict[str, str], body: bytes) -> bool:
-    """Return whether one of `secrets` has signed `body`."""
+    """Return True if one of `secrets` has signed `body`."""
     for secret in secrets:
         try:
             standard_webhooks.verify(secret, headers=headers, body=body, now_s=time.time())

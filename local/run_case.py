@@ -18,7 +18,7 @@ POLL_S = 0.5
 
 
 class Loopback(httpx.HTTPTransport):
-    """Sends requests for the host `alias` to 127.0.0.1.
+    """A transport that sends requests for the host `alias` to 127.0.0.1.
 
     `alias` is the address of this machine for containers; this machine itself may not reach it. The header
     Host stays unchanged, because signed addresses are signed with it.

@@ -36,7 +36,7 @@ START_S = 120
 
 
 class Failed(Exception):
-    """A function or sam failed; the message says which, and how."""
+    """An error: a function or sam failed. The message says which, and how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +55,22 @@ class Place:
 
     @property
     def api_url(self) -> str:
-        """The address of `sam local start-api`, for containers."""
+        """Return the address of `sam local start-api`, for containers."""
         return f"http://{self.address}:{self.api_port}"
 
     @property
     def lambda_url(self) -> str:
-        """The address of `sam local start-lambda`, for containers."""
+        """Return the address of `sam local start-lambda`, for containers."""
         return f"http://{self.address}:{self.lambda_port}"
 
     @property
     def receiver_url(self) -> str:
-        """The address of a receiver of callbacks, for containers."""
+        """Return the address of a receiver of callbacks, for containers."""
         return f"http://{self.address}:{self.receiver_port}/hook"
 
     @property
     def ports(self) -> list[int]:
-        """All ports that a container may call."""
+        """Return all ports that a container may call."""
         urls = [self.stack.emulator_url, self.stack.provider_url or ""]
         found = [urlsplit(url).port for url in urls]
         return [*(port for port in found if port), self.api_port, self.lambda_port, self.receiver_port]
@@ -159,7 +159,7 @@ class Invoked:
 
     @property
     def body(self) -> Result:
-        """The body of an HTTP function's response, or the result of another function."""
+        """Return the body of an HTTP function's response, or the result of another function."""
         found: Result = json.loads(self.result["body"]) if "body" in self.result else self.result
         return found
 

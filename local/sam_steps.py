@@ -33,7 +33,7 @@ class Known:
 
     @property
     def job_id(self) -> str:
-        """The id of the job that the initiator created: all samples belong to the same case."""
+        """Return the id of the job that the initiator created: all samples belong to the same case."""
         return str(self.bodies["InitiatorFunction"]["jobId"])
 
 
@@ -90,7 +90,7 @@ def of_the_observed_change(sample: Event, known: Known) -> Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """How to invoke one function, and what it must return."""
+    """The event for one function, and the result that it must return."""
 
     fill: Fill = lambda sample, _: sample
     http: int | None = None

@@ -22,7 +22,7 @@ CASES_AT_ONCE = 10
 
 
 class Level(StrEnum):
-    """How serious a finding is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"

@@ -46,17 +46,17 @@ class Pair:
 
     @property
     def worse(self) -> bool:
-        """Whether the old set has a picture that the new one lacks."""
+        """True if the old set has a picture that the new one lacks."""
         return isinstance(self.old, Picture) and not isinstance(self.new, Picture)
 
     @property
     def broken(self) -> bool:
-        """Whether the new set has a file that cannot be decoded, or a blank picture."""
+        """True if the new set has a file that cannot be decoded, or a blank picture."""
         return isinstance(self.new, str) or (isinstance(self.new, Picture) and self.new.contrast < BLANK)
 
     @property
     def difference(self) -> float | None:
-        """Mean difference in brightness, in per cent of the largest possible; None without two pictures."""
+        """Return the mean difference in brightness in per cent of the maximum; None without two pictures."""
         if not (isinstance(self.old, Picture) and isinstance(self.new, Picture)):
             return None
         return 100 * ImageStat.Stat(ImageChops.difference(self.old.small, self.new.small)).mean[0] / 255

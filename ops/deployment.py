@@ -23,18 +23,18 @@ class Deployment:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Output → value."""
+        """Return the outputs: name → value."""
         return {output["OutputKey"]: output["OutputValue"] for output in self._stack["Outputs"]}
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Parameter → value."""
+        """Return the parameters: name → value."""
         found = self._stack.get("Parameters", [])
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found}
 
     @cached_property
     def resources(self) -> dict[str, tuple[str, str]]:
-        """Logical id → type and physical id."""
+        """Return the resources: logical id → type and physical id."""
         found = self.all_pages(
             "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=self.name
         )
@@ -61,6 +61,6 @@ class Deployment:
 
     @cached_property
     def worker(self) -> dict[str, str]:
-        """The worker's environment variables."""
+        """Return the worker's environment variables."""
         found = self.client("lambda").get_function_configuration(FunctionName=self.outputs["WorkerName"])
         return dict(found["Environment"]["Variables"])

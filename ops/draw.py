@@ -28,7 +28,7 @@ SHOT = Shot(
 )
 
 type Confirm = Callable[[str], bool | None]
-"""Ask a question at the terminal and return the reply; None means that nobody is there to reply."""
+"""Ask a question at the terminal and return the reply; None means that there is no terminal."""
 
 
 def confirm(question: str, *, yes: bool) -> bool | None:

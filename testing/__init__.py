@@ -1,1 +1,1 @@
-"""What tests and benches share: fakes, builders, virtual time, recorded answers."""
+"""Code that tests and benches share: fakes, builders, virtual time, recorded responses."""

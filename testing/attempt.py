@@ -33,7 +33,7 @@ POLICY = AttemptPolicy(request_timeout=60, shot_timeout=120, base=1, cap=20)
 
 @dataclass(kw_only=True)
 class RecordedCosts(RunState):
-    """A run's state that also lists, for each billed request, whether it was useful."""
+    """A run's state that also keeps a list: for each billed request, True if it was useful."""
 
     billed: list[bool] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ class RecordedCosts(RunState):
 
 
 class Attempt:
-    """Generate one shot in virtual time, and keep all that can be seen of it."""
+    """The generation of one shot in virtual time, with its result, state and fakes."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Cases and jobs for tests, with what a test does not care about filled in."""
+"""Cases and jobs for tests, with defaults for what a test does not set."""
 
 from darkroom.domain.case import Case, Shot, ShotKind, image_key, prompt_digest
 from darkroom.domain.hedging import HedgePolicy
@@ -32,7 +32,7 @@ def a_job(case: Case | None = None, job_id: str = "job-1", now: int = NOW) -> Jo
 
 
 def keys_of(case: Case, *shot_ids: str, job_id: str = "job-1", run: int = 1) -> dict[str, str]:
-    """Where a run puts the pictures of these shots."""
+    """Return the keys at which a run stores the pictures of these shots."""
     digests = {s.id: prompt_digest(s.prompt, salt=SALT) for s in case.shots if s.id in shot_ids}
     return {i: image_key(case.case_id, job_id, i, digest=digest, run=run) for i, digest in digests.items()}
 
@@ -70,7 +70,7 @@ def a_snapshot(
 def an_image_model(
     provider: ImageProvider, name: str = "fake/model", limits: Limits | None = None, price: int = PRICE
 ) -> ImageModel:
-    """A provider whose requests are expected to take 8 s, and 20 s at the 95th percentile."""
+    """Return an image model whose requests are expected to take 8 s, and 20 s at the 95th percentile."""
     return ImageModel(
         name=name,
         provider=provider,

@@ -1,4 +1,4 @@
-"""Calls of the functions that several tests make: those of a whole case, one by one."""
+"""Calls of the Lambda functions that several tests make: those of a whole case, one by one."""
 
 import json
 import threading

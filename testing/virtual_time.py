@@ -1,4 +1,4 @@
-"""An event loop whose time passes only while everybody waits: an hour of sleeping takes no time."""
+"""An event loop whose time passes only while all tasks wait: an hour of sleeping takes no time."""
 
 import asyncio
 import selectors
@@ -30,6 +30,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run[T](coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of `coroutine`, run in virtual time."""
+    """Run `coroutine` in virtual time; return its result."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(coroutine)

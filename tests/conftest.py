@@ -1,4 +1,4 @@
-"""Fixtures that every kind of test may use, and which tests one process runs."""
+"""Fixtures for every kind of test, and the distribution of the tests to processes."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Give each file to one process, and files that share something costly to the same one."""
+    """A scheduler that gives each file to one process, and files with a costly fixture to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -41,7 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 @pytest.fixture(autouse=True)
 def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing in a test may reach an account, whatever this machine is configured for."""
+    """Keep tests from reaching an account, whatever this machine is configured for."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -52,7 +52,7 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _moto_serves_one_request_at_a_time() -> Iterator[None]:
-    """DynamoDB decides about one write of an item at a time; tables of moto do not, when threads write."""
+    """Let moto serve one request at a time, because its tables, unlike DynamoDB, allow concurrent writes."""
     turn = threading.RLock()
     serve = BotocoreStubber.__call__
 

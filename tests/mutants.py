@@ -167,7 +167,7 @@ def removals() -> Iterator[Mutant]:
 
 
 def is_caught(mutant: Mutant) -> bool:
-    """Return whether a test fails on it."""
+    """Return True if a test fails on it."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         shutil.copytree(PACKAGE, Path(folder) / "darkroom", ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "darkroom" / mutant.path).write_text(mutant.source)

@@ -13,7 +13,7 @@ from bench.fleet.surroundings import Fleet
 
 BASE = Fleet(cases_per_minute=20, minutes=4, drain=30)
 OPEN = replace(BASE, submits_per_s=500, submits_burst=1_000, account=10_000)
-"""Without the gateway's throttle of submissions, to show the limits behind it."""
+"""A fleet without the gateway's throttle of submissions, to show the limits behind it."""
 OLD_REPORTS = ReportPolicy(cap_s=10.0)
 _2_000 = replace(OPEN, quota=10_000, cases_per_minute=2_000, minutes=1)
 _8_000 = replace(OPEN, quota=10_000, cases_per_minute=8_000, minutes=0.4)

@@ -87,7 +87,7 @@ class World(WorkerInvoker, SnapshotChannel):
     # ---- the functions ----
 
     async def submit(self, case: Case) -> bool:
-        """Submit a case; return whether the API accepted it."""
+        """Submit a case; return True if the API accepted it."""
         await asyncio.sleep(NETWORK_S)
         if not self.submits.take():
             self.refused["submit 429"] += 1

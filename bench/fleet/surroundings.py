@@ -34,7 +34,7 @@ class Fleet:
     quota: int | None = None
     """The provider's quota in requests a minute."""
     keeps_quota: bool = True
-    """Whether RequestsPerMinute is set to the quota."""
+    """True if RequestsPerMinute is set to the quota."""
     account: int = 1_000
     reserved: dict[str, int] = field(default_factory=dict)
     submits_per_s: int = 10
@@ -61,7 +61,7 @@ class Bucket:
         self.left = self.burst
 
     def take(self) -> bool:
-        """Count a request; return whether it passes."""
+        """Count a request; return True if it passes."""
         now = asyncio.get_running_loop().time()
         self.left, self.at = min(self.burst, self.left + (now - self.at) * self.per_s), now
         passes = self.left >= 1

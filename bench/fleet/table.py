@@ -44,11 +44,11 @@ class Keys:
     throttled: int = 0
 
     def write(self, key: str, units: float) -> bool:
-        """Count written units; return whether the key's partition allows them in this second."""
+        """Count written units; return True if the key's partition allows them in this second."""
         return self._use(self.written, WRITE_UNITS, key, units)
 
     def load(self, key: str, units: float) -> bool:
-        """Count read units; return whether the key's partition allows them in this second."""
+        """Count read units; return True if the key's partition allows them in this second."""
         return self._use(self.read, READ_UNITS, key, units)
 
     def hottest(self, prefix: str) -> int:
@@ -108,7 +108,7 @@ class FleetQuota(MemoryQuota):
 
 
 class OutOfTime(BaseException):
-    """Lambda has ended the process, so no code of ours may catch this."""
+    """The end of the process by Lambda, so no code of ours may catch this."""
 
 
 class FleetJobs(MemoryJobs):
@@ -126,7 +126,7 @@ class FleetJobs(MemoryJobs):
         self.moved = 0
         """Number of stored versions."""
         self.changes = [deque[tuple[float, bool]]() for _ in range(STREAM_SHARDS)]
-        """Changes in each shard of the stream: the time, and whether the observer will count it."""
+        """Changes in each shard of the stream: the time, and True if the observer will count it."""
 
     def spend(self, seconds: float) -> None:
         """Add the duration of a call; raise OutOfTime when the caller's time is over."""

@@ -160,7 +160,7 @@ def unreferenced(running: stack.Stack, found: list[Job]) -> list[str]:
 
 
 def lost_a_worker(job: Job) -> bool:
-    """Return whether the sweeper changed the job: then a worker died, and its spending is not fully known."""
+    """Return True if the sweeper changed the job: then a worker died, and its spending is not fully known."""
     return any(entry.by == SWEEPER for entry in job.history)
 
 

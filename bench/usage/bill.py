@@ -85,7 +85,7 @@ def _logged(meter: Meter) -> float:
 
 
 def of_month(sweep: Meter, *, cases: bool) -> Bill:
-    """Return the monthly cost of a deployment without its cases; `cases` says whether it has any."""
+    """Return the monthly cost of a deployment without its cases; `cases` is True if it has any."""
     by_type = Counter(resource["Type"] for resource in _RESOURCES.values() if "Condition" not in resource)
     seconds = SWEEPS * WARM_MS / 1000
     metrics = sum(map(len, EMITTERS.values())) if cases else len(EMITTERS["sweeper"])

@@ -95,13 +95,13 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def with_chunks(png: bytes, *chunks: bytes, at_end: bool = False) -> bytes:
-    """`png` with more chunks: behind its header, or before its end."""
+    """Return `png` with more chunks: behind its header, or before its end."""
     at = len(png) - 12 if at_end else 33
     return png[:at] + b"".join(chunks) + png[at:]
 
 
 def with_segments(jpeg: bytes, *bodies: tuple[int, bytes]) -> bytes:
-    """`jpeg` with more segments (marker, body) at its beginning."""
+    """Return `jpeg` with more segments (marker, body) at its beginning."""
     segments = [
         b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body for marker, body in bodies
     ]

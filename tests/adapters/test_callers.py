@@ -1,4 +1,4 @@
-"""Which bearer tokens authenticate a caller, and which share links are valid."""
+"""Bearer tokens that authenticate a caller, and valid share links."""
 
 import json
 from typing import Any

@@ -41,7 +41,7 @@ def plain(colour: tuple[int, ...], mode: str = "RGB") -> Image.Image:
 
 
 def shown(data: bytes) -> tuple[int, ...]:
-    """The colour in the middle of what players see, and whether it says that it is sRGB."""
+    """Return the colour in the middle of the processed picture; check that it has no profile."""
     image = processed(data, 64, quality=95)
     assert "icc_profile" not in image.info, "what has no profile is sRGB"
     return pixel(image, CENTRE)

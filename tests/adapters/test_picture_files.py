@@ -130,7 +130,7 @@ def test_a_png_that_has_all_its_pixels_needs_no_end(lost: int) -> None:
 
 
 def a_landscape(mode: str = "RGB") -> Image.Image:
-    """Grain over a slope of blue that ends in a bright ground, so that no row is grey by chance."""
+    """Return grain over a slope of blue that ends in a bright ground, so that no row is grey by chance."""
     grain = Image.effect_noise((640, 640), 90).filter(ImageFilter.GaussianBlur(1))
     slope = Image.linear_gradient("L").resize((640, 640))
     return Image.merge("RGB", [slope, grain, slope.transpose(Image.Transpose.ROTATE_180)]).convert(mode)
@@ -162,7 +162,7 @@ def test_a_jpeg_without_its_last_bytes_is_taken_without_its_last_rows(
 def test_a_plain_jpeg_without_its_last_bytes_is_taken(
     lost: int, colour: tuple[int, int, int], options: dict[str, object]
 ) -> None:
-    """It may break off in a scan, a table or a header, and have any colour there."""
+    """The file may break off in a scan, a table or a header, and have any colour there."""
     data = encoded(Image.new("RGB", (512, 512), colour), "JPEG", quality=90, **options)
     image = processed(data[:-lost], 64)
     assert all(near(image, at, colour) for at in ((2, 2), (32, 32), (61, 61)))

@@ -1,4 +1,4 @@
-"""How pictures of many formats, modes and sizes are processed."""
+"""The processing of pictures of many formats, modes and sizes."""
 
 import io
 import random

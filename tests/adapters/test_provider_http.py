@@ -158,7 +158,7 @@ def test_an_error_whose_body_never_ends_is_cut_off_after_five_seconds() -> None:
 
 
 async def inflating(megabytes: int) -> AsyncIterator[bytes]:
-    """A body that comes in one chunk."""
+    """Yield a compressed body of so many megabytes in one chunk."""
     squeeze = zlib.compressobj(9, wbits=31)
     parts = [squeeze.compress(bytes(1_000_000)) for _ in range(megabytes)]
     yield b"".join(parts) + squeeze.flush()

@@ -1,4 +1,4 @@
-"""What people see of failures, and how they retry."""
+"""The failures that people see on the page, and their retries."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What people see of a case."""
+"""A case as people see it on the page."""
 
 import re
 import zipfile

@@ -12,7 +12,7 @@ from tests.client.server import Reply, Server
 
 
 class Command(Protocol):
-    """Runs `darkroom` with arguments against the replies of a scripted server."""
+    """The command `darkroom`, run against the replies of a scripted server."""
 
     def __call__(self, *arguments: str, replies: tuple[Reply, ...] = ()) -> Result: ...
 

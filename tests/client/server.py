@@ -84,7 +84,7 @@ FAILED = the_job(
 
 @dataclass
 class Server:
-    """Sends its replies in order, repeats the last one, and records the requests."""
+    """A server that sends its replies in order, repeats the last one, and records the requests."""
 
     replies: Sequence[Reply]
     requests: list[httpx.Request] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a token allows."""
+"""The rights of a token."""
 
 import pytest
 from darkroom.domain.access import Access, Scope

@@ -1,4 +1,4 @@
-"""The tree of errors, and what callers are told of it."""
+"""The tree of errors, and what the API says of it to callers."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The states of a job and the moves between them."""
+"""The states of a job and the transitions between them."""
 
 import itertools
 from dataclasses import replace

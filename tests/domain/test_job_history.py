@@ -1,4 +1,4 @@
-"""What a job remembers of its past."""
+"""The history that a job keeps."""
 
 from collections.abc import Callable
 from dataclasses import replace

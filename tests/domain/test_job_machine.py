@@ -24,7 +24,7 @@ shots = st.sets(st.sampled_from(IDS))
 
 
 class JobMachine(RuleBasedStateMachine):
-    """A job, and everybody who may speak of it in any order."""
+    """A job, with everything that may change it, in any order."""
 
     @initialize()
     def submit(self) -> None:
@@ -57,7 +57,7 @@ class JobMachine(RuleBasedStateMachine):
         sequence=st.integers(1, 9),
     )
     def worker_speaks(self, **said: Any) -> None:
-        """Some worker of this run or an earlier one says something, true to its own form."""
+        """Apply a valid snapshot of a worker of this run or of an earlier one."""
         done = tuple(said["done"])
         failed = tuple(set(said["failed"]) - said["done"])
         if said["kind"] is SnapshotKind.END:

@@ -1,4 +1,4 @@
-"""What changes of jobs add to the counts."""
+"""The counts that changes of jobs add."""
 
 from collections import Counter
 from dataclasses import replace
@@ -27,7 +27,7 @@ DONE = ("evidence-1", "location-1")
 
 
 def a_life() -> list[Job]:
-    """Two pictures and a failure, then a retry that makes the third, then another case in its place."""
+    """Return the versions of two pictures and a failure, a retry that makes the third, and a replacement."""
     job = a_job(CASE)
     versions = [job]
     for later, snapshot in (
@@ -48,7 +48,7 @@ def a_life() -> list[Job]:
 
 
 def counted(versions: list[Job]) -> tuple[Counter[Count], list[int]]:
-    """What all changes from one version to the next add up to."""
+    """Return the sums over all changes from one version to the next."""
     counts: Counter[Count] = Counter()
     generation = []
     old: Job | None = None

@@ -1,4 +1,4 @@
-"""The quota of all workers: however it is asked, no minute holds more starts than the limit."""
+"""The quota of all workers: no order of requests makes a minute hold more starts than the limit."""
 
 from dataclasses import replace
 
@@ -69,7 +69,7 @@ def test_a_start_beyond_the_horizon_is_not_handed_out() -> None:
 
 
 def test_a_start_that_comes_too_late_for_the_run_is_not_granted() -> None:
-    """Else each run of a job wastes the starts of the next one, and none is ever used."""
+    """Otherwise each run of a job wastes the starts of the next one, and none is ever used."""
     state, [_, short, long] = after(
         ask(10),
         ask(4, NOW + 30_000, usable=20_000, turn=Turn.RETURNING),
@@ -99,7 +99,7 @@ def test_a_start_that_comes_too_late_for_the_run_is_not_granted() -> None:
 def test_no_sixty_seconds_hold_more_starts_than_the_limit(
     per_minute: int, asks: list[tuple[int, int, bool, Turn, bool, int]], pause: int, queue: int
 ) -> None:
-    """Whoever asks, whenever, for however many; starts are used up to their slack late."""
+    """Requests of any size come at any time. Starts are used late, up to their slack."""
     limits, state, now = Limits(per_minute=per_minute), QuotaState(), NOW
     used: list[int] = []
     for number, (wait, wanted, hedge, turn, idle, late) in enumerate(asks):
@@ -230,7 +230,7 @@ def test_the_queue_ends_ninety_seconds_after_the_last_run_was_sent_away() -> Non
 
 
 def test_a_run_that_waits_for_others_changes_nothing() -> None:
-    """Else one who cancels and retries all day makes the queue grow for ever."""
+    """Otherwise a caller who cancels and retries all day makes the queue grow for ever."""
     state, _ = after(ask(10), ask(20))
     for second in range(1, 90):
         again, [grant] = after(ask(14, NOW + second * 1_000), state=state)

@@ -1,4 +1,4 @@
-"""What a snapshot does to a job."""
+"""The effect of a snapshot on a job."""
 
 from dataclasses import replace
 

@@ -31,7 +31,7 @@ class AwsRequest:
 
 @dataclass
 class Recorder:
-    """Record the requests of each function."""
+    """The recorded requests of each function."""
 
     seen: set[AwsRequest] = field(default_factory=set)
 

@@ -22,7 +22,7 @@ PARAMETERS = {"caseId": "case-42", "shotId": "evidence-1", "version": "1", "name
 
 
 def routes(*methods: str) -> list[tuple[str, str, str]]:
-    """Function, method and path of every route of the template."""
+    """Return function, method and path of every route of the template."""
     return [
         (name, found["Properties"]["Method"], found["Properties"]["Path"])
         for name, function in FUNCTIONS.items()
@@ -71,7 +71,7 @@ IMPOSSIBLE = ["a" * 65, "a" * 3000, "x:y", "%2e%2e", "..", "a b", "caf\u00e9", "
 
 @pytest.fixture
 def table_requests(functions: Functions) -> Iterator[list[str]]:
-    """The operations of requests to the table, in order."""
+    """Return the list to which the operations of requests to the table are added, in order."""
     found: list[str] = []
     events = clients.dynamodb().meta.events
     events.register("before-call", lambda model, **_: found.append(model.name), unique_id="table_requests")

@@ -48,7 +48,7 @@ OPERATIONS = (
 
 @pytest.fixture(scope="module")
 def counted() -> Counted:
-    """The counts of the case in docs/measurements/cost.md."""
+    """Return the counts of the case in docs/measurements/cost.md."""
     found = re.search(r"A case of 14 pictures \(seed (\d+)\)", PAGE)
     assert found
     return growth.count(14, int(found[1]))

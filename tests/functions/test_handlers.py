@@ -19,7 +19,7 @@ def functions_in(tree: ast.Module) -> list[ast.FunctionDef]:
 
 
 def use_cases_in(tree: ast.Module) -> set[str]:
-    """Names of the module's variables whose value is an instance of a use case."""
+    """Return the names of the module's variables whose value is an instance of a use case."""
     classes = {
         alias.name
         for node in tree.body

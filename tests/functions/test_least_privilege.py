@@ -31,7 +31,7 @@ BY_LAMBDA = {
 
 
 def allowed(statement: dict[str, Any], one: AwsRequest) -> bool:
-    """Return whether a statement of the template allows the request."""
+    """Return True if a statement of the template allows the request."""
     return (
         one.action in as_list(statement["Action"])
         and any(covers(name_of(resource), one.resource) for resource in as_list(statement["Resource"]))

@@ -11,7 +11,7 @@ from testing.functions import Functions, event, request
 
 @pytest.fixture
 def job(functions: Functions) -> dict[str, Any]:
-    """A job that waits for its worker."""
+    """Return a job that waits for its worker."""
     submitted: dict[str, Any] = functions.call("initiator", event("initiator")).json
     return submitted
 

@@ -1,4 +1,4 @@
-"""What a bare Python with the layers imports, once for all tests of the build."""
+"""Fixtures: the modules that a bare Python with the layers imports, once for all tests of the build."""
 
 import json
 import os
@@ -24,7 +24,7 @@ print(json.dumps({"files": files, "from_layers": len(ours), "compiled_anew": ane
 
 @dataclass(frozen=True)
 class Imported:
-    """What a fresh process holds once it has imported a function."""
+    """The modules of a new process that has imported a function."""
 
     files: dict[str, str | None]
     """The file of each module."""

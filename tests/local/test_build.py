@@ -1,4 +1,4 @@
-"""What `sam build` makes runs on a Python that has only what the Lambda runtime includes."""
+"""The result of `sam build` runs on a Python that has only what the Lambda runtime includes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_the_api_description_is_part_of_the_built_reader() -> None:
 
 
 def test_each_build_makes_a_new_version_of_every_function_that_has_a_route() -> None:
-    """Its code is in the layer, where SAM does not look when it decides whether to publish a version."""
+    """The code is in the layer, where SAM does not look when it decides about publishing a version."""
     functions = {name: TEMPLATE["Resources"][name]["Properties"] for name in FUNCTIONS}
     aliased = {name for name, properties in functions.items() if "AutoPublishAlias" in properties}
     with_route = {

@@ -9,7 +9,7 @@ from testing.builders import PRICE
 
 
 class Violation(AssertionError):
-    """An invariant does not hold: a defect of Darkroom, or of the simulation."""
+    """A violated invariant: a defect of Darkroom, or of the simulation."""
 
 
 def check(holds: bool, what: str) -> None:

@@ -55,7 +55,7 @@ CLOCKS_DIFFER_S = 6
 
 
 class Killed(BaseException):
-    """The process is dead. It is not an Exception, so that no code of ours can catch it."""
+    """The death of a process. It is not an Exception, so that no code of ours can catch it."""
 
 
 @dataclass(eq=False)
@@ -67,9 +67,9 @@ class Process:
     request_id: str
     alive: bool = True
     claimed: bool = False
-    """Whether its claim was acknowledged."""
+    """True if its claim was acknowledged."""
     holds: bool = False
-    """Whether its claim is in the job and its last snapshot has not been merged."""
+    """True if its claim is in the job and its last snapshot has not been merged."""
     stored_at_claim: frozenset[str] = frozenset()
     skew_ms: int = 0
     """Milliseconds by which its clock is ahead."""
@@ -79,7 +79,7 @@ class Process:
     accepted_at: int = 0
     """Time of sending of the latest snapshot that the webhook has accepted."""
     is_ghost: bool = False
-    """Whether its run was taken over because it was silent."""
+    """True if its run was taken over because it was silent."""
     mute: tuple[float, float] = (0.0, 0.0)
     """Seconds of the loop between which none of its snapshots arrives."""
 
@@ -265,7 +265,7 @@ class World:
         )
 
     def attempt(self, name: str, action: Callable[[], object]) -> bool:
-        """Run one short process; return whether it responded, and did not die or fail."""
+        """Run one short process; return True if it responded, and did not die or fail."""
         token = CURRENT.set(None)
         try:
             action()

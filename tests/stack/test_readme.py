@@ -1,4 +1,4 @@
-"""What the README has people paste does what it says."""
+"""The commands that the README has people paste do what it says."""
 
 import json
 import re

@@ -66,7 +66,7 @@ def kill_workers(api: Api) -> None:
 
 
 def is_dead(pid: int) -> bool:
-    """Return whether a process is gone or a zombie: the emulator reaps a worker when it next needs one."""
+    """Return True if a process is gone or a zombie: the emulator reaps a worker when it next needs one."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):

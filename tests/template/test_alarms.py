@@ -41,7 +41,7 @@ def check_emitted(namespace: str, name: str, service: str | None) -> None:
 
 
 def emits(function: str) -> bool:
-    """Return whether a handler calls `cloudwatch.emit`, after checking that it does so under its own name."""
+    """Return True if a handler calls `cloudwatch.emit`; check that it does so under its own name."""
     tree = ast.parse((package.FUNCTIONS / function / "app.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     services = [call.args[0] for call in calls if ast.unparse(call.func) == "cloudwatch.emit"]

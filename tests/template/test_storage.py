@@ -26,7 +26,7 @@ NAMES = {
     "AWS::CloudFront::CachePolicy": ("CachePolicyConfig", "Name"),
     "AWS::CloudWatch::Dashboard": ("DashboardName",),
 }
-"""Where a resource has its name, by type: these names are unique in an account, not in a region."""
+"""Type → the place of a resource's name: these names are unique in an account, not in a region."""
 
 
 @pytest.mark.parametrize("name", [name for name, r in RESOURCES.items() if r["Type"] in NAMES])

@@ -1,4 +1,4 @@
-"""What receivers are told, how often, and when it is given up."""
+"""Callbacks: what receivers get, how often, and when a delivery is given up."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -29,7 +29,7 @@ def job(status: Status, version: int = 2, images: int = 0) -> Job:
 
 
 class Post:
-    """An outbox and all who use it."""
+    """An outbox, and the use cases and fakes around it."""
 
     def __init__(self, *answers: ReceiverResponse) -> None:
         self.clock = ManualClock()
@@ -154,7 +154,7 @@ def test_another_deliverer_follows_a_dead_one_when_its_lease_ends() -> None:
 
 
 class Broken(ScriptedReceiver):
-    """Raises what no sender should."""
+    """A receiver that raises an error, which no CallbackSender should."""
 
     error: BaseException = ValueError("a defect")
 

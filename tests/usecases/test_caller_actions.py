@@ -1,4 +1,4 @@
-"""Cancel and retry."""
+"""Cancelling and retrying a job."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -71,12 +71,15 @@ class Office:
         )
 
     def counted(self, caller: str) -> int:
-        """How many cases count for a caller today."""
+        """Return the number of cases that count for a caller."""
         return sum(count for (name, _), count in self.daily_limit.taken.items() if name == caller)
 
 
 def a_partial_office() -> Office:
-    """Two of three are done; the third was refused, after all retries and near the deadline."""
+    """Return an office in whose job two of three shots are done.
+
+    The third was refused, after all retries and near the deadline.
+    """
     return Office(
         status=Status.PARTIAL,
         run=4,

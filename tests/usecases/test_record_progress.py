@@ -1,4 +1,4 @@
-"""Merging snapshots under contention, and going on where a worker ran out of time."""
+"""The merging of snapshots under contention, and the continuation after a worker that ran out of time."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Accepting a case."""
+"""The submission of a case."""
 
 from dataclasses import replace
 from typing import override
@@ -200,7 +200,7 @@ def test_a_submission_that_replaces_a_concurrent_one_counts_once() -> None:
     other = replace(a_job(), status=Status.FAILED)
 
     class Late(MemoryJobs):
-        """Somebody else submits between the look and the write."""
+        """A store in which somebody else submits between the read and the write."""
 
         @override
         def create(self, job: Job, case: Case) -> bool:

@@ -1,4 +1,4 @@
-"""Looking after jobs nobody else will."""
+"""The sweep of jobs that nothing else will change."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -88,7 +88,7 @@ def test_a_lost_worker_is_replaced_when_its_lease_ends_and_its_pictures_are_kept
 
 
 def claimed(world: World, *done: str) -> None:
-    """A worker claims the current run, reports `done`, and dies."""
+    """Let a worker claim the current run, report `done` and die."""
     job = world.jobs.get("case-1")
     for snapshot in (
         a_snapshot(CASE, SnapshotKind.CLAIM, 1, run=job.run),

@@ -1,4 +1,4 @@
-"""One picture: its deadline, its retries, its fallback providers and what is billed."""
+"""One picture: its deadline, its retries, its fallback providers and its cost."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""After losses for memory a run processes one picture at a time, and then names each shot before."""
+"""A run after a loss for memory processes one picture at a time; after two it first names each shot."""
 
 import asyncio
 from dataclasses import replace

@@ -44,7 +44,7 @@ class WrongSetting(DarkroomError):
 
 
 class Unreachable(DarkroomError):
-    """There was no response."""
+    """The request got no response."""
 
     retryable = True
 

@@ -81,7 +81,7 @@ def errors_end_the_command() -> Iterator[None]:
 
 
 def _is_from_client(error: DarkroomError) -> bool:
-    """Return whether the client itself refused, before it sent a request."""
+    """Return True if the client itself refused, before it sent a request."""
     return isinstance(error, InvalidRequest) and not error.status
 
 

@@ -139,7 +139,7 @@ def _json(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Loads the part of YAML that JSON can express: no aliases, no tags, and keys that are unique text."""
+    """A loader for the YAML that JSON can express: no aliases, no tags, and keys that are unique text."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]

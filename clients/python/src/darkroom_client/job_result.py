@@ -74,7 +74,7 @@ def finish(
 
 
 def download(client: Client, job: Job, out: Path) -> tuple[list[Path], bool]:
-    """Write the pictures of `job`; return the files, and whether all pictures that it has were fetched."""
+    """Write the pictures of `job`; return the files, and True if no fetch failed."""
     again = f"darkroom download {shlex.quote(job.case_id)} --out {shlex.quote(str(out))}"
     with interrupted(f"Some pictures were not fetched. Fetch them with: {again}"):
         try:

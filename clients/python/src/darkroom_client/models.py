@@ -111,7 +111,7 @@ class Job(_Received):
 
     @property
     def is_open(self) -> bool:
-        """Whether the job has not ended. With an unknown status it has ended if it has an end time."""
+        """True if the job has not ended. With an unknown status it has ended if it has an end time."""
         if isinstance(self.status, Status):
             return self.status in (Status.PENDING, Status.GENERATING)
         return self.completed_at is None

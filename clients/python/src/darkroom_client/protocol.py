@@ -50,7 +50,7 @@ type Operation[T] = Generator[Call | Pause, httpx.Response | DarkroomError | Non
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """When to repeat a failed request. All times are seconds.
+    """The policy for repeating failed requests. All times are seconds.
 
     The wait before a repeated request is random (full jitter), unless the server says how long it must be.
     """
@@ -59,7 +59,7 @@ class Policy:
     base: float = 0.5
     cap: float = 10.0
     longest: float = 60.0
-    """A request is not repeated when the server asks for a longer wait."""
+    """Longest wait: a request is not repeated when the server demands a longer one."""
     jitter: Callable[[], float] = random.random
 
     def wait(self, attempts: int, error: DarkroomError) -> float:

@@ -75,7 +75,7 @@ def failure(error: Exception, url: str, *, link: bool) -> DarkroomError:
 
 
 def _is_final(error: Exception) -> bool:
-    """Return whether repeating cannot help: no such host, a certificate not trusted, a proxy's refusal."""
+    """Return True if repeating cannot help: no such host, a certificate not trusted, a proxy's refusal."""
     if isinstance(error, httpx.ProxyError):
         return not str(error).startswith("5")
     return any(
