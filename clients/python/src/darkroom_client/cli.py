@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from darkroom_client import display, exits
 from darkroom_client.client import Client
@@ -17,7 +16,7 @@ from darkroom_client.errors import Conflict
 from darkroom_client.exits import MEANING, Exit
 from darkroom_client.files import read_case, read_token
 from darkroom_client.job_result import download as download_pictures
-from darkroom_client.job_result import finish, interrupted, print_json, print_line
+from darkroom_client.job_result import finish, interrupted, print_json, print_line, show
 from darkroom_client.options import (
     CaseId,
     Cost,
@@ -150,8 +149,7 @@ def cancel(
 ) -> None:
     """Cancel a job; pictures made so far stay."""
     with _client(url, token, token_file) as client:
-        job = client.cancel(case_id)
-        print_json(job) if as_json else display.summary(Console(), job)
+        show(client.cancel(case_id), display.summary, as_json=as_json)
 
 
 @app.command()
@@ -182,8 +180,7 @@ def timeline(
 ) -> None:
     """Show what happened to a case, and when."""
     with _client(url, token, token_file) as client:
-        found = client.timeline(case_id)
-        print_json(found) if as_json else display.timeline(Console(), found)
+        show(client.timeline(case_id), display.timeline, as_json=as_json)
 
 
 @app.command()
@@ -192,8 +189,7 @@ def callbacks(
 ) -> None:
     """List the callbacks of a case, and the receiver's responses."""
     with _client(url, token, token_file) as client:
-        found = client.callbacks(case_id)
-        print_json(found) if as_json else display.callbacks(Console(), found)
+        show(client.callbacks(case_id), display.callbacks, as_json=as_json)
 
 
 @app.command()
@@ -219,8 +215,7 @@ def metrics(
 ) -> None:
     """Show figures of the deployment."""
     with _client(url, token, token_file) as client:
-        found = client.metrics(window)
-        print_json(found) if as_json else display.metrics(Console(), found)
+        show(client.metrics(window), display.metrics, as_json=as_json)
 
 
 @app.command("open")

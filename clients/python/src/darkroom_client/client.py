@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,21 @@ from darkroom_client.transport import FAILURES, checked_token, checked_url, conn
 
 type Found = Mapping[str, bytes | DarkroomError]
 """Id → picture, or the error."""
+type _Reply = httpx.Response | DarkroomError | None
+"""The reply to a call; None to a pause, and at the beginning."""
+
+
+@dataclass(frozen=True)
+class _Done[T]:
+    result: T
+
+
+def _advance[T](operation: Operation[T], reply: _Reply) -> Call | Pause | _Done[T]:
+    """Pass `reply` to the operation; return its next call or pause, or its result."""
+    try:
+        return operation.send(reply)
+    except StopIteration as done:
+        return _Done(done.value)
 
 
 class _Base:
@@ -166,21 +182,19 @@ class Client(_Base):
         return self._run(self._protocol.metrics(window))
 
     def _run[T](self, operation: Operation[T]) -> T:
-        reply: httpx.Response | DarkroomError | None = None
-        while True:
-            try:
-                step = operation.send(reply)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            reply = None
-            if isinstance(step, Pause):
-                self._sleep(step.seconds)
-                continue
-            try:
-                reply = self._http.request(**self._request(step))
-            except FAILURES as error:
-                reply = self._failure(error, step)
+        reply: _Reply = None
+        while not isinstance(step := _advance(operation, reply), _Done):
+            reply = self._reply(step)
+        return step.result
+
+    def _reply(self, step: Call | Pause) -> _Reply:
+        if isinstance(step, Pause):
+            self._sleep(step.seconds)
+            return None
+        try:
+            return self._http.request(**self._request(step))
+        except FAILURES as error:
+            return self._failure(error, step)
 
 
 class AsyncClient(_Base):
@@ -286,18 +300,16 @@ class AsyncClient(_Base):
         return await self._run(self._protocol.metrics(window))
 
     async def _run[T](self, operation: Operation[T]) -> T:
-        reply: httpx.Response | DarkroomError | None = None
-        while True:
-            try:
-                step = operation.send(reply)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            reply = None
-            if isinstance(step, Pause):
-                await self._sleep(step.seconds)
-                continue
-            try:
-                reply = await self._http.request(**self._request(step))
-            except FAILURES as error:
-                reply = self._failure(error, step)
+        reply: _Reply = None
+        while not isinstance(step := _advance(operation, reply), _Done):
+            reply = await self._reply(step)
+        return step.result
+
+    async def _reply(self, step: Call | Pause) -> _Reply:
+        if isinstance(step, Pause):
+            await self._sleep(step.seconds)
+            return None
+        try:
+            return await self._http.request(**self._request(step))
+        except FAILURES as error:
+            return self._failure(error, step)

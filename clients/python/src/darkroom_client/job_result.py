@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,14 @@ def print_line(text: str) -> None:
 def print_json(found: BaseModel) -> None:
     """Print a model as one line of JSON."""
     print_line(json_of(found, ascii_only=Console().options.ascii_only))
+
+
+def show[M: BaseModel](found: M, view: Callable[[Console, M], None], *, as_json: bool) -> None:
+    """Print a model as one line of JSON, or with `view`."""
+    if as_json:
+        print_json(found)
+    else:
+        view(Console(), found)
 
 
 def finish(
