@@ -51,7 +51,7 @@ type Server = Callable[[httpx.Request], httpx.Response]
 type Make = Callable[[httpx.AsyncClient], ImageProvider]
 
 
-def answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Server:
+def server_returning(status: int, body: bytes, headers: dict[str, str] | None = None) -> Server:
     """Return a server that sends the same response to every request."""
     return lambda request: httpx.Response(status, content=body, headers=headers)
 
@@ -66,8 +66,8 @@ def failure(server: Server, provider: Make) -> ShotError:
 def generate(server: Server, provider: Make) -> RawImage:
     """Return what the provider makes of the server's response to one request."""
 
-    async def ask() -> RawImage:
+    async def generate_one() -> RawImage:
         async with http_client.client(1, httpx.MockTransport(server)) as client:
             return await provider(client).generate(PROMPT, timeout_s=41.2)
 
-    return asyncio.run(ask())
+    return asyncio.run(generate_one())

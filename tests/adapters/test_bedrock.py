@@ -39,7 +39,7 @@ def generate(client: Any) -> RawImage:
     return asyncio.run(Bedrock(client, model=MODEL, concurrency=2).generate(PROMPT, timeout_s=60))
 
 
-def answering(stub: Stubber, body: bytes, length: int | None = None) -> RawImage:
+def generated(stub: Stubber, body: bytes, length: int | None = None) -> RawImage:
     stream = StreamingBody(io.BytesIO(body), len(body) if length is None else length)
     response = {"body": stream, "contentType": "application/json"}
     request = {
@@ -60,12 +60,12 @@ def answering(stub: Stubber, body: bytes, length: int | None = None) -> RawImage
 
 def failing(stub: Stubber, body: bytes, length: int | None = None) -> ShotError:
     with pytest.raises(ShotError) as raised:
-        answering(stub, body, length)
+        generated(stub, body, length)
     return raised.value
 
 
-def test_an_answer_gives_its_picture(stub: Stubber) -> None:
-    image = answering(stub, body_of("bedrock_200_stable_image_core.json"))
+def test_a_response_gives_its_picture(stub: Stubber) -> None:
+    image = generated(stub, body_of("bedrock_200_stable_image_core.json"))
     assert len(image.data) == 4096 // 4 * 3
     assert image.model == MODEL
 
@@ -74,7 +74,7 @@ def test_an_answer_gives_its_picture(stub: Stubber) -> None:
 def test_a_picture_without_a_filter_reason_is_accepted(stub: Stubber, reasons: Any) -> None:
     picture = base64.b64encode(b"picture").decode()
     body = json.dumps({"seeds": [1], "finish_reasons": reasons, "images": [None, picture]}).encode()
-    assert answering(stub, body).data == b"picture"
+    assert generated(stub, body).data == b"picture"
 
 
 def finished(reason: Any, **more: Any) -> bytes:
@@ -88,7 +88,7 @@ def test_a_filtered_prompt_or_picture_is_refused(stub: Stubber, what: str) -> No
     assert str(failure).endswith(what.replace(" ", "-"))
 
 
-def test_the_documented_answer_to_a_filtered_prompt_is_a_refusal(stub: Stubber) -> None:
+def test_the_documented_response_to_a_filtered_prompt_is_a_refusal(stub: Stubber) -> None:
     assert isinstance(failing(stub, body_of("bedrock_200_filtered_prompt.json")), Refused)
 
 
@@ -106,7 +106,7 @@ def test_a_filtered_picture_is_refused_even_when_it_is_sent(stub: Stubber) -> No
         finished(None, images=None),
         finished(None, images=[]),
         finished(None, images=[None]),
-        finished("A reason nobody has told us of, " + PROMPT),
+        finished("An unknown reason, " + PROMPT),
         b'{"finish_reasons": {}}',
     ],
 )
@@ -127,7 +127,7 @@ def test_a_response_without_a_picture_may_be_retried(stub: Stubber, body: bytes)
         finished(None, images=[7]),
     ],
 )
-def test_an_answer_that_cannot_be_decoded_is_a_bad_image(stub: Stubber, body: bytes) -> None:
+def test_a_response_that_cannot_be_decoded_is_a_bad_image(stub: Stubber, body: bytes) -> None:
     assert isinstance(failing(stub, body), BadImage)
 
 
@@ -235,7 +235,7 @@ def test_the_delay_is_read_from_the_header(stub: Stubber) -> None:
         (botocore_errors.PartialCredentialsError(provider="env", cred_var="x"), Unauthorized, False),
     ],
 )
-def test_a_request_that_aws_never_answered_has_its_error_and_is_billed_if_it_may_have_arrived(
+def test_a_request_that_aws_never_responded_to_has_its_error_and_is_billed_if_it_may_have_arrived(
     client: Any, cause: Exception, error: type[ShotError], billed: bool
 ) -> None:
     def broken(**_: Any) -> None:
@@ -256,7 +256,7 @@ def test_the_client_tries_once_and_has_a_connection_for_every_thread() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "ratio"), [("4:3", "5:4"), ("3:4", "4:5"), ("1:1", "1:1"), ("16:9", "16:9")]
+    ("requested", "ratio"), [("4:3", "5:4"), ("3:4", "4:5"), ("1:1", "1:1"), ("16:9", "16:9")]
 )
-def test_a_ratio_that_stability_lacks_becomes_its_neighbour(asked: str, ratio: str) -> None:
-    assert aspect_ratio(asked) == ratio
+def test_a_ratio_that_stability_lacks_becomes_its_neighbour(requested: str, ratio: str) -> None:
+    assert aspect_ratio(requested) == ratio

@@ -23,9 +23,9 @@ class Hanging:
         self.begun = threading.Semaphore(0)
         self.requests = 0
         self._hanging = hanging
-        client.meta.events.register("before-call.bedrock-runtime.InvokeModel", self._answer)
+        client.meta.events.register("before-call.bedrock-runtime.InvokeModel", self._respond)
 
-    def _answer(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    def _respond(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         self.requests += 1
         if self.requests <= self._hanging:
             self.begun.release()
@@ -59,13 +59,13 @@ def play(client: Any, hanging: int, scenario: Scenario) -> Hanging:
     return requests
 
 
-def ask(provider: Bedrock) -> asyncio.Task[RawImage]:
+def start_request(provider: Bedrock) -> asyncio.Task[RawImage]:
     return asyncio.create_task(provider.generate(PROMPT, timeout_s=60))
 
 
 def test_a_cancelled_call_returns_at_once_though_the_request_runs_on(client: Any) -> None:
     async def scenario(provider: Bedrock, requests: Hanging) -> None:
-        task = ask(provider)
+        task = start_request(provider)
         await requests.until_begun()
         await cancel(task)
         assert not requests.release.is_set()
@@ -75,20 +75,20 @@ def test_a_cancelled_call_returns_at_once_though_the_request_runs_on(client: Any
 
 def test_a_hanging_request_leaves_a_thread_for_the_next_one(client: Any) -> None:
     async def scenario(provider: Bedrock, requests: Hanging) -> None:
-        hanging = ask(provider)
+        hanging = start_request(provider)
         await requests.until_begun()
         await cancel(hanging)
-        assert (await ask(provider)).data
+        assert (await start_request(provider)).data
 
     assert play(client, 1, scenario).requests == 2
 
 
 def test_a_cancelled_request_that_no_thread_has_begun_is_never_sent(client: Any) -> None:
     async def scenario(provider: Bedrock, requests: Hanging) -> None:
-        busy = [ask(provider), ask(provider)]
+        busy = [start_request(provider), start_request(provider)]
         await requests.until_begun()
         await requests.until_begun()
-        waiting = ask(provider)
+        waiting = start_request(provider)
         await asyncio.sleep(0)  # so that the task begins
         assert provider._pool._work_queue.qsize() == 1
         await cancel(waiting)

@@ -51,13 +51,13 @@ def certificate(folder: Path, name: str, age_days: int = 1) -> Path:
 @contextmanager
 def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield its port, and the hosts of the requests that it gets."""
-    asked: list[str] = []
+    hosts: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # connections stay open if the sender lets them
 
         def do_POST(self) -> None:
-            asked.append(self.headers["host"])
+            hosts.append(self.headers["host"])
             self.rfile.read(int(self.headers["content-length"]))
             self.send_response(200)
             self.send_header("content-length", "0")
@@ -72,15 +72,15 @@ def receiver(pem: Path) -> Iterator[tuple[int, list[str]]]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign] # a handshake that fails is what we want
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port, asked
+    yield server.server_port, hosts
     server.shutdown()
     server.server_close()
 
 
 def sent(port: int, trusted: Path | None) -> ReceiverResponse:
     """Send a callback to the name, which is resolved to loopback, and trust the certificate `trusted`."""
-    [answer] = sent_to(port, trusted, NAME)
-    return answer
+    [response] = sent_to(port, trusted, NAME)
+    return response
 
 
 def sent_to(port: int, trusted: Path | None, *names: str) -> list[ReceiverResponse]:
@@ -107,31 +107,31 @@ def test_a_trusted_certificate_of_the_host_name_is_accepted(
     tmp_path: Path,
 ) -> None:
     pem = certificate(tmp_path, NAME)
-    with receiver(pem) as (port, asked):
+    with receiver(pem) as (port, hosts):
         assert sent(port, pem) == ReceiverResponse(status=200)
-        assert asked == [f"{NAME}:{port}"]
+        assert hosts == [f"{NAME}:{port}"]
 
 
 @pytest.mark.parametrize("name", [NAME, "another.example"])
 def test_an_untrusted_certificate_or_one_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
     pem = certificate(tmp_path, name)
-    with receiver(pem) as (port, asked):
-        answer = sent(port, None if name == NAME else pem)
-        assert (answer.status, answer.error) == (None, "ConnectError")
-        assert asked == []
+    with receiver(pem) as (port, hosts):
+        response = sent(port, None if name == NAME else pem)
+        assert (response.status, response.error) == (None, "ConnectError")
+        assert hosts == []
 
 
 def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     pem = certificate(tmp_path, NAME, age_days=365)
-    with receiver(pem) as (port, asked):
+    with receiver(pem) as (port, hosts):
         assert sent(port, pem).error == "ConnectError"
-        assert asked == []
+        assert hosts == []
 
 
 def test_a_connection_to_one_name_is_not_used_for_another_at_the_same_address(tmp_path: Path) -> None:
     pem = certificate(tmp_path, NAME)
-    with receiver(pem) as (port, asked):
+    with receiver(pem) as (port, hosts):
         first, other = sent_to(port, pem, NAME, "another.example")
         assert first == ReceiverResponse(status=200)
         assert (other.status, other.error) == (None, "ConnectError")
-        assert asked == [f"{NAME}:{port}"]
+        assert hosts == [f"{NAME}:{port}"]

@@ -136,8 +136,8 @@ def found(*keys: str) -> Any:
 
 def test_unprocessed_keys_are_read_again_after_a_growing_wait(stubber: Stubber) -> None:
     waits: list[float] = []
-    answers = [(found("a"), unread("b", "c")), (found(), unread("b", "c")), (found("b", "c"), unread())]
-    for responses, left in answers:
+    batches = [(found("a"), unread("b", "c")), (found(), unread("b", "c")), (found("b", "c"), unread())]
+    for responses, left in batches:
         stubber.add_response("batch_get_item", {"Responses": responses, "UnprocessedKeys": left})
     read = Table(clients.dynamodb(), TABLE, sleep=waits.append).get_many(["a", "b", "c"])
     assert [item["pk"] for item in read] == ["a", "b", "c"]

@@ -40,8 +40,8 @@ FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "a text as the detail": lambda error: json.dumps({"detail": error["error"]["message"]}).encode(),
     "plain text": lambda error: error["error"]["message"].encode(),
     "a sentence around it": lambda error: json.dumps({"error": {"message": f"upstream: {error}"}}).encode(),
-    "an answer quoted as the message": lambda error: json.dumps({"message": json.dumps(error)}).encode(),
-    "an answer quoted in a list": lambda error: json.dumps({"errors": [json.dumps([error])]}).encode(),
+    "a response quoted as the message": lambda error: json.dumps({"message": json.dumps(error)}).encode(),
+    "a response quoted in a list": lambda error: json.dumps({"errors": [json.dumps([error])]}).encode(),
     "half a surrogate pair": lambda error: json.dumps({**error, "x": "\ud83d"}).encode(),
     "a broken byte": lambda error: json.dumps(error).encode()[:-1] + b', "x": "\xff"}',
 }

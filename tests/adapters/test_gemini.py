@@ -25,19 +25,19 @@ def provider(client: httpx.AsyncClient, thinking: str = "minimal") -> Gemini:
     )
 
 
-def answering(status: int, body: bytes) -> RawImage:
-    return recorded.generate(recorded.answer(status, body), provider)
+def generated(status: int, body: bytes) -> RawImage:
+    return recorded.generate(recorded.server_returning(status, body), provider)
 
 
 def failing(status: int, body: bytes) -> ShotError:
-    return recorded.failure(recorded.answer(status, body), provider)
+    return recorded.failure(recorded.server_returning(status, body), provider)
 
 
 def a_part(data: bytes = b"picture", mime: str = "image/jpeg", **more: Any) -> dict[str, Any]:
     return {"inlineData": {"mimeType": mime, "data": base64.b64encode(data).decode()}, **more}
 
 
-def an_answer(*parts: Any, reason: Any = "STOP") -> bytes:
+def a_response(*parts: Any, reason: Any = "STOP") -> bytes:
     content = {"role": "model", "parts": list(parts)}
     return json.dumps({"candidates": [{"content": content, "finishReason": reason}]}).encode()
 
@@ -45,11 +45,11 @@ def an_answer(*parts: Any, reason: Any = "STOP") -> bytes:
 def test_the_request_is_the_documented_one() -> None:
     seen: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(200, content=an_answer(a_part()))
+        return httpx.Response(200, content=a_response(a_part()))
 
-    recorded.generate(answer, provider)
+    recorded.generate(respond, provider)
     [request] = seen
     assert request.method == "POST"
     assert str(request.url) == "https://gemini.example/v1beta/models/gemini-nano-banana-2.1:generateContent"
@@ -66,40 +66,40 @@ def test_the_request_is_the_documented_one() -> None:
 
 
 def test_no_thinking_level_is_sent_when_the_setting_is_empty() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         assert "thinkingConfig" not in json.loads(request.content)["generationConfig"]
-        return httpx.Response(200, content=an_answer(a_part()))
+        return httpx.Response(200, content=a_response(a_part()))
 
-    recorded.generate(answer, lambda client: provider(client, thinking=""))
+    recorded.generate(respond, lambda client: provider(client, thinking=""))
 
 
 def test_a_recorded_response_gives_its_picture_and_model() -> None:
-    image = answering(200, body_of("gemini_200_flash_lite_image.json"))
+    image = generated(200, body_of("gemini_200_flash_lite_image.json"))
     assert len(image.data) == 1_041_948 // 4 * 3
     assert image.model == "gemini-3.1-flash-lite-image"
 
 
-def test_an_answer_of_vertex_with_other_fields_is_read_the_same() -> None:
-    image = answering(200, body_of("vertex_200_flash_lite_image.json"))
+def test_a_response_of_vertex_with_other_fields_is_read_the_same() -> None:
+    image = generated(200, body_of("vertex_200_flash_lite_image.json"))
     assert len(image.data) == 192_412 // 4 * 3
 
 
 def test_unknown_fields_are_ignored() -> None:
-    answer = json.loads(an_answer(a_part(thoughtSignature="QUJD" * 100)))
-    answer["candidates"][0] |= {"finishMessage": "done", "safetyRatings": None, "index": 0}
-    answer |= {
+    response = json.loads(a_response(a_part(thoughtSignature="QUJD" * 100)))
+    response["candidates"][0] |= {"finishMessage": "done", "safetyRatings": None, "index": 0}
+    response |= {
         "createTime": "2026-08-19T14:34:52Z",
         "modelStatus": {},
         "promptFeedback": {"safetyRatings": []},
     }
-    answer["usageMetadata"] = {"trafficType": "ON_DEMAND", "thoughtsTokenCount": 240}
-    assert answering(200, json.dumps(answer).encode()).data == b"picture"
+    response["usageMetadata"] = {"trafficType": "ON_DEMAND", "thoughtsTokenCount": 240}
+    assert generated(200, json.dumps(response).encode()).data == b"picture"
 
 
 @pytest.mark.parametrize("version", [None, 7, {}, "not a name but a sentence"])
 def test_without_a_version_the_model_is_the_requested_one(version: Any) -> None:
-    answer = json.loads(an_answer(a_part())) | {"modelVersion": version}
-    assert answering(200, json.dumps(answer).encode()).model == "gemini-nano-banana-2.1"
+    response = json.loads(a_response(a_part())) | {"modelVersion": version}
+    assert generated(200, json.dumps(response).encode()).model == "gemini-nano-banana-2.1"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_without_a_version_the_model_is_the_requested_one(version: Any) -> None:
     ],
 )
 def test_the_last_picture_that_is_no_thought_is_chosen(parts: list[Any], chosen: bytes) -> None:
-    assert answering(200, an_answer(*parts)).data == chosen
+    assert generated(200, a_response(*parts)).data == chosen
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_200_without_a_picture_has_its_reason(name: str, error: type[ShotError
 
 @pytest.mark.parametrize("reason", sorted(gemini.REFUSALS))
 def test_every_refusal_is_final(reason: str) -> None:
-    failure = failing(200, an_answer(reason=reason))
+    failure = failing(200, a_response(reason=reason))
     assert isinstance(failure, Refused)
     assert reason in str(failure)
 
@@ -152,32 +152,32 @@ def test_whatever_blocks_the_prompt_is_final(reason: Any) -> None:
 
 @pytest.mark.parametrize("unset", ["BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", "", None])
 def test_an_unset_block_reason_blocks_nothing(unset: str | None) -> None:
-    answer = json.loads(an_answer(a_part())) | {"promptFeedback": {"blockReason": unset}}
-    assert answering(200, json.dumps(answer).encode()).data == b"picture"
+    response = json.loads(a_response(a_part())) | {"promptFeedback": {"blockReason": unset}}
+    assert generated(200, json.dumps(response).encode()).data == b"picture"
 
 
 @pytest.mark.parametrize(
     "reason", ["SAFETY", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", ["SAFETY"], {}, None]
 )
 def test_a_picture_is_accepted_with_any_finish_reason(reason: Any) -> None:
-    assert answering(200, an_answer(a_part(), reason=reason)).data == b"picture"
+    assert generated(200, a_response(a_part(), reason=reason)).data == b"picture"
 
 
 @pytest.mark.parametrize("mime", [None, "", "application/octet-stream", "IMAGE/PNG"])
 def test_a_picture_is_accepted_with_a_missing_or_general_media_type(mime: Any) -> None:
     part = a_part(mime=mime)
-    assert answering(200, an_answer({"text": "Here it is"}, part)).data == b"picture"
+    assert generated(200, a_response({"text": "Here it is"}, part)).data == b"picture"
     del part["inlineData"]["mimeType"]
-    assert answering(200, an_answer(part)).data == b"picture"
+    assert generated(200, a_response(part)).data == b"picture"
 
 
 def test_a_sound_is_no_picture() -> None:
-    assert isinstance(failing(200, an_answer(a_part(mime="audio/wav"))), NoImage)
+    assert isinstance(failing(200, a_response(a_part(mime="audio/wav"))), NoImage)
 
 
 def test_a_picture_is_accepted_although_the_prompt_is_called_blocked() -> None:
-    answer = json.loads(an_answer(a_part())) | {"promptFeedback": {"blockReason": "OTHER"}}
-    assert answering(200, json.dumps(answer).encode()).data == b"picture"
+    response = json.loads(a_response(a_part())) | {"promptFeedback": {"blockReason": "OTHER"}}
+    assert generated(200, json.dumps(response).encode()).data == b"picture"
 
 
 def test_the_first_finish_reason_that_is_set_counts() -> None:
@@ -189,7 +189,7 @@ def test_the_first_finish_reason_that_is_set_counts() -> None:
     "reason", ["NO_IMAGE", "OTHER", "MALFORMED_RESPONSE", "MAX_TOKENS", "A_NEW_ONE", ["SAFETY"], {}, 7]
 )
 def test_every_other_reason_may_be_retried(reason: Any) -> None:
-    assert isinstance(failing(200, an_answer(reason=reason)), NoImage)
+    assert isinstance(failing(200, a_response(reason=reason)), NoImage)
 
 
 @pytest.mark.parametrize(
@@ -219,11 +219,11 @@ def test_a_response_with_missing_parts_has_no_picture(body: bytes) -> None:
         b"",
         b"<html>Bad gateway</html>",
         b"[]",
-        an_answer(a_part())[:-20],
-        an_answer({"inlineData": {"mimeType": "image/png", "data": "not base64!"}}),
-        an_answer({"inlineData": {"mimeType": "image/png"}}),
-        an_answer({"inlineData": {"mimeType": "image/png", "data": 7}}),
+        a_response(a_part())[:-20],
+        a_response({"inlineData": {"mimeType": "image/png", "data": "not base64!"}}),
+        a_response({"inlineData": {"mimeType": "image/png"}}),
+        a_response({"inlineData": {"mimeType": "image/png", "data": 7}}),
     ],
 )
-def test_an_answer_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
+def test_a_response_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
     assert isinstance(failing(200, body), BadImage)

@@ -27,7 +27,7 @@ def provider(client: httpx.AsyncClient) -> Gemini:
 
 
 def failing(status: int, body: bytes, headers: dict[str, str] | None = None) -> ShotError:
-    return recorded.failure(recorded.answer(status, body, headers), provider)
+    return recorded.failure(recorded.server_returning(status, body, headers), provider)
 
 
 def test_the_recorded_rate_limit_names_its_delay() -> None:

@@ -22,7 +22,7 @@ URL = "https://game.example:8443/hook?x=1"
 
 
 def sent(
-    answer: Callable[[httpx.Request], Any],
+    respond: Callable[[httpx.Request], Any],
     *,
     looked_up: list[tuple[str, int]] | None = None,
     addresses: Sequence[str] = ("93.184.216.34",),
@@ -30,11 +30,11 @@ def sent(
     url: str = URL,
 ) -> tuple[ReceiverResponse, list[httpx.Request]]:
     """Return the outcome, and the requests that reached the receiver."""
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
-    async def respond(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        result = answer(request)
+    async def record(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        result = respond(request)
         found: httpx.Response = await result if asyncio.iscoroutine(result) else result
         return found
 
@@ -49,18 +49,18 @@ def sent(
         SECRETS.of,
         ManualClock(),
         private=private,
-        transport=httpx.MockTransport(respond),
+        transport=httpx.MockTransport(record),
         resolve=resolve,
     )
     try:
-        return sender.send(a_delivery(url=url)), asked
+        return sender.send(a_delivery(url=url)), requests
     finally:
         sender.close()
 
 
 def test_the_connection_goes_to_the_checked_address_in_the_name_of_the_host() -> None:
-    answer, [request] = sent(lambda _: httpx.Response(204))
-    assert answer == ReceiverResponse(status=204)
+    response, [request] = sent(lambda _: httpx.Response(204))
+    assert response == ReceiverResponse(status=204)
     assert str(request.url) == "https://93.184.216.34:8443/hook?x=1"
     assert request.headers["host"] == "game.example:8443"
     assert request.extensions["sni_hostname"] == "game.example"
@@ -123,9 +123,9 @@ HOSTILE = [
 @pytest.mark.parametrize("address", HOSTILE)
 def test_no_address_that_is_not_public_is_connected_to(address: str) -> None:
     for addresses in ([address], ["93.184.216.34", address]):
-        answer, asked = sent(lambda _: httpx.Response(200), addresses=addresses)
-        assert (answer.status, answer.error) == (None, "the host has an address that is not public")
-        assert asked == []
+        response, requests = sent(lambda _: httpx.Response(200), addresses=addresses)
+        assert (response.status, response.error) == (None, "the host has an address that is not public")
+        assert requests == []
 
 
 def test_public_addresses_are_public() -> None:
@@ -133,22 +133,22 @@ def test_public_addresses_are_public() -> None:
 
 
 def test_a_laptop_may_use_private_addresses_and_plain_http() -> None:
-    answer, [request] = sent(
+    response, [request] = sent(
         lambda _: httpx.Response(200), addresses=["127.0.0.1"], private=True, url="http://localhost:9/x"
     )
-    assert (answer.status, str(request.url)) == (200, "http://127.0.0.1:9/x")
+    assert (response.status, str(request.url)) == (200, "http://127.0.0.1:9/x")
 
 
 def test_plain_http_is_refused_on_aws() -> None:
-    answer, asked = sent(lambda _: httpx.Response(200), url="http://game.example/")
-    assert (answer.error, asked) == ("only https is allowed", [])
+    response, requests = sent(lambda _: httpx.Response(200), url="http://game.example/")
+    assert (response.error, requests) == ("only https is allowed", [])
 
 
 def failing(error: Exception) -> Callable[[httpx.Request], Any]:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         raise error
 
-    return answer
+    return respond
 
 
 async def stalling(request: httpx.Request) -> httpx.Response:
@@ -174,7 +174,7 @@ class Endless(httpx.AsyncByteStream):
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("respond", "expected"),
     [
         (lambda _: httpx.Response(302, headers={"location": "http://169.254.169.254/"}),
          ReceiverResponse(status=302, error="redirects are not followed")),
@@ -200,12 +200,12 @@ class Endless(httpx.AsyncByteStream):
     ],
 )  # fmt: skip
 def test_every_behaviour_of_a_receiver_gives_a_response(
-    answer: Callable[[httpx.Request], Any], expected: ReceiverResponse, monkeypatch: pytest.MonkeyPatch
+    respond: Callable[[httpx.Request], Any], expected: ReceiverResponse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_callbacks, "TIMEOUT_S", 0.2)
-    found, asked = sent(answer)
+    found, requests = sent(respond)
     assert found == expected
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_a_response_is_closed_before_its_body_is_read() -> None:
@@ -215,12 +215,12 @@ def test_a_response_is_closed_before_its_body_is_read() -> None:
 
 
 def test_an_unresolved_host_gives_a_response() -> None:
-    answer, asked = sent(lambda _: httpx.Response(200), addresses=[])
-    assert (answer, asked) == (ReceiverResponse(error="the host has no address"), [])
+    response, requests = sent(lambda _: httpx.Response(200), addresses=[])
+    assert (response, requests) == (ReceiverResponse(error="the host has no address"), [])
 
 
 @pytest.mark.parametrize(
-    ("asked", "waited"),
+    ("retry_after", "waited"),
     [
         ("Fri, 15 Jan 2027 08:01:00 GMT", 60),
         ("Friday, 15-Jan-27 08:01:00 GMT", 60),
@@ -234,16 +234,16 @@ def test_an_unresolved_host_gives_a_response() -> None:
         ("-5", None),
     ],
 )
-def test_retry_after_may_be_a_number_or_a_date(asked: str, waited: int | None) -> None:
-    answer, _ = sent(lambda _: httpx.Response(503, headers={"retry-after": asked}))
-    assert answer == ReceiverResponse(status=503, retry_after_s=waited)
+def test_retry_after_may_be_a_number_or_a_date(retry_after: str, waited: int | None) -> None:
+    response, _ = sent(lambda _: httpx.Response(503, headers={"retry-after": retry_after}))
+    assert response == ReceiverResponse(status=503, retry_after_s=waited)
 
 
 @pytest.mark.parametrize("host", ["xn--strae-oqa.example", "XN--Strae-OQA.example", "xn--i-7iq.ws"])
 def test_an_international_host_is_reached_by_the_name_that_was_allowed(host: str) -> None:
     looked_up: list[tuple[str, int]] = []
-    answer, [request] = sent(lambda _: httpx.Response(204), url=f"https://{host}/hook", looked_up=looked_up)
-    assert answer == ReceiverResponse(status=204)
+    response, [request] = sent(lambda _: httpx.Response(204), url=f"https://{host}/hook", looked_up=looked_up)
+    assert response == ReceiverResponse(status=204)
     assert looked_up == [(host.lower(), 443)]
     assert request.extensions["sni_hostname"] == request.headers["host"] == host.lower()
 
@@ -260,9 +260,9 @@ def test_the_final_dot_of_a_host_is_not_compared_with_the_certificate() -> None:
     "url", ["https://xn--a.x..\\:99999/", "https://xn--a.x/", "https://[::1/", "https:///x"]
 )
 def test_an_invalid_stored_address_gives_a_response(url: str) -> None:
-    answer, asked = sent(lambda _: httpx.Response(200), url=url)
-    assert (answer.status, asked) == (None, [])
-    assert answer.error
+    response, requests = sent(lambda _: httpx.Response(200), url=url)
+    assert (response.status, requests) == (None, [])
+    assert response.error
 
 
 def test_all_addresses_are_tried_in_turn_those_of_ipv4_first() -> None:
@@ -272,21 +272,21 @@ def test_all_addresses_are_tried_in_turn_those_of_ipv4_first() -> None:
         raise httpx.ConnectTimeout("nobody there") if "34" in request.url.host else httpx.ConnectError("no")
 
     addresses = ["2606:4700::1111", "93.184.216.34", "93.184.216.35", "93.184.216.34"]
-    answer, asked = sent(only_the_last, addresses=addresses)
-    assert answer == ReceiverResponse(status=204)
-    assert [r.url.host for r in asked] == ["93.184.216.34", "93.184.216.35", "2606:4700::1111"]
-    assert str(asked[-1].url) == "https://[2606:4700::1111]:8443/hook?x=1"
-    assert {r.extensions["timeout"]["connect"] for r in asked} == {http_callbacks.TIMEOUT_S / 4}
+    response, requests = sent(only_the_last, addresses=addresses)
+    assert response == ReceiverResponse(status=204)
+    assert [r.url.host for r in requests] == ["93.184.216.34", "93.184.216.35", "2606:4700::1111"]
+    assert str(requests[-1].url) == "https://[2606:4700::1111]:8443/hook?x=1"
+    assert {r.extensions["timeout"]["connect"] for r in requests} == {http_callbacks.TIMEOUT_S / 4}
 
 
 def test_when_no_address_responds_the_last_failure_is_reported() -> None:
-    answer, asked = sent(failing(httpx.ConnectTimeout("no")), addresses=["93.184.216.34", "8.8.8.8"])
-    assert (answer, len(asked)) == (ReceiverResponse(error="ConnectTimeout"), 2)
+    response, requests = sent(failing(httpx.ConnectTimeout("no")), addresses=["93.184.216.34", "8.8.8.8"])
+    assert (response, len(requests)) == (ReceiverResponse(error="ConnectTimeout"), 2)
 
 
 def test_a_receiver_that_may_have_the_callback_is_not_sent_it_at_another_address() -> None:
-    answer, asked = sent(failing(httpx.ReadError("broken")), addresses=["93.184.216.34", "8.8.8.8"])
-    assert (answer, len(asked)) == (ReceiverResponse(error="ReadError"), 1)
+    response, requests = sent(failing(httpx.ReadError("broken")), addresses=["93.184.216.34", "8.8.8.8"])
+    assert (response, len(requests)) == (ReceiverResponse(error="ReadError"), 1)
 
 
 def test_a_host_without_any_address_gives_a_response() -> None:
@@ -315,18 +315,18 @@ def test_a_secret_that_cannot_be_read_gives_a_response() -> None:
 
 
 def test_the_user_agent_is_sent_and_a_cookie_of_one_receiver_reaches_no_other() -> None:
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
         return httpx.Response(200, headers={"set-cookie": "session=of-the-first; Path=/"})
 
     async def resolve(host: str, port: int) -> Sequence[str]:
         return ["93.184.216.34"]  # both are behind one address
 
-    sender = HttpCallbacks(SECRETS.of, ManualClock(), transport=httpx.MockTransport(answer), resolve=resolve)
+    sender = HttpCallbacks(SECRETS.of, ManualClock(), transport=httpx.MockTransport(respond), resolve=resolve)
     for url in ("https://first.example/", "https://second.example/"):
         assert sender.send(a_delivery(url=url)).status == 200
     sender.close()
-    assert ["cookie" in request.headers for request in asked] == [False, False]
-    assert [request.headers["user-agent"] for request in asked] == ["Darkroom", "Darkroom"]
+    assert ["cookie" in request.headers for request in requests] == [False, False]
+    assert [request.headers["user-agent"] for request in requests] == ["Darkroom", "Darkroom"]

@@ -33,19 +33,19 @@ def provider(client: httpx.AsyncClient) -> OpenAI:
     )
 
 
-def answering(status: int, body: bytes) -> RawImage:
-    return recorded.generate(recorded.answer(status, body), provider)
+def generated(status: int, body: bytes) -> RawImage:
+    return recorded.generate(recorded.server_returning(status, body), provider)
 
 
 def failing(status: int, body: bytes, headers: dict[str, str] | None = None) -> ShotError:
-    return recorded.failure(recorded.answer(status, body, headers), provider)
+    return recorded.failure(recorded.server_returning(status, body, headers), provider)
 
 
 def an_item(data: bytes = b"picture") -> dict[str, Any]:
     return {"b64_json": base64.b64encode(data).decode()}
 
 
-def an_answer(*items: Any, **more: Any) -> bytes:
+def a_response(*items: Any, **more: Any) -> bytes:
     return json.dumps({"created": 1, "data": list(items), **more}).encode()
 
 
@@ -56,11 +56,11 @@ def an_error(code: Any, kind: str = "invalid_request_error") -> bytes:
 def test_the_request_is_the_documented_one() -> None:
     seen: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(200, content=an_answer(an_item()))
+        return httpx.Response(200, content=a_response(an_item()))
 
-    recorded.generate(answer, provider)
+    recorded.generate(respond, provider)
     [request] = seen
     assert request.method == "POST"
     assert str(request.url) == "https://openai.example/v1/images/generations"
@@ -78,7 +78,7 @@ def test_the_request_is_the_documented_one() -> None:
 
 
 def test_a_recorded_response_gives_its_picture_and_the_requested_model() -> None:
-    image = answering(200, body_of("openai_200_gpt-image-1.json"))
+    image = generated(200, body_of("openai_200_gpt-image-1.json"))
     assert len(image.data) == 2_447_204 // 4 * 3
     assert image.model == "gpt-image-2"
 
@@ -92,7 +92,7 @@ def test_a_recorded_response_gives_its_picture_and_the_requested_model() -> None
     ],
 )
 def test_the_last_picture_is_chosen(items: list[Any]) -> None:
-    assert answering(200, an_answer(*items)).data == b"picture"
+    assert generated(200, a_response(*items)).data == b"picture"
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_a_response_with_missing_parts_has_no_picture(body: bytes) -> None:
     "body",
     [
         b"<html>Bad gateway</html>",
-        an_answer(an_item())[:-20],
-        an_answer({"b64_json": "not base64!"}),
-        an_answer({"b64_json": 7}),
+        a_response(an_item())[:-20],
+        a_response({"b64_json": "not base64!"}),
+        a_response({"b64_json": 7}),
     ],
 )
-def test_an_answer_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
+def test_a_response_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
     assert isinstance(failing(200, body), BadImage)
 
 
@@ -157,7 +157,7 @@ def test_an_answer_that_cannot_be_decoded_is_a_bad_image(body: bytes) -> None:
         (302, b"", Misconfigured),
     ],
 )
-def test_every_answer_has_its_error(status: int, body: bytes, error: type[ShotError]) -> None:
+def test_every_response_has_its_error(status: int, body: bytes, error: type[ShotError]) -> None:
     assert type(failing(status, body)) is error
 
 
@@ -174,6 +174,6 @@ def test_the_delay_is_read_from_the_headers(
 @pytest.mark.parametrize("name", sorted(p.name for p in BODIES.glob("openai_4*.json")))
 def test_no_message_quotes_the_providers_text(name: str) -> None:
     error = json.loads(body_of(name))["error"]
-    said = str(failing(int(name.split("_")[1][:3]), body_of(name)))
-    assert error["message"] not in said
-    assert said.endswith(error["code"])
+    message = str(failing(int(name.split("_")[1][:3]), body_of(name)))
+    assert error["message"] not in message
+    assert message.endswith(error["code"])

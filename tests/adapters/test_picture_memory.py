@@ -53,7 +53,7 @@ PICTURES = [
 ]
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="only Linux tells how much memory a process had at the most")
+@pytest.mark.skipif(not STATUS.exists(), reason="only Linux reports the peak memory of a process")
 @pytest.mark.parametrize(("form", "mode", "options"), PICTURES)
 def test_two_pictures_at_the_limit_fit_the_workers_memory(
     form: str, mode: str, options: dict[str, object], tmp_path: Path

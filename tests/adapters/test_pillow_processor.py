@@ -106,8 +106,8 @@ def test_the_metadata_names_shot_and_model_and_nothing_of_the_source() -> None:
     image = Image.open(io.BytesIO(jpeg))
     assert (dict(image.getexif()), b"Jane" in jpeg) == ({}, False)
     about = ET.fromstring(image.info["xmp"])
-    said = {e.tag.partition("}")[2]: e.text for e in about.iter() if e.text}
-    assert said == {
+    facts = {e.tag.partition("}")[2]: e.text for e in about.iter() if e.text}
+    assert facts == {
         "identifier": "case-1/evidence-1",
         "CreatorTool": "a <model> &  two 🔑",
         "DigitalSourceType": AI_MADE,

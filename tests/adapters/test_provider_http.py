@@ -42,10 +42,10 @@ both = pytest.mark.parametrize("make", [gemini, openai])
 
 
 def raising(error: Exception) -> Server:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         raise error
 
-    return answer
+    return respond
 
 
 @both
@@ -147,13 +147,13 @@ def test_an_error_whose_body_never_ends_is_cut_off_after_five_seconds() -> None:
             yield b" "
             await asyncio.sleep(1)
 
-    async def ask() -> tuple[int, float]:
+    async def post() -> tuple[int, float]:
         transport = httpx.MockTransport(lambda request: httpx.Response(429, content=trickling()))
         async with http_client.client(1, transport) as client:
-            answer = await http.post(client, BASE, body={}, headers={})
-        return answer.status, asyncio.get_running_loop().time()
+            response = await http.post(client, BASE, body={}, headers={})
+        return response.status, asyncio.get_running_loop().time()
 
-    status, seconds = virtual_time.run(ask())
+    status, seconds = virtual_time.run(post())
     assert (status, seconds <= 5) == (429, True)
 
 
@@ -166,7 +166,7 @@ async def inflating(megabytes: int) -> AsyncIterator[bytes]:
 
 @both
 @pytest.mark.parametrize(("status", "expected"), [(200, BadImage), (503, Overloaded)])
-def test_an_answer_that_inflates_without_end_is_cut_off_while_it_inflates(
+def test_a_response_that_inflates_without_end_is_cut_off_while_it_inflates(
     make: Make, monkeypatch: pytest.MonkeyPatch, status: int, expected: type[ShotError]
 ) -> None:
     monkeypatch.setattr(http, "MAX_RESPONSE_BYTES", 1_000_000)
@@ -198,8 +198,8 @@ def test_an_encoding_that_was_not_requested_is_not_inflated(make: Make, encoding
 @pytest.mark.parametrize("encoding", ["utf-8", "none", "identity", "aws-chunked", "identity, GZIP"])
 def test_an_encoding_that_is_no_compression_is_ignored(make: Make, encoding: str) -> None:
     async def body() -> AsyncIterator[bytes]:
-        said = b'{"error": {"code": "billing_not_active"}}'
-        yield gzip.compress(said) if "GZIP" in encoding else said
+        error = b'{"error": {"code": "billing_not_active"}}'
+        yield gzip.compress(error) if "GZIP" in encoding else error
 
     headers = {"content-encoding": encoding}
     failure = recorded.failure(lambda request: httpx.Response(200, content=body(), headers=headers), make)
@@ -208,24 +208,24 @@ def test_an_encoding_that_is_no_compression_is_ignored(make: Make, encoding: str
 
 @both
 def test_only_gzip_is_requested(make: Make) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         assert request.headers["accept-encoding"] == "gzip"
         return httpx.Response(503)
 
-    recorded.failure(answer, make)
+    recorded.failure(respond, make)
 
 
 @both
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Bad gateway</html>", b"[]", b"null", b'{"data": [{', b"\xff\xfe", b"[" * 10_000]
 )
-def test_an_answer_that_is_no_object_is_a_bad_image(make: Make, body: bytes) -> None:
+def test_a_response_that_is_no_object_is_a_bad_image(make: Make, body: bytes) -> None:
     with pytest.raises(BadImage):
         recorded.generate(lambda request: httpx.Response(200, content=body), make)
 
 
 @both
-def test_a_compressed_answer_that_is_broken_is_a_bad_image(make: Make) -> None:
+def test_a_compressed_response_that_is_broken_is_a_bad_image(make: Make) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"not gzip at all"
 
@@ -235,7 +235,7 @@ def test_a_compressed_answer_that_is_broken_is_a_bad_image(make: Make) -> None:
 
 
 @both
-def test_a_compressed_answer_is_read(make: Make) -> None:
+def test_a_compressed_response_is_read(make: Make) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield gzip.compress(b'{"error": {"code": "billing_not_active"}}')
 
@@ -283,12 +283,12 @@ def test_nothing_is_sent_without_a_usable_key(
 def test_a_line_break_after_the_key_is_not_sent(
     make: Callable[[httpx.AsyncClient, str], ImageProvider],
 ) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         assert {"the-key", "Bearer the-key"} & set(request.headers.values())
         return httpx.Response(503)
 
     with pytest.raises(Overloaded):
-        recorded.generate(answer, lambda client: make(client, "the-key\n"))
+        recorded.generate(respond, lambda client: make(client, "the-key\n"))
 
 
 NOW = "Tue, 24 Nov 2026 03:00:00 GMT"

@@ -36,7 +36,7 @@ def bomb() -> bytes:
     return head + (0).to_bytes(4) + b"IDAT" + zlib.crc32(b"IDAT").to_bytes(4)
 
 
-def answer(data: bytes | str, mime: str = "image/png", reason: str = "STOP") -> httpx.Response:
+def picture_response(data: bytes | str, mime: str = "image/png", reason: str = "STOP") -> httpx.Response:
     text = data if isinstance(data, str) else base64.b64encode(data).decode()
     part = {"inlineData": {"mimeType": mime, "data": text}}
     return httpx.Response(200, json={"candidates": [{"content": {"parts": [part]}, "finishReason": reason}]})
@@ -52,11 +52,11 @@ TRAPS: dict[str, tuple[Callable[[], httpx.Response], str | None]] = {
     "Evidence no 1.": (lambda: httpx.Response(200, text="<html>busy</html>"), "bad_image"),
     "Evidence no 2.": (lambda: httpx.Response(200, text='{"candidates": [{"cont'), "bad_image"),
     "Evidence no 3.": (lambda: httpx.Response(200, content=endless()), "bad_image"),
-    "Evidence no 4.": (lambda: answer("not base64!"), "bad_image"),
-    "Evidence no 5.": (lambda: answer(picture((1, 1), "PNG")), None),
-    "Evidence no 6.": (lambda: answer(bomb()), "bad_image"),
-    "Evidence no 7.": (lambda: answer(picture((64, 64), "JPEG"), mime="image/png"), None),
-    "Evidence no 8.": (lambda: answer(GOOD[:60]), "bad_image"),
+    "Evidence no 4.": (lambda: picture_response("not base64!"), "bad_image"),
+    "Evidence no 5.": (lambda: picture_response(picture((1, 1), "PNG")), None),
+    "Evidence no 6.": (lambda: picture_response(bomb()), "bad_image"),
+    "Evidence no 7.": (lambda: picture_response(picture((64, 64), "JPEG"), mime="image/png"), None),
+    "Evidence no 8.": (lambda: picture_response(GOOD[:60]), "bad_image"),
     "Evidence no 9.": (lambda: httpx.Response(200, json={"candidates": []}), "no_image"),
     "Evidence no 10.": (lambda: httpx.Response(502, text="<html>Bad Gateway</html>"), "overloaded"),
     "Location no 1.": (
@@ -64,8 +64,8 @@ TRAPS: dict[str, tuple[Callable[[], httpx.Response], str | None]] = {
         "refused",
     ),
     "Location no 2.": (lambda: httpx.Response(404, json={"error": {"code": 404}}), "model_retired"),
-    "Location no 3.": (lambda: answer(b"\x00" * 999), "bad_image"),
-    "Location no 4.": (lambda: answer(GOOD), None),
+    "Location no 3.": (lambda: picture_response(b"\x00" * 999), "bad_image"),
+    "Location no 4.": (lambda: picture_response(GOOD), None),
 }
 """Part of the prompt → the response, and the code of the error; None for a picture."""
 

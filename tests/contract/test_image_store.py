@@ -84,7 +84,7 @@ def test_a_model_name_in_another_script_is_kept_escaped(bucket: S3Images) -> Non
     assert stored["Metadata"] == {"model": "\\u56fe\\u50cf-2"}
 
 
-def test_a_picture_is_read_no_further_than_asked_for(bucket: S3Images) -> None:
+def test_a_picture_is_read_up_to_the_requested_size_only(bucket: S3Images) -> None:
     asyncio.run(bucket.put(KEY, b"jpeg", {}))
     assert (bucket.read(KEY, 4), bucket.read(KEY, 2)) == (b"jpeg", b"jp")
     assert bucket.read("cases/none.jpg", 4) is None

@@ -50,22 +50,22 @@ def cancel_by_http() -> None:
 
 
 def send_by_http(status: int, seen: list[httpx.Request] | None = None) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         if seen is not None:
             seen.append(request)
         return httpx.Response(status, headers={"location": "https://elsewhere.example"})
 
-    post(answer)
+    post(respond)
 
 
 def post(
-    answer: Callable[[httpx.Request], httpx.Response],
+    respond: Callable[[httpx.Request], httpx.Response],
     clock: ManualClock | None = None,
     snapshot: Snapshot = SNAPSHOT,
     secret: Callable[[], str] = lambda: SECRET,
 ) -> None:
     async def send() -> None:
-        async with http_client.client(1, httpx.MockTransport(answer)) as client:
+        async with http_client.client(1, httpx.MockTransport(respond)) as client:
             channel = HttpSnapshots(client, secret, clock or ManualClock())
             await channel.send(snapshot, URL)
 
@@ -116,10 +116,10 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def raising(error: BaseException) -> Callable[[httpx.Request], httpx.Response]:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         raise error
 
-    return answer
+    return respond
 
 
 async def broken_off() -> AsyncIterator[bytes]:
@@ -140,12 +140,12 @@ STRANGE: dict[str, Callable[[httpx.Request], httpx.Response]] = {
 }
 
 
-@pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize("respond", STRANGE.values(), ids=STRANGE)
 def test_any_strange_response_makes_the_snapshot_undeliverable(
-    answer: Callable[[httpx.Request], httpx.Response],
+    respond: Callable[[httpx.Request], httpx.Response],
 ) -> None:
     with pytest.raises(Undeliverable) as raised:
-        post(answer)
+        post(respond)
     assert raised.value.retryable
 
 
@@ -195,12 +195,12 @@ def test_a_cancelled_send_is_cancelled() -> None:
 def test_no_cookie_is_kept_and_the_user_agent_is_sent() -> None:
     seen: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(200, headers={"set-cookie": "session=1; Path=/"})
 
     async def send_twice() -> None:
-        async with http_client.client(1, httpx.MockTransport(answer)) as client:
+        async with http_client.client(1, httpx.MockTransport(respond)) as client:
             for _ in range(2):
                 await HttpSnapshots(client, lambda: SECRET, ManualClock()).send(SNAPSHOT, URL)
 
@@ -226,13 +226,13 @@ def test_every_attempt_has_a_new_signature_and_the_same_id() -> None:
     seen: list[httpx.Request] = []
     clock = ManualClock()
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(200)
 
-    post(answer, clock)
+    post(respond, clock)
     clock.pass_seconds(60)
-    post(answer, clock)
+    post(respond, clock)
     first, second = (request.headers for request in seen)
     assert first["webhook-id"] == second["webhook-id"]
     assert first["webhook-timestamp"] != second["webhook-timestamp"]
@@ -242,10 +242,10 @@ def test_every_attempt_has_a_new_signature_and_the_same_id() -> None:
 def test_two_snapshots_have_two_ids() -> None:
     seen: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         seen.append(request.headers["webhook-id"])
         return httpx.Response(200)
 
     for other in (SNAPSHOT, replace(SNAPSHOT, sequence=3), replace(SNAPSHOT, claim="claim-2")):
-        post(answer, snapshot=other)
+        post(respond, snapshot=other)
     assert len(set(seen)) == 3

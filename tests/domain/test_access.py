@@ -32,7 +32,7 @@ def test_a_share_link_reaches_no_route_without_a_case() -> None:
     assert not any(may(set(Scope), scope, for_case="case-1") for scope in Scope)
 
 
-def test_a_refusal_tells_nothing_about_the_case() -> None:
+def test_a_refusal_reveals_nothing_about_the_case() -> None:
     reader = Access(caller="x", scopes=frozenset({Scope.READ}), case_id="case-1")
     messages = set()
     for case_id in ("case-2", "unknown"):

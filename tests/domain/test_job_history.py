@@ -27,13 +27,13 @@ class Past:
         self.job = with_history(self.job, change(self.job, self.now), at=self.now, by=by)
         return self
 
-    def told(self, kind: SnapshotKind, *done: str, waiting_until: int | None = None) -> "Past":
+    def receive(self, kind: SnapshotKind, *done: str, waiting_until: int | None = None) -> "Past":
         made = a_snapshot(CASE, kind, self.job.sequence + 1, done=done, run=self.job.run)
         made = replace(made, waiting_until=waiting_until)
         return self.then(WORKER, lambda job, now: apply(job, made, now=now, timing=TIMING))
 
     def claimed(self) -> "Past":
-        return self.told(SnapshotKind.CLAIM)
+        return self.receive(SnapshotKind.CLAIM)
 
     @property
     def history(self) -> list[tuple[Action, int, str]]:
@@ -42,8 +42,8 @@ class Past:
 
 def test_an_ordinary_case_has_three_history_entries_and_none_for_progress() -> None:
     past = Past().claimed()
-    past.told(SnapshotKind.PROGRESS, "evidence-1")
-    past.told(SnapshotKind.END, "evidence-1", "location-1")
+    past.receive(SnapshotKind.PROGRESS, "evidence-1")
+    past.receive(SnapshotKind.END, "evidence-1", "location-1")
     assert past.history == [("submitted", 1, "game"), ("claimed", 1, WORKER), ("ended", 1, WORKER)]
     assert [entry.at for entry in past.job.history] == [NOW, NOW + 1000, NOW + 3000]
 
@@ -51,19 +51,19 @@ def test_an_ordinary_case_has_three_history_entries_and_none_for_progress() -> N
 def test_an_unchanged_job_gets_no_entry() -> None:
     past = Past().claimed()
     before = past.job
-    past.told(SnapshotKind.HEARTBEAT)
+    past.receive(SnapshotKind.HEARTBEAT)
     assert past.job is before
 
 
 def test_a_cancellation_and_its_workers_last_snapshot_are_two_entries() -> None:
     past = Past().claimed().then("desk", lambda job, now: cancel(job, now=now))
-    past.told(SnapshotKind.STOPPED)
+    past.receive(SnapshotKind.STOPPED)
     assert past.history[2:] == [("cancelled", 1, "desk"), ("stopped", 1, WORKER)]
 
 
 def test_a_continuation_and_a_wait_for_the_quota_are_different_entries() -> None:
-    assert Past().claimed().told(SnapshotKind.CONTINUE).history[-1] == ("continued", 2, WORKER)
-    waiting = Past().claimed().told(SnapshotKind.CONTINUE, waiting_until=NOW + 90_000)
+    assert Past().claimed().receive(SnapshotKind.CONTINUE).history[-1] == ("continued", 2, WORKER)
+    waiting = Past().claimed().receive(SnapshotKind.CONTINUE, waiting_until=NOW + 90_000)
     assert waiting.history[-1] == ("waiting", 2, WORKER)
 
 

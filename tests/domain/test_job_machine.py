@@ -31,7 +31,7 @@ class JobMachine(RuleBasedStateMachine):
         self.case: Case = CASE
         self.job: Job = a_job(CASE)
         self.now = NOW
-        self.said: list[Snapshot] = []
+        self.sent: list[Snapshot] = []
         self.jobs = 1
 
     def _change(self, decide: Callable[[], Job]) -> None:
@@ -44,8 +44,8 @@ class JobMachine(RuleBasedStateMachine):
             check_write(old, new)
             self.job = new
 
-    def _say(self, snapshot: Snapshot) -> None:
-        self.said.append(snapshot)
+    def _apply(self, snapshot: Snapshot) -> None:
+        self.sent.append(snapshot)
         self._change(lambda: apply(self.job, snapshot, now=self.now, timing=TIMING))
 
     @rule(
@@ -56,35 +56,35 @@ class JobMachine(RuleBasedStateMachine):
         claim=st.sampled_from(CLAIMS),
         sequence=st.integers(1, 9),
     )
-    def worker_speaks(self, **said: Any) -> None:
+    def a_worker_sends_a_snapshot(self, **fields: Any) -> None:
         """Apply a valid snapshot of a worker of this run or of an earlier one."""
-        done = tuple(said["done"])
-        failed = tuple(set(said["failed"]) - said["done"])
-        if said["kind"] is SnapshotKind.END:
-            failed = tuple(set(IDS) - said["done"])
+        done = tuple(fields["done"])
+        failed = tuple(set(fields["failed"]) - fields["done"])
+        if fields["kind"] is SnapshotKind.END:
+            failed = tuple(set(IDS) - fields["done"])
         snapshot = a_snapshot(
             self.case,
-            said["kind"],
-            said["sequence"],
+            fields["kind"],
+            fields["sequence"],
             done=done,
             failed=failed,
-            run=max(1, self.job.run - said["back"]),
-            claim=said["claim"],
+            run=max(1, self.job.run - fields["back"]),
+            claim=fields["claim"],
             job_id=self.job.job_id,
         )
-        self._say(snapshot)
+        self._apply(snapshot)
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def a_snapshot_comes_again(self, data: st.DataObject) -> None:
-        self._say(data.draw(st.sampled_from(self.said)))
+        self._apply(data.draw(st.sampled_from(self.sent)))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.sent)
     @rule()
     def the_last_snapshot_comes_twice_and_the_second_changes_nothing(self) -> None:
-        self._say(self.said[-1])
+        self._apply(self.sent[-1])
         before = self.job
-        self._say(self.said[-1])
+        self._apply(self.sent[-1])
         assert self.job is before
 
     @rule(seconds=st.integers(0, 1000))

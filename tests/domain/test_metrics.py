@@ -76,8 +76,8 @@ def test_the_changes_of_a_whole_job_add_up_to_what_became_of_it() -> None:
 
 @given(st.sets(st.integers(min_value=1, max_value=3)))
 def test_skipped_versions_lose_no_picture_and_no_cost(missing: set[int]) -> None:
-    heard = [job for index, job in enumerate(a_life()) if index not in missing - {3}]
-    assert counted(heard) == counted(a_life())
+    seen = [job for index, job in enumerate(a_life()) if index not in missing - {3}]
+    assert counted(seen) == counted(a_life())
 
 
 def test_a_job_first_seen_when_it_has_ended_counts_as_ended() -> None:
@@ -86,7 +86,7 @@ def test_a_job_first_seen_when_it_has_ended_counts_as_ended() -> None:
     found = tally(None, ended)
     assert found.counts[Count.ENDED_PARTIAL] == found.counts[Count.CASES] == 1
     assert found.generation == 20_000
-    # The same of a case whose new job is first heard of when it has ended, in the place of one that had.
+    # The same of a case whose new job is first seen when it has ended, in the place of one that had.
     other = replace(ended, job_id="job-2")
     assert tally(ended, other).counts[Count.ENDED_PARTIAL] == 1
 

@@ -259,7 +259,7 @@ def test_a_queue_is_written_anew_when_it_is_fifteen_seconds_old() -> None:
     assert newer.quota.queue_until == NOW + 15_001 + QUEUE_MS
 
 
-def test_a_run_that_has_had_starts_asks_again_after_runs_that_were_sent_away() -> None:
+def test_a_run_that_has_had_starts_requests_more_after_runs_that_were_sent_away() -> None:
     state, [_, away] = after(ask(10), ask(20))
     later = NOW + 60_000
     same, [idle] = after(ask(5, later, turn=Turn.SERVED), state=state)

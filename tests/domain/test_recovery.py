@@ -103,11 +103,11 @@ def test_a_suspicion_near_the_end_of_the_lease_is_due_with_it() -> None:
 
 def test_a_snapshot_that_was_sent_after_the_suspicion_clears_it_and_is_stored() -> None:
     job = suspected()
-    heard = apply(job, heartbeat(2, sent_at=NOW + 9_000), now=NOW + 9_100, timing=TIMING)
-    assert (heard.suspicion, heard.due_at, heard.sequence) == (None, job.lease_until, 2)
+    cleared = apply(job, heartbeat(2, sent_at=NOW + 9_000), now=NOW + 9_100, timing=TIMING)
+    assert (cleared.suspicion, cleared.due_at, cleared.sequence) == (None, job.lease_until, 2)
 
 
-def test_a_worker_whose_clock_is_behind_is_heard() -> None:
+def test_a_snapshot_of_a_worker_whose_clock_is_behind_counts() -> None:
     job = suspected()
     assert apply(job, heartbeat(2, sent_at=NOW + 3_001), now=NOW + 9_000, timing=TIMING).suspicion is None
 
@@ -278,7 +278,7 @@ def lost_for_memory(job: Job, *, processing: str | None = None) -> Job:
     return taken(after(job, failed))
 
 
-def test_losses_for_memory_are_counted_and_told_to_the_next_worker() -> None:
+def test_losses_for_memory_are_counted_and_sent_to_the_next_worker() -> None:
     job = lost_for_memory(lost_for_memory(a_job(CASE)))
     assert (job.memory_losses, job.lost_runs, job.failures) == (2, 2, {})
 

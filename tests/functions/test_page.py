@@ -78,5 +78,5 @@ def test_the_page_names_no_host_but_the_svg_namespace() -> None:
 
 def test_every_error_code_of_a_picture_has_a_text_on_the_page() -> None:
     words = (FOLDER / "words.js").read_text()
-    said = set(re.findall(r"^  (\w+): \[\"", words, re.MULTILINE))
-    assert {kind.code for kind in tree(ShotError)} - {"failed"} <= said
+    described = set(re.findall(r"^  (\w+): \[\"", words, re.MULTILINE))
+    assert {kind.code for kind in tree(ShotError)} - {"failed"} <= described

@@ -117,7 +117,7 @@ class World:
     budgets: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     calls: int = 0
     depth: int = 0
-    speaking: Process | None = None
+    sender: Process | None = None
     """The worker whose snapshot the webhook is merging."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     violations: list[BaseException] = field(default_factory=list)
@@ -194,11 +194,11 @@ class World:
 
     def _somebody_is_faster(self) -> None:
         self.depth += 1
-        speaking, self.speaking = self.speaking, None
+        sender, self.sender = self.sender, None
         try:
             self.dice.choice([self.sweep, self.sweep, self.user])()
         finally:
-            self.speaking = speaking
+            self.sender = sender
             self.depth -= 1
 
     def spawn(self, order: WorkOrder, request_id: str) -> None:
@@ -326,7 +326,7 @@ class World:
         """Deliver a snapshot to the webhook function; raise what the worker gets as a response."""
         use_case = RecordProgress(jobs=self.jobs, start=self.start(), clock=self.clock(), timing=TIMING)
         token = CURRENT.set(None)
-        self.speaking = sender
+        self.sender = sender
         try:
             use_case(snapshot, webhook_url=URL)
         except Killed:
@@ -338,7 +338,7 @@ class World:
         except RequestError as error:
             raise Undeliverable(type(error).__name__, retryable=False) from None
         finally:
-            self.speaking = None
+            self.sender = None
             CURRENT.reset(token)
 
     # ---- the user ----
@@ -408,18 +408,18 @@ class SimJobs(MemoryJobs):
             return super().due(now, limit)
 
     def _watch_claims(self, old: Job | None, new: Job) -> None:
-        speaking = self._world.speaking
-        if speaking is not None and new.lease_until is None:
-            speaking.holds = False  # its last snapshot was merged: it sends no more requests
+        sender = self._world.sender
+        if sender is not None and new.lease_until is None:
+            sender.holds = False  # its last snapshot was merged: it sends no more requests
         self._watch_takeovers(old, new)
         if old is None or new.claim is None or new.claim == old.claim:
             return
         holders = [p.name for p in self._world.processes if p.holds and p.alive and not p.is_ghost]
         check(not holders, f"run {new.run} was claimed while {holders} were alive and held a claim")
-        assert speaking is not None
-        speaking.holds = True
-        speaking.claim = new.claim
-        speaking.stored_at_claim = frozenset(self._world.images.stored_pictures)
+        assert sender is not None
+        sender.holds = True
+        sender.claim = new.claim
+        sender.stored_at_claim = frozenset(self._world.images.stored_pictures)
 
     def _watch_takeovers(self, old: Job | None, new: Job) -> None:
         """Check that only a worker that Lambda reported, and that was silent since, loses its run early."""
@@ -428,10 +428,10 @@ class SimJobs(MemoryJobs):
         if old.lease_until is None or self._world.now() >= old.lease_until - CLOCKS_DIFFER_S * 1000:
             return
         for process in self._world.processes:
-            if process.claim != old.claim or self._world.speaking is process:
+            if process.claim != old.claim or self._world.sender is process:
                 continue
-            heard = process.accepted_at > old.suspicion.at + CLOCKS_DIFFER_S * 1000
-            check(not heard, f"run {old.run} was taken over although its worker was not silent")
+            was_active = process.accepted_at > old.suspicion.at + CLOCKS_DIFFER_S * 1000
+            check(not was_active, f"run {old.run} was taken over although its worker was not silent")
             process.is_ghost = True
             self._world.note(f"{process.name} becomes a ghost, {'alive' if process.alive else 'dead'}")
 

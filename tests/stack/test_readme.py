@@ -29,8 +29,8 @@ def test_the_block_of_the_api_works_when_it_is_pasted_whole(api: Api, tmp_path: 
     assert "HTTP/1.1 202" in done.stdout
     assert "data:image/jpeg;base64," in done.stdout
     assert api.job("case-42")["status"] == "completed"
-    told = api.job("case-43")
-    assert (told["status"], told["maxCostUsd"]) == ("cancelled", 0.1)
+    job = api.job("case-43")
+    assert (job["status"], job["maxCostUsd"]) == ("cancelled", 0.1)
 
 
 def test_local_addresses_and_tokens_mean_themselves_in_a_shell(api: Api) -> None:

@@ -31,11 +31,11 @@ def job(status: Status, version: int = 2, images: int = 0) -> Job:
 class Post:
     """An outbox, and the use cases and fakes around it."""
 
-    def __init__(self, *answers: ReceiverResponse) -> None:
+    def __init__(self, *responses: ReceiverResponse) -> None:
         self.clock = ManualClock()
         self.outbox = MemoryOutbox()
         self.deliverers = RecordedDeliverers()
-        self.receiver = ScriptedReceiver(list(answers) or [GOOD])
+        self.receiver = ScriptedReceiver(list(responses) or [GOOD])
         self.announce = EnqueueCallback(
             outbox=self.outbox,
             deliverers=self.deliverers,
@@ -47,7 +47,7 @@ class Post:
             outbox=self.outbox, deliverers=self.deliverers, clock=self.clock, limit=100
         )
 
-    def told(self, version: int = 2, status: Status = Status.COMPLETED) -> Delivery:
+    def enqueue(self, version: int = 2, status: Status = Status.COMPLETED) -> Delivery:
         found = self.announce(job(Status.PENDING, version - 1), job(status, version))
         assert found is not None
         return found
@@ -81,7 +81,7 @@ def test_each_change_of_status_or_progress_is_an_event(
 def test_a_change_that_is_seen_again_is_sent_once() -> None:
     post = Post()
     for _ in range(3):
-        post.told()
+        post.enqueue()
     assert len(post.deliverers.invoked) == len(post.outbox.deliveries) == 1
 
 
@@ -94,7 +94,7 @@ def test_nothing_is_sent_without_a_receiver_or_for_an_event_it_does_not_want() -
 
 def test_a_delivery_that_is_accepted_is_not_attempted_again() -> None:
     post = Post()
-    delivery = post.told()
+    delivery = post.enqueue()
     assert post.deliver(*delivery.key) == post.stored(delivery)
     assert (post.stored(delivery).state, post.stored(delivery).due_at) == (DeliveryState.DELIVERED, None)
     assert post.deliver(*delivery.key) is None
@@ -103,7 +103,7 @@ def test_a_delivery_that_is_accepted_is_not_attempted_again() -> None:
 
 def test_of_two_deliverers_at_once_one_sends() -> None:
     post = Post()
-    delivery = post.told()
+    delivery = post.enqueue()
 
     class Twice(ScriptedReceiver):
         @override
@@ -119,7 +119,7 @@ def test_of_two_deliverers_at_once_one_sends() -> None:
 
 def test_a_dead_receiver_is_attempted_on_the_schedule_and_then_given_up() -> None:
     post = Post(ReceiverResponse(error="ConnectError"))
-    delivery = post.told()
+    delivery = post.enqueue()
     waits = []
     while (stored := post.stored(delivery)).state is DeliveryState.PENDING:
         assert stored.due_at is not None
@@ -133,17 +133,17 @@ def test_a_dead_receiver_is_attempted_on_the_schedule_and_then_given_up() -> Non
     assert len(post.receiver.sent) == 10
 
 
-@pytest.mark.parametrize(("asked", "waited"), [(1, 5), (60, 60), (10_000_000, 86_400)])
-def test_the_retry_after_of_a_receiver_is_obeyed(asked: int, waited: int) -> None:
-    post = Post(ReceiverResponse(status=429, retry_after_s=asked))
-    delivery = post.told()
+@pytest.mark.parametrize(("retry_after", "waited"), [(1, 5), (60, 60), (10_000_000, 86_400)])
+def test_the_retry_after_of_a_receiver_is_obeyed(retry_after: int, waited: int) -> None:
+    post = Post(ReceiverResponse(status=429, retry_after_s=retry_after))
+    delivery = post.enqueue()
     post.deliver(*delivery.key)
     assert post.stored(delivery).due_at == NOW + waited * 1000
 
 
 def test_another_deliverer_follows_a_dead_one_when_its_lease_ends() -> None:
     post = Post()
-    delivery = post.told()
+    delivery = post.enqueue()
     post.outbox.save(delivery.start_attempt(post.clock.now), over=delivery)
     post.deliverers.invoked.clear()
     assert (post.redeliver(), post.deliver(*delivery.key)) == (0, None)
@@ -178,7 +178,7 @@ def run_to_the_end(post: Post, delivery: Delivery, deliver: DeliverCallback) -> 
 
 def test_an_exception_of_the_sender_is_a_failed_attempt() -> None:
     post, broken = Post(), Broken([])
-    delivery = post.told()
+    delivery = post.enqueue()
     deliver = DeliverCallback(outbox=post.outbox, sender=broken, clock=post.clock)
     assert run_to_the_end(post, delivery, deliver) == [0, *SCHEDULE_S]
     stored = post.stored(delivery)
@@ -189,7 +189,7 @@ def test_an_exception_of_the_sender_is_a_failed_attempt() -> None:
 def test_a_delivery_whose_deliverer_always_dies_is_given_up_too() -> None:
     post, deadly = Post(), Broken([])
     deadly.error = KeyboardInterrupt()  # nothing after it runs, as when the process is killed
-    delivery = post.told()
+    delivery = post.enqueue()
     deliver = DeliverCallback(outbox=post.outbox, sender=deadly, clock=post.clock)
     waits = run_to_the_end(post, delivery, deliver)
     assert waits == [0, *(max(60, wait) for wait in SCHEDULE_S), 60]
@@ -202,7 +202,7 @@ def test_a_delivery_whose_deliverer_always_dies_is_given_up_too() -> None:
 def test_a_delivery_that_was_given_up_can_be_replayed() -> None:
     post, deadly = Post(), Broken([])
     deadly.error = KeyboardInterrupt()
-    delivery = post.told()
+    delivery = post.enqueue()
     run_to_the_end(post, delivery, DeliverCallback(outbox=post.outbox, sender=deadly, clock=post.clock))
     ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)(job(Status.COMPLETED), 2)
     post.deliver(*delivery.key)
@@ -211,7 +211,7 @@ def test_a_delivery_that_was_given_up_can_be_replayed() -> None:
 
 def test_a_receiver_that_returned_410_is_sent_no_more_of_this_job() -> None:
     post = Post(ReceiverResponse(status=410))
-    first, second = post.told(), post.told(version=3)
+    first, second = post.enqueue(), post.enqueue(version=3)
     post.deliver(*first.key)
     post.deliver(*second.key)
     assert {post.stored(each).state for each in (first, second)} == {DeliveryState.GONE}
@@ -221,7 +221,7 @@ def test_a_receiver_that_returned_410_is_sent_no_more_of_this_job() -> None:
 def test_a_delivery_whose_deliverer_cannot_be_started_is_left_to_the_sweeper() -> None:
     post = Post()
     post.deliverers.refusing = True
-    delivery = post.told()
+    delivery = post.enqueue()
     assert post.redeliver() == 0
     post.deliverers.refusing = False
     assert post.redeliver() == 1
@@ -230,7 +230,7 @@ def test_a_delivery_whose_deliverer_cannot_be_started_is_left_to_the_sweeper() -
 
 def test_a_replay_sends_the_same_message_again() -> None:
     post = Post()
-    delivery = post.told()
+    delivery = post.enqueue()
     post.deliver(*delivery.key)
     replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
     replay(job(Status.COMPLETED), delivery.version)
@@ -241,7 +241,7 @@ def test_a_replay_sends_the_same_message_again() -> None:
 
 def test_a_response_that_comes_after_a_replay_does_not_change_the_replay() -> None:
     post = Post()
-    delivery = post.told()
+    delivery = post.enqueue()
     replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
 
     class Meanwhile(ScriptedReceiver):

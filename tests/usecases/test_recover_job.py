@@ -84,7 +84,7 @@ def test_a_silent_worker_is_replaced_27_seconds_after_its_record() -> None:
     assert {entry.by for entry in world.job.history} == {"recovery"}
 
 
-def test_a_worker_that_was_heard_keeps_its_run() -> None:
+def test_a_worker_that_has_sent_a_snapshot_keeps_its_run() -> None:
     world = a_world()
     world.recover.after_failure(RECORD)
     world.clock.now += 9_000

@@ -38,11 +38,11 @@ def test_no_request_is_sent_to_the_provider_before_the_claim_is_acknowledged() -
     room = Darkroom()
     prompts_before_claim = []
 
-    def answer(snapshot: Snapshot) -> None:
+    def respond(snapshot: Snapshot) -> None:
         if snapshot.kind is SnapshotKind.CLAIM:
             prompts_before_claim.extend(room.provider.prompts)
 
-    room.channel.respond, room.channel.seconds = answer, 3.0
+    room.channel.respond, room.channel.seconds = respond, 3.0
     room.run_job(an_order())
     first = room.channel.sent[0]
     assert (first.kind, first.sequence, first.images) == (SnapshotKind.CLAIM, 1, {})
@@ -289,11 +289,11 @@ def test_the_last_snapshot_arrives_once_the_webhook_is_back() -> None:
     room = Darkroom()
     failures = [UNREACHABLE] * 9
 
-    def answer(snapshot: Snapshot) -> None:
+    def respond(snapshot: Snapshot) -> None:
         if snapshot.kind is SnapshotKind.END and failures:
             raise failures.pop()
 
-    room.channel.respond = answer
+    room.channel.respond = respond
     assert room.run_job(an_order()).ending is Ending.ENDED
     assert len(room.last.images) == 14
 
