@@ -51,7 +51,7 @@ class Webhook(BaseHTTPRequestHandler):
         pass
 
 
-def order_of(**known: Any) -> dict[str, Any]:
+def sample_order(**known: Any) -> dict[str, Any]:
     """Return the sample order, with the digests of the case's job."""
     order = event("worker") | known
     digests = DynamoDBJobs(clients.dynamodb(), "jobs").get(order["caseId"]).digests
@@ -71,27 +71,34 @@ def run_worker(functions: Functions, config: fake_gemini.Config, **changes: Any)
     ):
         worker = functions.load("worker", GEMINI_URL=provider)
         known = {"caseId": job["caseId"], "jobId": job["jobId"]}
-        order = order_of(**(known | {"webhookUrl": f"{api}/api/webhook/image-progress"} | changes))
+        order = sample_order(**(known | {"webhookUrl": f"{api}/api/webhook/image-progress"} | changes))
         result: dict[str, Any] = worker.handler(order, Context())
         functions.forget("worker")
     return result
 
 
-def snapshot(job: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def snapshot_body(job: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the body of the sample snapshot, a claim, for a job."""
     sample: dict[str, Any] = json.loads(event("webhook")["body"])
     return sample | {"jobId": job["jobId"]} | changes
 
 
-def key(job: dict[str, Any], shot_id: str) -> str:
+def picture_key(job: dict[str, Any], shot_id: str) -> str:
     """Return the key at which a worker would store the picture."""
     digest = DynamoDBJobs(clients.dynamodb(), "jobs").get(job["caseId"]).digests[shot_id]
     return f"cases/{job['caseId']}/{job['jobId']}/{shot_id}/{digest}-1.jpg"
 
 
-def deliver(
+def snapshot_with_a_picture(job: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the body of the snapshot that follows the claim and reports one picture."""
+    images = {"evidence-1": picture_key(job, "evidence-1")}
+    return snapshot_body(job, kind=kind, sequence=2, completedImages=1, evidenceImages=images)
+
+
+def send_snapshot(
     functions: Functions, body: dict[str, Any] | str, *, secret: str = SECRET, age_s: int = 0
 ) -> Response:
-    """Send a signed snapshot to the webhook."""
+    """Send a signed snapshot to the webhook; return its response."""
     text = body if isinstance(body, str) else json.dumps(body)
     headers = standard_webhooks.sign(
         secret, message_id="m-1", timestamp_s=int(time.time()) - age_s, body=text.encode()
@@ -101,21 +108,23 @@ def deliver(
     return functions.call("webhook", made)
 
 
-def an_event(**changes: Any) -> dict[str, Any]:
+def change_event(**changes: Any) -> dict[str, Any]:
     """Return the sample event of the observer, with the present time."""
     made = event("observer")
     made["Records"][0]["dynamodb"] |= {"ApproximateCreationDateTime": time.time(), **changes}
     return made
 
 
-def a_submission() -> dict[str, Any]:
-    made = an_event()
+def submission_event() -> dict[str, Any]:
+    """Return an event of the observer for a job that was created."""
+    made = change_event()
     change = made["Records"][0]["dynamodb"]
     change["NewImage"] = change.pop("OldImage")
     return made
 
 
-def request_of(link: str) -> dict[str, Any]:
+def request_for(link: str) -> dict[str, Any]:
+    """Return the event of a GET request to `link`."""
     parts = urlsplit(link)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     return request("GET", parts.path, queryStringParameters=query)
@@ -124,10 +133,8 @@ def request_of(link: str) -> dict[str, Any]:
 def a_job_with_a_picture(functions: Functions) -> dict[str, Any]:
     """Submit the sample case; return its job when one picture is made."""
     job: dict[str, Any] = functions.call("initiator", event("initiator")).json
-    deliver(functions, snapshot(job))
-    picture = key(job, "evidence-1")
-    clients.s3().put_object(Bucket="pictures", Key=picture, Body=b"jpeg")
-    progress = {"kind": "progress", "sequence": 2, "completedImages": 1}
-    deliver(functions, snapshot(job, **progress, evidenceImages={"evidence-1": picture}))
+    send_snapshot(functions, snapshot_body(job))
+    clients.s3().put_object(Bucket="pictures", Key=picture_key(job, "evidence-1"), Body=b"jpeg")
+    send_snapshot(functions, snapshot_with_a_picture(job, "progress"))
     found: dict[str, Any] = functions.call("reader", event("reader")).json
     return found

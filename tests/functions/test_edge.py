@@ -13,7 +13,7 @@ from darkroom.adapters import aws as clients
 from darkroom.api.app import WEBHOOK_PATH
 
 from local import openapi
-from testing.function_calls import deliver, request_of, snapshot
+from testing.function_calls import request_for, send_snapshot, snapshot_body
 from testing.functions import Functions, Response, event, fail, request
 from testing.template import FUNCTIONS
 
@@ -45,7 +45,7 @@ def test_head_returns_what_get_returns_without_the_body(functions: Functions, jo
 def test_head_redirects_to_a_picture_and_returns_304_for_an_unchanged_job(
     functions: Functions, job: dict[str, Any]
 ) -> None:
-    head = request_of(job["evidenceImages"]["evidence-1"])
+    head = request_for(job["evidenceImages"]["evidence-1"])
     head["requestContext"]["http"]["method"] = "HEAD"
     response = functions.call("reader", head)
     assert (response.status, response.text) == (302, "")
@@ -287,7 +287,7 @@ def test_every_route_returns_503_with_retry_after_when_the_table_is_throttled(
         events.register("before-call.dynamodb", throttle, unique_id="throttle")
         try:
             if path == WEBHOOK_PATH:
-                response = deliver(functions, snapshot(job, kind="progress", sequence=9))
+                response = send_snapshot(functions, snapshot_body(job, kind="progress", sequence=9))
             else:
                 response = functions.call(function, incoming)
         finally:

@@ -8,7 +8,7 @@ from darkroom import cloudwatch
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 
-from testing.function_calls import a_submission, an_event
+from testing.function_calls import change_event, submission_event
 from testing.functions import Functions, event, request
 
 PATH = "/api/metrics/image-generation"
@@ -21,8 +21,8 @@ def measured(functions: Functions, window: str) -> Any:
 def test_a_change_is_counted_once_and_is_in_the_metrics(functions: Functions) -> None:
     observer = functions.load("observer")
     for _ in range(3):
-        assert observer.handler(a_submission(), None) == {"batchItemFailures": []}
-        assert observer.handler(an_event(), None) == {"batchItemFailures": []}
+        assert observer.handler(submission_event(), None) == {"batchItemFailures": []}
+        assert observer.handler(change_event(), None) == {"batchItemFailures": []}
     for window in ("1h", "24h", "7d"):
         response = measured(functions, window)
         assert (response.status, response.json["window"]) == (200, window)
@@ -36,7 +36,7 @@ def test_metrics_are_emitted_once_in_the_embedded_format(
 ) -> None:
     observer = functions.load("observer")
     for _ in range(2):
-        observer.handler(a_submission(), None)
+        observer.handler(submission_event(), None)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     [emitted] = [line for line in lines if "_aws" in line]
     [directive] = emitted["_aws"]["CloudWatchMetrics"]
@@ -46,7 +46,7 @@ def test_metrics_are_emitted_once_in_the_embedded_format(
 
 def test_the_stream_is_delivered_again_from_a_failed_change_on(functions: Functions) -> None:
     clients.dynamodb().delete_table(TableName="jobs")
-    two = a_submission()
+    two = submission_event()
     two["Records"].append(json.loads(json.dumps(two["Records"][0])))
     two["Records"][0]["dynamodb"]["SequenceNumber"] = "7"
     response = functions.load("observer").handler(two, None)
@@ -79,7 +79,7 @@ def test_each_change_writes_the_status_document_at_the_returned_url(functions: F
     assert job["jobId"] not in job["statusUrl"]
     stored = DynamoDBJobs(clients.dynamodb(), "jobs").get("case-42")
     item = clients.dynamodb().get_item(TableName="jobs", Key={"pk": {"S": "case:case-42:image-job"}})["Item"]
-    made = an_event(NewImage=item)
+    made = change_event(NewImage=item)
     assert functions.load("observer").handler(made, None) == {"batchItemFailures": []}
     found = clients.s3().get_object(Bucket="pictures", Key=job["statusUrl"].removeprefix(prefix))
     assert (found["ContentType"], found["CacheControl"]) == ("application/json", "public, max-age=2")
@@ -95,5 +95,5 @@ def test_each_change_writes_the_status_document_at_the_returned_url(functions: F
 def test_without_a_status_url_no_status_document_is_written(functions: Functions) -> None:
     functions.load("initiator", STATUS_URL="")
     assert "statusUrl" not in functions.call("initiator", event("initiator")).json
-    functions.load("observer", STATUS_URL="").handler(an_event(), None)
+    functions.load("observer", STATUS_URL="").handler(change_event(), None)
     assert "Contents" not in clients.s3().list_objects_v2(Bucket="pictures")

@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from darkroom.adapters import aws as clients
 
-from testing.function_calls import deliver, key, request_of, snapshot
+from testing.function_calls import picture_key, request_for, send_snapshot, snapshot_body
 from testing.functions import Functions, event, request
 
 PATH = "/api/cases/case-42/image-job"
@@ -33,7 +33,7 @@ def test_an_unchanged_job_is_a_304_without_a_body(functions: Functions, job: dic
 
 def test_a_changed_job_has_another_tag(functions: Functions, job: dict[str, Any]) -> None:
     before = functions.call("reader", event("reader")).headers["etag"]
-    deliver(functions, snapshot(job, kind="progress", sequence=3, costUsd=0.0336))
+    send_snapshot(functions, snapshot_body(job, kind="progress", sequence=3, costUsd=0.0336))
     assert functions.call("reader", event("reader")).headers["etag"] != before
 
 
@@ -48,9 +48,9 @@ def test_links_are_short_stable_and_lead_to_the_picture(functions: Functions, jo
     assert link.startswith("https://api.example.com/api/cases/case-42/images/evidence-1?s=")
     assert len(link) < 120
     assert functions.call("reader", event("reader")).json["evidenceImages"]["evidence-1"] == link
-    response = functions.call("reader", request_of(link))
+    response = functions.call("reader", request_for(link))
     assert (response.status, response.text) == (302, "")
-    assert key(job, "evidence-1") in response.headers["location"]
+    assert picture_key(job, "evidence-1") in response.headers["location"]
     assert "X-Amz-Signature" in response.headers["location"]
 
 
@@ -76,7 +76,7 @@ def test_the_signature_of_one_picture_does_not_open_another(
     functions: Functions, job: dict[str, Any]
 ) -> None:
     link = job["evidenceImages"]["evidence-1"].replace("evidence-1?", "evidence-2?")
-    assert functions.call("reader", request_of(link)).status == 404
+    assert functions.call("reader", request_for(link)).status == 404
 
 
 def test_pictures_can_be_inline(functions: Functions, job: dict[str, Any]) -> None:
@@ -91,9 +91,9 @@ def test_a_picture_that_is_too_large_or_deleted_is_a_link_and_is_listed(
     functions: Functions, job: dict[str, Any]
 ) -> None:
     inline = request("GET", PATH, queryStringParameters={"images": "inline"})
-    clients.s3().put_object(Bucket="pictures", Key=key(job, "evidence-1"), Body=b"x" * 5_000_000)
+    clients.s3().put_object(Bucket="pictures", Key=picture_key(job, "evidence-1"), Body=b"x" * 5_000_000)
     too_long = functions.call("reader", inline)
-    clients.s3().delete_object(Bucket="pictures", Key=key(job, "evidence-1"))
+    clients.s3().delete_object(Bucket="pictures", Key=picture_key(job, "evidence-1"))
     gone = functions.call("reader", inline)
     for response in (too_long, gone):
         assert (response.status, response.json["linkedIds"]) == (200, ["evidence-1"])
@@ -121,7 +121,7 @@ def test_the_request_has_the_descriptions_that_the_latest_retry_changed(
     submitted = json.loads(event("initiator")["body"])
     assert (found.status, found.json["evidence"]) == (200, submitted["evidence"])
     functions.call("initiator", request("DELETE", PATH))
-    deliver(functions, snapshot(job, kind="stopped", sequence=3, status="cancelled"))
+    send_snapshot(functions, snapshot_body(job, kind="stopped", sequence=3, status="cancelled"))
     body = json.dumps({"shots": {"location-1": {"description": "a cold hearth"}}})
     assert functions.call("initiator", request("POST", f"{PATH}/retry", body=body)).status == 202
     again = functions.call("reader", request("GET", f"{PATH}/request")).json

@@ -10,7 +10,7 @@ from darkroom.adapters import aws as clients
 from darkroom.wire.model import parse
 from darkroom.wire.requests import SubmitRequest
 
-from testing.function_calls import FAST, request_of, run_worker
+from testing.function_calls import FAST, request_for, run_worker
 from testing.functions import Functions, event, request
 
 CASE = "/api/cases/case-42"
@@ -31,7 +31,7 @@ def seen_by_a_reader(functions: Functions) -> Iterator[str]:
         yield json.dumps(response.headers) + response.text
     job: dict[str, Any] = functions.call("reader", request("GET", f"{CASE}/image-job")).json
     for link in {**job["evidenceImages"], **job["locationImages"]}.values():
-        yield link + json.dumps(functions.call("reader", request_of(link)).headers)
+        yield link + json.dumps(functions.call("reader", request_for(link)).headers)
     for item in clients.s3().list_objects_v2(Bucket="pictures")["Contents"]:
         found = clients.s3().get_object(Bucket="pictures", Key=item["Key"])
         yield json.dumps(found["ResponseMetadata"]["HTTPHeaders"]) + found["Body"].read().decode("latin-1")

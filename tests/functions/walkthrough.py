@@ -13,7 +13,14 @@ from darkroom.domain.receivers import CallbackEvent
 
 from local import fake_gemini
 from testing.builders import a_case, a_job
-from testing.function_calls import a_submission, an_event, deliver, run_worker, serving, snapshot
+from testing.function_calls import (
+    change_event,
+    run_worker,
+    send_snapshot,
+    serving,
+    snapshot_body,
+    submission_event,
+)
 from testing.functions import TOKEN, Context, Functions, event, request
 
 JOB = "/api/cases/case-42/image-job"
@@ -40,13 +47,15 @@ def call_everything(functions: Functions) -> None:
         run_worker_of(functions, other)
     job = submit(functions, "continued")
     for number, kind in enumerate(("claim", "continue"), 1):
-        response = deliver(functions, snapshot(job, caseId="continued", kind=kind, sequence=number))
+        response = send_snapshot(
+            functions, snapshot_body(job, caseId="continued", kind=kind, sequence=number)
+        )
         assert response.status == 200, response.text
     send(functions, "DELETE", "/api/cases/continued/image-job")
     DynamoDBJobs(clients.dynamodb(), "jobs").create(replace(a_job(), due_at=1), a_case())
-    functions.load("observer").handler(a_submission(), None)
-    functions.load("observer").handler(an_event(), None)
-    changed = an_event()
+    functions.load("observer").handler(submission_event(), None)
+    functions.load("observer").handler(change_event(), None)
+    changed = change_event()
     changed["Records"][0]["dynamodb"]["NewImage"] |= {
         "version": {"N": "3"},
         "images": {"M": {"evidence-1": {"S": "a-key"}}},
