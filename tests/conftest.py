@@ -14,7 +14,7 @@ collect_ignore = [] if find_spec("playwright") else ["browser"]
 """The tests of the page need the environment that `make browser` installs."""
 
 STACK = "tests/stack/"
-BUILD = ("tests/local/test_build.py", "tests/local/test_imports.py")
+BUILD = tuple(f"tests/local/test_{name}.py" for name in ("build", "imports", "deploy_commands"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from local import fake_gemini, package, stack
+from local import fake_gemini, package, run_case, stack
 
 NARROW = {"viewport": {"width": 360, "height": 740}}
 expect.set_options(timeout=20_000)  # the machine may be busy
@@ -77,10 +76,8 @@ class Viewer:
     def submit_and_finish(self, case: dict[str, Any], share: str = "read") -> str:
         """Submit a case; return its share link when it has ended."""
         link = self.submit(case, share)
-        end = time.monotonic() + 60
-        while self.job(case["caseId"])["status"] in ("pending", "generating"):
-            assert time.monotonic() < end, "the case does not end"
-            time.sleep(0.2)
+        with run_case.client(self.stack.api_url, self.stack.token) as client:
+            client.wait(case["caseId"], timeout=60)
         return link
 
     def job(self, case_id: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 from local import package
 from local.runtime import BUILD, run, unpack_layers
+from local.sam import SAM
 
 REPORT = """
 import app, darkroom, json, os
@@ -34,13 +35,25 @@ class Imported:
     """Modules of the layers whose bytecode did not travel with them."""
 
 
+def make(target: str) -> None:
+    """Make a file of the Makefile unless it is up to date; fail with the output of `make`."""
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "--silent", target]
+    done = subprocess.run(command, cwd=package.ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"`make {target}` failed:\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def sam_python() -> Path:
+    """Install SAM CLI unless it is installed; return the Python that can import it."""
+    make(".tools/sam/.ready")
+    return Path(SAM).with_name("python")
+
+
 @pytest.fixture(scope="session")
 def built() -> None:
     """Run `sam build` unless its result is up to date, beside the tests that do not look at it."""
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    make = ["make", "--silent", ".local/build/template.yaml"]
-    done = subprocess.run(make, cwd=package.ROOT, env=quiet, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    make(".local/build/template.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,6 @@ from typing import Any
 import pytest
 
 from local import cloudformation, package
-from local.sam import SAM
-
-PYTHON = Path(SAM).with_name("python")
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="SAM CLI is not here: `make test` installs it")
 
 PARSE = """
 import inspect, json, sys
@@ -49,11 +45,11 @@ LINES = [*documented("sam deploy"), *documented("sam build"), *LATER.values()]
 
 
 @pytest.fixture(scope="module")
-def parsed() -> Parsed:
+def parsed(sam_python: Path) -> Parsed:
     """Return the arguments that SAM would use for each line."""
     words = [shlex.split(line.replace("$GEMINI_API_KEY", "a-key"), comments=True)[1:] for line in LINES]
     done = subprocess.run(
-        [PYTHON, "-c", PARSE],
+        [sam_python, "-c", PARSE],
         input=json.dumps(words),
         cwd=package.ROOT,
         env={"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-central-1", "HOME": "/nonexistent"},
