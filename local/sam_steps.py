@@ -73,6 +73,14 @@ def signed_now(sample: Event, known: Known) -> Event:
     return sample | {"headers": sample["headers"] | signed, "body": body}
 
 
+def of_a_finished_run(sample: Event, known: Known) -> Event:
+    """Fill in the job, whose worker has ended: the record changes nothing."""
+    [message] = sample["Records"]
+    record = json.loads(message["body"])
+    record["requestPayload"]["jobId"] = known.job_id
+    return sample | {"Records": [message | {"body": json.dumps(record)}]}
+
+
 def with_a_receiver(sample: Event, known: Known) -> Event:
     """Fill in the job and a receiver that responds: the deliverer will send this change to it."""
     for record in sample["Records"]:
@@ -105,6 +113,7 @@ STEPS: Mapping[str, Step] = {
     "WorkerFunction": Step(fill=of_the_submitted_job, body={"status": "completed"}),
     "ReaderFunction": Step(http=200, body={"status": "completed"}),
     "WebhookFunction": Step(fill=signed_now, http=200),
+    "RecoveryFunction": Step(fill=of_a_finished_run, body={"batchItemFailures": []}),
     "SweeperFunction": Step(body={"failed": {}}),
     "ObserverFunction": Step(fill=with_a_receiver, body={"batchItemFailures": []}),
     "DelivererFunction": Step(fill=of_the_observed_change, body={"state": "delivered"}),

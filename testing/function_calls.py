@@ -138,3 +138,19 @@ def a_job_with_a_picture(functions: Functions) -> dict[str, Any]:
     send_snapshot(functions, snapshot_with_a_picture(job, "progress"))
     found: dict[str, Any] = functions.call("reader", event("reader")).json
     return found
+
+
+def message_of(body: Any) -> dict[str, Any]:
+    """Return an event of the recovery with one message, whose body is `body` as JSON or as it is."""
+    made = event("recovery")
+    made["Records"][0]["body"] = body if isinstance(body, str) else json.dumps(body)
+    return made
+
+
+def a_record(job_id: str, *, condition: str = "RetriesExhausted", **order: Any) -> dict[str, Any]:
+    """Return an event of the recovery with the sample record, of this job and with this condition."""
+    record = json.loads(event("recovery")["Records"][0]["body"])
+    record["requestPayload"] |= {"jobId": job_id, **order}
+    record["requestContext"]["condition"] = condition
+    record["requestContext"].pop("requestId")
+    return message_of(record)

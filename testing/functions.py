@@ -48,6 +48,7 @@ VALUES = {
     "GEMINI_SECRET": "gemini",
     "OPENAI_SECRET": "openai",
     "WEBHOOK_URL": "https://api.example.com/api/webhook/image-progress",
+    "RECOVERY_QUEUE": "https://sqs.us-east-1.amazonaws.com/123456789012/worker-failures",
 }
 
 
@@ -142,6 +143,7 @@ def deployment(setenv: Callable[[str, str], None]) -> Iterator[Functions]:
     with mock_aws(config={"lambda": {"use_docker": False}, "iam": {"load_aws_managed_policies": False}}):
         create_table(clients.dynamodb(), "jobs")
         clients.s3().create_bucket(Bucket="pictures")
+        clients.sqs().create_queue(QueueName="worker-failures")
         for name, value in SECRETS.items():
             clients.secretsmanager().create_secret(Name=name, SecretString=value)
         setenv("POWERTOOLS_METRICS_NAMESPACE", "Darkroom/test")

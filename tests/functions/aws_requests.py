@@ -86,6 +86,7 @@ PERMISSIONS: Mapping[str, Callable[[str, dict[str, Any]], Iterator[tuple[str, st
     "PutObject": of_object,
     "GetSecretValue": lambda _, p: iter([("secretsmanager:GetSecretValue", SECRETS[p["SecretId"]], "")]),
     "Invoke": lambda _, p: iter([("lambda:InvokeFunction", p["FunctionName"], "")]),
+    "SendMessage": lambda _, __: iter([("sqs:SendMessage", "WorkerFailures.Arn", "")]),
     "InvokeModel": lambda _, p: iter([("bedrock:InvokeModel", f"foundation-model/{p['modelId']}", "")]),
 }
 

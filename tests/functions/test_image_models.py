@@ -54,7 +54,7 @@ def test_an_unknown_provider_is_an_error_that_names_the_setting(field: str) -> N
 
 
 def test_unknown_fallback_codes_are_an_error_that_names_them() -> None:
-    ours = {"storage_failed", "deadline_exceeded", "retries_exhausted", "budget_exhausted"}
+    ours = {"storage_failed", "deadline_exceeded", "too_large", "retries_exhausted", "budget_exhausted"}
     the_callers = {"refused", "invalid"}
     assert SETTINGS.fallback_codes == {e.code for e in ShotError.__subclasses__()} - ours - the_callers
     with pytest.raises(InvalidSetting, match="weather"):

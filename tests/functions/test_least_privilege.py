@@ -23,6 +23,7 @@ BY_LAMBDA = {
     ("worker", "kms:Decrypt"),
     ("worker", "sqs:SendMessage"),
     ("observer", "sqs:SendMessage"),
+    *(("recovery", f"sqs:{action}") for action in ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")),
     *(
         ("observer", f"dynamodb:{action}")
         for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
@@ -69,7 +70,8 @@ def recorder(functions: Functions) -> Iterator[Recorder]:
     """Record the requests of all clients while a function runs."""
     found = Recorder()
     recorded_clients = [
-        *(make() for make in (clients.dynamodb, clients.s3, clients.secretsmanager, clients.lambda_)),
+        *(make() for make in (clients.dynamodb, clients.s3, clients.secretsmanager)),
+        *(make() for make in (clients.lambda_, clients.sqs)),
         clients.bedrock("us-west-2", 14),
         clients.s3(attempts=3),  # the worker's
     ]

@@ -14,7 +14,9 @@ from darkroom.domain.receivers import CallbackEvent
 from local import fake_gemini
 from testing.builders import a_case, a_job
 from testing.function_calls import (
+    a_record,
     change_event,
+    message_of,
     run_worker,
     send_snapshot,
     serving,
@@ -61,11 +63,27 @@ def call_everything(functions: Functions) -> None:
         "images": {"M": {"evidence-1": {"S": "a-key"}}},
     }
     functions.load("observer").handler(changed, None)
+    lose_workers(functions)
     version = attempt_deliveries(functions)
     functions.load("sweeper").handler({}, Context())
     send(functions, "GET", JOB + "/callbacks")
     send(functions, "POST", f"{JOB}/callbacks/{version}/replay")
     send(functions, "GET", "/api/callback-secret")
+
+
+def lose_workers(functions: Functions) -> None:
+    """Report a failed invocation to the recovery, and look at its worker again when it has been silent."""
+    job = submit(functions, "lost")
+    claim = snapshot_body(job, caseId="lost", kind="claim", sequence=1)
+    assert send_snapshot(functions, claim).status == 200
+    recovery = functions.load("recovery")
+    assert recovery.handler(a_record(job["jobId"], caseId="lost"), None) == {"batchItemFailures": []}
+    jobs = DynamoDBJobs(clients.dynamodb(), "jobs")
+    suspected = jobs.get("lost")
+    jobs.save(replace(suspected, version=suspected.version + 1, due_at=1))
+    look = {"kind": "look", "caseId": "lost", "jobId": job["jobId"], "run": 1, "claim": claim["claim"]}
+    assert recovery.handler(message_of(look), None) == {"batchItemFailures": []}
+    assert jobs.get("lost").run == 2
 
 
 def attempt_deliveries(functions: Functions) -> int:

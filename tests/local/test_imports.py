@@ -17,6 +17,7 @@ ALLOWED = {
     "reader": {"pydantic", *ROUTER},
     "callbacks": {"pydantic", *ROUTER},
     "worker": {"PIL", "anyio", "asyncio", "httpx", "pydantic"},
+    "recovery": {"asyncio", "pydantic"},
     "sweeper": {"asyncio", "pydantic"},
     "observer": {"asyncio", "pydantic"},
     "deliverer": {"anyio", "asyncio", "httpx", "pydantic"},

@@ -14,13 +14,21 @@ from testing.template import FUNCTIONS, RESOURCES, name_of
 
 ALARMS = {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
 QUEUES = [name for name, r in RESOURCES.items() if r["Type"] == "AWS::SQS::Queue"]
+CONSUMED = {
+    name_of(r["Properties"]["EventSourceArn"]).partition(".")[0]
+    for r in RESOURCES.values()
+    if r["Type"] == "AWS::Lambda::EventSourceMapping"
+}
 RELEASED = [name for name, r in RESOURCES.items() if "AutoPublishAlias" in r.get("Properties", {})]
 WIDGETS = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
 DRAWN = [metric for widget in WIDGETS for metric in widget["properties"]["metrics"]]
 OURS = "Darkroom/${AWS::StackName}"
 AWS_METRICS = {
-    "AWS/Lambda": {"Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions"},
-    "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
+    "AWS/Lambda": {
+        *("Errors", "Duration", "Throttles", "Invocations", "ConcurrentExecutions"),
+        "RecursiveInvocationsDropped",
+    },
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
     "AWS/ApiGateway": {"Count", "4xx", "5xx"},
 }
 
@@ -75,15 +83,26 @@ def test_there_is_an_alarm_for_each_kind_of_trouble() -> None:
     assert found >= {
         *("ImagesFailed", "StuckJobs", "WebhookFailures", "ApproximateNumberOfMessagesVisible"),
         *("Errors", "Duration", "Throttles", "CostUsd", "Invocations", "5xx"),
+        *("WorkersLost", "EventsDropped", "RecursiveInvocationsDropped"),
     }
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_the_first_message_in_a_queue_of_failures_raises_an_alarm(queue: str) -> None:
-    alarm = ALARMS[f"{queue}Alarm"]
-    [dimension] = alarm["Dimensions"]
+def test_each_queue_has_an_alarm(queue: str) -> None:
+    [dimension] = ALARMS[f"{queue}Alarm"]["Dimensions"]
     assert name_of(dimension["Value"]) == f"{queue}.QueueName"
+
+
+@pytest.mark.parametrize("queue", sorted(set(QUEUES) - CONSUMED))
+def test_the_first_message_in_a_queue_that_nobody_consumes_raises_an_alarm(queue: str) -> None:
+    alarm = ALARMS[f"{queue}Alarm"]
+    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+@pytest.mark.parametrize("queue", sorted(CONSUMED & set(QUEUES)))
+def test_a_queue_that_is_not_consumed_any_more_raises_an_alarm(queue: str) -> None:
+    assert ALARMS[f"{queue}Alarm"]["MetricName"] == "ApproximateAgeOfOldestMessage"
 
 
 def test_missing_data_raises_only_the_alarm_of_the_sweeper() -> None:

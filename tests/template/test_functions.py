@@ -1,5 +1,6 @@
 """Each function has its folder, layer, log and sample, and Lambda starts it as often as the design says."""
 
+import json
 import re
 import subprocess
 import sys
@@ -72,7 +73,7 @@ ASYNCHRONOUS = {name for name in FUNCTIONS if starters_of(name) or events_of(nam
 
 def test_a_schedule_starts_the_sweeper_and_functions_start_the_worker_and_the_deliverer() -> None:
     assert {"sweeper", "worker", "deliverer"} == ASYNCHRONOUS
-    assert starters_of("worker") == {"initiator", "webhook", "sweeper"}
+    assert starters_of("worker") == {"initiator", "webhook", "sweeper", "recovery"}
     assert starters_of("deliverer") == {"callbacks", "observer", "sweeper"}
 
 
@@ -83,9 +84,28 @@ def test_lambda_never_retries_an_asynchronous_event_and_keeps_it_for_a_minute_at
     assert (asynchronous["MaximumRetryAttempts"], asynchronous["MaximumEventAgeInSeconds"]) == (0, 60)
 
 
-def test_failed_worker_events_are_kept_in_a_queue() -> None:
+def test_records_of_failed_workers_go_to_the_recovery() -> None:
     on_failure = FUNCTIONS["worker"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
     assert name_of(on_failure["Destination"]) == "WorkerFailures.Arn"
+    source = RESOURCES["RecoverySource"]["Properties"]
+    assert name_of(source["FunctionName"]) == "RecoveryFunction"
+    assert name_of(source["EventSourceArn"]) == "WorkerFailures.Arn"
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert (source["BatchSize"], source["ScalingConfig"]["MaximumConcurrency"]) == (10, 2)
+    assert "MaximumBatchingWindowInSeconds" not in source
+
+
+def test_no_prompt_stays_in_a_queue_for_longer_than_four_days() -> None:
+    failures = RESOURCES["WorkerFailures"]["Properties"]
+    dead = RESOURCES["RecoveryFailures"]["Properties"]
+    assert (failures["MessageRetentionPeriod"], dead["MessageRetentionPeriod"]) == (86_400, 4 * 86_400)
+    assert failures["RedrivePolicy"]["maxReceiveCount"] == 4
+    assert name_of(failures["RedrivePolicy"]["deadLetterTargetArn"]) == "RecoveryFailures.Arn"
+    assert failures["VisibilityTimeout"] >= 6 * TEMPLATE["Globals"]["Function"]["Timeout"]
+
+
+def test_lambda_still_ends_chains_of_functions_that_start_one_another() -> None:
+    assert "RecursiveLoop" not in json.dumps(RESOURCES)
 
 
 def test_the_sweeper_runs_every_minute() -> None:

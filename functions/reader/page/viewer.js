@@ -89,6 +89,7 @@ function offerRetry() {
 
 function explain() {
   const lines = isOpen(job) ? [] : reasons(missing(), job.status);
+  if (job.recovering) lines.push(paragraph("A worker was lost, another takes over."));
   if (isGuest && hasScope("retry") && job.status === "cancelled") lines.push(paragraph("Only the person who submitted the case can start it again."));
   $("reasons").hidden = lines.length === 0;
   $("reasons").replaceChildren(...lines);

@@ -10,6 +10,7 @@ const failures = new Map(Object.entries({
   bad_image: ["Unusable", "The image model returned an unusable picture."],
   storage_failed: ["Not stored", "The picture could not be stored."],
   deadline_exceeded: ["Not made in time", "The time for this case was over."],
+  too_large: ["Too large", "The picture needs more memory than there is."],
   retries_exhausted: ["Lost", "Several runs were lost before the picture was made."],
   quota_exhausted: ["Not made: quota", "The image service's quota or credits are used up."],
   budget_exhausted: ["Not made: budget", "The maximum cost of this case is reached."],

@@ -1,7 +1,7 @@
 """The CloudWatch metrics of a deployment: their names, their units, and the functions that emit them.
 
-`POWERTOOLS_METRICS_NAMESPACE` is the namespace; the template sets one for each stack. The only dimension is
-the function.
+`POWERTOOLS_METRICS_NAMESPACE` is the namespace; the template sets one for each stack. The dimension is the
+function; lost workers are counted by their reason too.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,10 @@ class Metric(StrEnum):
     THROTTLES = "Throttles"
     PROVIDER_FAULTS = "ProviderFaults"
     STUCK_JOBS = "StuckJobs"
+    WORKERS_LOST = "WorkersLost"
+    """Invocations of workers that failed. Counted alone, and by the `reason` that Lambda gave."""
+    EVENTS_DROPPED = "EventsDropped"
+    """Events that Lambda dropped before it started a worker."""
 
 
 UNITS: Mapping[Metric, MetricUnit] = {
@@ -55,6 +59,7 @@ EMITTERS: Mapping[str, frozenset[Metric]] = {
     ),
     "worker": frozenset({Metric.THROTTLES, Metric.PROVIDER_FAULTS, Metric.WEBHOOK_FAILURES}),
     "sweeper": frozenset({Metric.STUCK_JOBS}),
+    "recovery": frozenset({Metric.WORKERS_LOST, Metric.EVENTS_DROPPED}),
 }
 """Metrics by the function that emits them. The observer counts jobs and pictures, as it sees every change."""
 
@@ -69,11 +74,16 @@ _AMOUNTS: Mapping[Count, Metric] = {Count.COST: Metric.COST_USD, Count.WASTED: M
 """Counts in millionths of a US dollar."""
 
 
-def emit(function: str, values: Mapping[Metric, float]) -> None:
-    """Print one line in the embedded metric format; print nothing if `values` is empty."""
+def emit(function: str, values: Mapping[Metric, float], **dimensions: str) -> None:
+    """Print one line in the embedded metric format; print nothing if `values` is empty.
+
+    The metrics have the function as a dimension, and the given ones.
+    """
     if not values:
         return
     sink = Metrics(service=function)
+    for name, text in dimensions.items():
+        sink.add_dimension(name=name, value=text)
     for metric, value in values.items():
         assert metric in EMITTERS[function], f"{function} does not emit {metric}"
         sink.add_metric(name=metric, unit=UNITS.get(metric, MetricUnit.Count), value=value)

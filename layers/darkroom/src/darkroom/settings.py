@@ -195,6 +195,18 @@ class SweeperSettings(_DelivererStartSettings, _TimingSettings):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RecoverySettings(_TimingSettings):
+    """Settings of the function that replaces lost workers."""
+
+    table_name: str
+    bucket_name: str
+    worker_function: str
+    webhook_url: str
+    recovery_queue: str
+    """Address of the queue that holds the records of failed invocations."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class WorkerSettings(_RetentionSettings):
     """Settings of the function that makes pictures."""
 

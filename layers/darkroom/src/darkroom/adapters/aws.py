@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
 
 # By default botocore waits 60 s and tries again, which is longer than a function may run. With these values
 # all attempts, and the waits between them, end before the function's time-out
@@ -83,6 +84,12 @@ def s3(attempts: int = 2) -> "S3Client":
 def secretsmanager() -> "SecretsManagerClient":
     """Return the Secrets Manager client."""
     return _session().client("secretsmanager", config=_CONFIG)
+
+
+@cache
+def sqs() -> "SQSClient":
+    """Return the SQS client."""
+    return _session().client("sqs", config=_CONFIG)
 
 
 @cache

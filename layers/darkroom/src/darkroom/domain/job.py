@@ -171,6 +171,11 @@ class Job:
         return min((at for at in (self.due_at, self.ghosts.until) if at is not None), default=None)
 
     @property
+    def is_recovering(self) -> bool:
+        """True while its worker is suspected, and until another one has claimed the run in its place."""
+        return self.suspicion is not None or (self.status is Status.PENDING and self.recoveries > 0)
+
+    @property
     def tag(self) -> str:
         """Name of this version of this job, for `ETag` and `If-Match`."""
         return f"{self.job_id}.{self.version}"

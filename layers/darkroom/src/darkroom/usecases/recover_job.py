@@ -53,6 +53,12 @@ class RecoverJob:
     timing: Timing
     webhook_url: str
 
+    def __call__(self, message: FailedInvocation | SecondLook) -> Outcome:
+        """Carry out a message; raise Contention when it must come again."""
+        if isinstance(message, SecondLook):
+            return self.look_again(message)
+        return self.after_failure(message)
+
     def after_failure(self, record: FailedInvocation) -> Outcome:
         """Suspect the worker of the record, or restart a run that nobody claimed; raise Contention."""
         before: Job

@@ -44,6 +44,8 @@ class JobView(Wire):
     wasted_usd: float
     max_cost_usd: float | None = None
     waiting_until: int | None = None
+    recovering: bool | None = None
+    """True while a worker that may be lost is replaced by another. Otherwise it is left out."""
     linked_ids: list[str] | None = None
     """Ids whose pictures are links despite `images=inline`: they did not fit, or were deleted."""
 
@@ -79,6 +81,7 @@ class JobView(Wire):
             wasted_usd=usd(job.wasted_micro_usd),
             max_cost_usd=optional_usd(job.max_cost_micro_usd),
             waiting_until=job.waiting_until,
+            recovering=job.is_recovering or None,
         )
 
 
