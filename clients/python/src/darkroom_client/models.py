@@ -104,6 +104,8 @@ class Job(_Received):
     wasted_usd: float
     max_cost_usd: float | None = None
     waiting_until: Whole | None = None
+    recovering: bool = False
+    """True while a worker that may be lost is replaced by another."""
     share_url: Link | None = None
     """Link to the case's page; only in the response to a submission."""
     status_url: Link | None = None

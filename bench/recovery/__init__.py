@@ -1,0 +1,1 @@
+"""`make bench-recovery`: kill workers on the local stack, and measure how soon others go on."""
