@@ -86,6 +86,10 @@ load: setup ## send CASES=10 to the local stack, with the provider's quota on (Q
 soak: setup ## MINUTES=30 of random cases, faults, kills, cancels and retries on the local stack
 	@$(PY) -m bench.load.soak --minutes $(or $(MINUTES),30)
 
+.PHONY: bench-recovery
+bench-recovery: setup ## kill KILLS=20 workers on the local stack, and measure how soon others continue
+	@$(PY) -m bench.recovery --kills $(or $(KILLS),20)
+
 .PHONY: growth
 growth: .venv/.ready ## count the AWS requests of a case of 1 to 100 pictures, its size, and the cost of a sweep
 	@$(PY) -m bench.usage.growth

@@ -65,12 +65,12 @@ class Bench:
         """Submit so many cases and kill the worker of each; return what became of them."""
         self._end_idle_workers()
         async with AsyncClient(self._running.api_url, self._running.token) as client:
-            started = []
+            kills = []
             for index in range(size):
                 case_id = f"kill-{number}-{index}"
                 await client.submit(_case(case_id))
-                started.append((case_id, await self._new_worker()))
-            kills = [self._kill(client, case_id, pid) for case_id, pid in started]
+                pid = await self._new_worker()
+                kills.append(asyncio.create_task(self._kill(client, case_id, pid)))
             return await asyncio.gather(*kills)
 
     async def _kill(self, client: AsyncClient, case_id: str, pid: int) -> Kill:
@@ -111,8 +111,9 @@ class Bench:
         return {item["Key"].split("/")[3] for item in listed.get("Contents", [])}
 
     def _workers(self) -> set[int]:
-        group = self._running.pids["emulator"]
-        return {p.pid for p in processes(group) if p.function == self._running.worker}
+        emulator = self._running.pids["emulator"]
+        found = [one for one in processes(emulator) if one.function == self._running.worker]
+        return {one.pid for one in found if one.parent == emulator}  # without a worker's own children
 
     def _end_idle_workers(self) -> None:
         """End the workers of earlier cases, so that each new case gets a process of its own."""

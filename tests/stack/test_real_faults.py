@@ -77,12 +77,16 @@ def jobs_of(api: Api) -> DynamoDBJobs:
     return DynamoDBJobs(api.stack.client("dynamodb"), api.stack.table)
 
 
-def let_the_lease_end(api: Api, case_id: str) -> None:
-    """Make the job due now, instead of waiting for five and a half minutes; then sweep."""
+def let_the_silence_end(api: Api, case_id: str) -> None:
+    """Make a job whose worker is suspected due now, instead of waiting for 25 s; then sweep."""
+    jobs = jobs_of(api)
+    wait_until(lambda: jobs.get(case_id).suspicion is not None or jobs.get(case_id).run > 1, "the record")
+    if jobs.get(case_id).run > 1:
+        return  # nobody had claimed the run: another one was started at once
     api.stack.client("dynamodb").update_item(
         TableName=api.stack.table,
         Key={"pk": {"S": f"case:{case_id}:image-job"}},
-        UpdateExpression="SET dueAt = :past",
+        UpdateExpression="SET dueAt = :past, runDueAt = :past",
         ExpressionAttributeValues={":past": {"N": "1"}},
     )
     invoked = api.stack.client("lambda").invoke(FunctionName=api.stack.sweeper, Payload=b"{}")
@@ -143,12 +147,25 @@ def test_a_killed_worker_loses_no_picture_and_pays_for_none_twice(
     saved = stored(api, case_id)
 
     api.configure_provider()  # restarts the counts
-    let_the_lease_end(api, case_id)
+    let_the_silence_end(api, case_id)
     job = api.ended(case_id)
     assert (job["status"], job["completedImages"]) == ("completed", COUNT)
     assert stored(api, case_id) == {f"e-{i}" for i in range(COUNT)}
     again = {shot for shot, times in requests(api, case_id).items() if times}
     assert again == {f"e-{i}" for i in range(COUNT)} - saved, "an adopted picture was requested again"
+
+
+def test_a_killed_worker_is_replaced_without_waiting_for_its_lease(api: Api) -> None:
+    api.configure_provider(latency_median=3.0, latency_p95=5.0)
+    api.call("POST", "/api/generate-case-images", json=a_case("replaced")).raise_for_status()
+    after_the_first_request(api, "replaced")
+    kill_workers(api)
+    api.configure_provider()
+    job = api.ended("replaced")
+    assert (job["status"], job["run"], job["completedImages"]) == ("completed", 2, COUNT)
+    timeline = api.call("GET", "/api/cases/replaced/image-job/timeline").json()
+    actions = [entry["action"] for entry in timeline["history"]]
+    assert actions == ["submitted", "claimed", "suspected", "recovered", "claimed", "ended"]
 
 
 def test_a_webhook_that_is_away_for_a_while_costs_nothing(api: Api) -> None:
