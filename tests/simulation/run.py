@@ -6,6 +6,8 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
+from darkroom.domain.case import Case
+
 from testing.builders import PRICE, a_case
 from testing.virtual_time import run
 from tests.simulation.invariants import Violation, check, check_end
@@ -58,7 +60,7 @@ async def _live(world: World) -> None:
     world.refused = {s.id for s in case.shots if dice.random() < 0.04}
     if dice.random() < 0.1:
         world.huge = {dice.choice(case.shots).id}
-    while not world.submit(case):
+    while not world.submit(case) and not _is_replaced(world, case):
         await asyncio.sleep(1)  # a caller without a response sends it again
     check(world.case_id in world.jobs.jobs, "an acknowledged job does not exist")
     faulty_minutes = dice.randint(1, 25)
@@ -77,6 +79,12 @@ async def _live(world: World) -> None:
     _check_violations(world)
     refused = frozenset(world.refused | world.huge)
     check_end(world.jobs.jobs[world.case_id], world.images.stored_pictures, refused)
+
+
+def _is_replaced(world: World, case: Case) -> bool:
+    """Return True if the job was replaced before its caller got a response: no submission succeeds then."""
+    job = world.jobs.jobs.get(world.case_id)
+    return job is not None and job.request_digest != case.digest
 
 
 async def _a_minute(world: World, *, whims: bool) -> None:
