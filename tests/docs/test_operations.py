@@ -1,4 +1,4 @@
-"""What operations.md has operators look for is what the functions write."""
+"""The functions write the log lines that operations.md names."""
 
 import re
 

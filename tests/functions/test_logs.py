@@ -8,7 +8,7 @@ import pytest
 from darkroom.adapters import aws as clients
 
 from local import fake_gemini
-from testing.function_calls import change_event, run_worker, submission_event
+from testing.function_calls import a_submission, an_event, run_worker
 from testing.functions import SECRETS, TOKEN, Functions, event, request
 
 JOB = "/api/cases/case-42/image-job"
@@ -50,8 +50,8 @@ def a_whole_case(functions: Functions, config: fake_gemini.Config) -> list[str]:
                 found = functions.call("reader", request("GET", path, queryStringParameters=query))
                 secret += [query["s"], found.headers["location"], "X-Amz-Signature"]
     functions.load("sweeper").handler({}, None)
-    functions.load("observer").handler(submission_event(), None)
-    functions.load("observer").handler(change_event(), None)
+    functions.load("observer").handler(a_submission(), None)
+    functions.load("observer").handler(an_event(), None)
     body = json.loads(event("initiator")["body"])
     for item in (*body["evidence"], *body["locations"]):
         secret += [item["name"], item["description"], item["description"][:40]]
@@ -102,7 +102,7 @@ def test_the_job_id_is_on_every_line_about_a_job_from_submission_to_sweep(
     about = [
         line
         for line in printed
-        if line.get("did") or line.get("message") in ("run_ended", "job_swept", "unrequested_model")
+        if line.get("action") or line.get("message") in ("run_ended", "job_swept", "unrequested_model")
     ]
     assert {line["service"] for line in about} >= {"initiator", "worker", "webhook"}
     assert {line.get("correlation_id") for line in about} == {job_id}

@@ -77,15 +77,15 @@ def log_run(log: Logger, order: WorkOrder, report: RunReport, *, cpu_seconds: fl
 
 
 def _is_one_of(model: str, requested: Iterable[str]) -> bool:
-    """Return whether it is a requested model, or a dated version of one."""
+    """Return True if `model` is a requested model, or a dated version of one."""
     return any(model == name or model.startswith(f"{name}-") for name in requested)
 
 
-def log_job(log: Logger, did: str, job: Job) -> None:
-    """Add to the line about the request what was done (`did`) and the state of the job."""
+def log_job(log: Logger, action: str, job: Job) -> None:
+    """Add the `action` on the job, and the job's state, to the line about the request."""
     log.set_correlation_id(job.job_id)
     log.append_keys(
-        did=did,
+        action=action,
         case_id=job.case_id,
         run=job.run,
         version=job.version,

@@ -110,7 +110,7 @@ class InitiatorSettings(_TimingSettings, _BodySettings):
     callback_hosts: str = ""
     """Hosts of allowed receivers, separated by commas; `*.example.com` means all names below; empty: none."""
     callback_private: bool = False
-    """Whether receivers may use plain HTTP: for a laptop only."""
+    """True if receivers may use plain HTTP: for a laptop only."""
 
     @property
     def receivers(self) -> ReceiverPolicy:
@@ -167,7 +167,7 @@ class DelivererSettings(_RetentionSettings):
     table_name: str
     callback_secret: str
     callback_private: bool = False
-    """Whether receivers may have private addresses and use plain HTTP: for a laptop only."""
+    """True if receivers may have private addresses and use plain HTTP: for a laptop only."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -255,13 +255,13 @@ class WorkerSettings(_RetentionSettings):
     evidence_batch: int = RunPolicy.evidence_batch
     location_batch: int = RunPolicy.location_batch
     strict_batches: bool = False
-    """Whether a batch waits for the end of the one before."""
+    """True if a batch waits for the end of the one before."""
     request_timeout_seconds: float = AttemptPolicy.request_timeout
     shot_timeout_seconds: float = AttemptPolicy.shot_timeout
     reserve_seconds: float = RunPolicy.reserve_s
     """Seconds at the end of a worker's time that are kept for its last snapshot."""
     hedge_share: float = RunPolicy.hedge_share
-    """Second requests per run = `hedge_share` × number of shots, rounded down; 0: none."""
+    """Extra requests per run = `hedge_share` × number of shots, rounded down; 0: none."""
     latency_median_seconds: float = HedgePolicy.prior_median
     """Median of a request's time that a worker assumes before it has seen any."""
     latency_p95_seconds: float = HedgePolicy.prior_p95
@@ -283,7 +283,7 @@ class WorkerSettings(_RetentionSettings):
 
     @property
     def hedging(self) -> HedgePolicy:
-        """When and how often a late request is sent a second time. Raises ValueError for invalid values."""
+        """Latency that is expected before any was seen. Raises ValueError for invalid values."""
         return HedgePolicy(
             prior_median=self.latency_median_seconds,
             prior_p95=self.latency_p95_seconds,

@@ -1,1 +1,1 @@
-"""How Darkroom reaches the outside: one file for each thing outside."""
+"""The ways to the outside: one file for each thing outside."""

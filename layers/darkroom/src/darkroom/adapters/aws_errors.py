@@ -7,7 +7,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Return whether AWS throttled the request, failed or could not be reached: it may succeed later."""
+    """Return True if AWS throttled the request, failed or could not be reached: it may succeed later."""
     for each in (error, error.__cause__, error.__context__):
         if isinstance(each, HTTPClientError | BotoConnectionError):
             return True

@@ -40,7 +40,7 @@ _SPECIAL = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Return whether `address` is on the internet: not loopback, private, link-local or reserved."""
+    """Return True if `address` is on the internet: not loopback, private, link-local or reserved."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

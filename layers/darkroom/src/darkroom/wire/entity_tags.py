@@ -51,7 +51,7 @@ def entity_tags(field: str) -> list[EntityTag] | None:
 
 
 def is_known(if_none_match: str | None, tag: EntityTag) -> bool:
-    """Return whether the field names `tag`, by the weak comparison of RFC 9110 (13.1.2).
+    """Return True if the field names `tag`, by the weak comparison of RFC 9110 (13.1.2).
 
     A malformed field names no tag: the client then receives the whole response again.
     """

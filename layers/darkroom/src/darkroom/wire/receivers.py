@@ -25,7 +25,7 @@ def receiver(url: str, events: Sequence[CallbackEvent], policy: ReceiverPolicy) 
 
 
 def _rules(url: str, policy: ReceiverPolicy) -> dict[str, bool]:
-    """Return each rule, and whether `url` keeps it."""
+    """Return each rule, with True if `url` keeps it."""
     try:
         parts = urlsplit(url)
         host = canonical_host(parts.hostname or "")

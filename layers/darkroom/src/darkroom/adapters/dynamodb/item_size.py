@@ -1,4 +1,4 @@
-"""How large an item of the table is, and the largest that can be stored.
+"""The size of an item of the table, and the largest that can be stored.
 
 Sizes are by "DynamoDB item sizes and formats" of the Developer Guide, as read on 2026-11-25.
 """

@@ -83,7 +83,7 @@ def of_png(chunks: Mapping[bytes, bytes]) -> bytes:
 
 
 def _fits(image: Image.Image, mode: str) -> bool:
-    """Return whether a profile for pictures in `mode` can be for `image`."""
+    """Return True if a profile for pictures in `mode` can be for `image`."""
     if "CMYK" in (image.mode, mode):
         return image.mode == mode
     if (image.mode, mode) != ("RGB", "L"):

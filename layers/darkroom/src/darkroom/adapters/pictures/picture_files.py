@@ -125,7 +125,7 @@ def _reduced_jpeg(data: bytes) -> PictureFile:
 
 
 def _is_kept(marker: int, body: bytes) -> bool:
-    """Return whether a segment is needed for the pixels: all but most application segments and comments."""
+    """Return True if the pixels need the segment. Comments and most application segments are not needed."""
     if not (0xE0 <= marker <= 0xEF or marker == 0xFE):
         return True
     return marker in _JPEG_KEPT and body.startswith(_JPEG_KEPT[marker]) and len(body) >= _JPEG_KEPT_MIN
@@ -176,5 +176,5 @@ def _reduced_png(data: bytes) -> PictureFile:
 
 
 def _is_sound(chunk: memoryview) -> bool:
-    """Return whether the checksum of `chunk` is right."""
+    """Return True if the checksum of `chunk` is right."""
     return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])

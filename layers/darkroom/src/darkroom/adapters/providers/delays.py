@@ -1,4 +1,4 @@
-"""How long a provider's error says to wait: in a header, in its body, or in its sentence."""
+"""The delay that a provider's error asks for: in a header, in its body, or in its sentence."""
 
 import math
 import re

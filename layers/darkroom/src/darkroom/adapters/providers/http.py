@@ -51,7 +51,7 @@ class ProviderResponse:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status promises a picture, which is billed from then on."""
+        """True if the status is a success. The picture is then billed, whatever the body holds."""
         return 200 <= self.status < 300
 
 

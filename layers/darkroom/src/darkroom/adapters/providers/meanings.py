@@ -1,4 +1,4 @@
-"""What the names, sentences and statuses of providers' errors mean: the tables, and how they are searched.
+"""The meanings of names, sentences and statuses in providers' errors: tables, and the search in them.
 
 A name decides where there is one. Faults of the account often differ only in their sentence. A sentence may
 quote the prompt. So it is searched only where the error is about the account or the request's settings.
@@ -176,5 +176,5 @@ def by_sentence(status: int, message: str, names: Sequence[str]) -> Meaning | No
 
 
 def is_rate_limit(names: Sequence[str]) -> bool:
-    """Return whether one of `names` is of a rate limit."""
+    """Return True if one of `names` is of a rate limit."""
     return any(_RATE_NAME.search(name) for name in names)

@@ -54,7 +54,7 @@ class Problem:
 
     @property
     def is_quota_used_up(self) -> bool:
-        """Whether a quota of a day, or one of zero, is meant. Only its name, value or sentence says so."""
+        """True if a daily quota, or a quota of zero, is meant. Only its name, value or sentence says so."""
         quotas = self._values("quota_id", "quota_metric", "quota_limit")
         is_daily = any(re.search(r"per_?day", quota, re.IGNORECASE) for quota in quotas)
         is_zero = "0" in self._values("quota_value", "quota_limit_value")

@@ -122,7 +122,7 @@ def _caller(entry: Mapping[str, str]) -> _Caller:
 
 
 def _rules(given: Mapping[str, str]) -> dict[str, bool]:
-    """Return each rule, and whether `given` keeps it."""
+    """Return each rule, with True if `given` keeps it."""
     scopes = set(given.get("scopes", "").split())
     token = given.get("token")
     salted = given.get("sha256")

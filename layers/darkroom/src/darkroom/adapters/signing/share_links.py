@@ -23,7 +23,7 @@ _DAY_S = 86_400
 
 
 def is_share_token(token: str) -> bool:
-    """Return whether `token` has the form of a share link's token. No caller's token has it."""
+    """Return True if `token` has the form of a share link's token. No caller's token has it."""
     return token.startswith("eyJ") and token.count(".") == 2
 
 
