@@ -8,7 +8,7 @@ import pytest
 from darkroom.adapters import aws as clients
 
 from local import fake_gemini
-from testing.function_calls import a_submission, an_event, run_worker
+from testing.function_calls import change_event, run_worker, submission_event
 from testing.functions import SECRETS, TOKEN, Functions, event, request
 
 JOB = "/api/cases/case-42/image-job"
@@ -50,8 +50,8 @@ def a_whole_case(functions: Functions, config: fake_gemini.Config) -> list[str]:
                 found = functions.call("reader", request("GET", path, queryStringParameters=query))
                 secret += [query["s"], found.headers["location"], "X-Amz-Signature"]
     functions.load("sweeper").handler({}, None)
-    functions.load("observer").handler(a_submission(), None)
-    functions.load("observer").handler(an_event(), None)
+    functions.load("observer").handler(submission_event(), None)
+    functions.load("observer").handler(change_event(), None)
     body = json.loads(event("initiator")["body"])
     for item in (*body["evidence"], *body["locations"]):
         secret += [item["name"], item["description"], item["description"][:40]]
