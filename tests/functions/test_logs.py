@@ -113,8 +113,8 @@ def test_each_request_has_one_log_line(functions: Functions, capsys: pytest.Capt
     functions.call("reader", request("GET", "/api/nowhere"))
     first, second = lines(capsys.readouterr().out)
     assert (first["message"], first["status_code"], first["caller"]) == ("request_handled", 202, "default")
-    assert (first["did"], first["case_id"], first["shots"]) == ("case_submitted", "case-42", 3)
-    assert (second["status_code"], "did" in second) == (404, False)
+    assert (first["action"], first["case_id"], first["shots"]) == ("case_submitted", "case-42", 3)
+    assert (second["status_code"], "action" in second) == (404, False)
 
 
 def test_timestamps_have_the_format_that_lambda_needs_to_filter_by_level(
