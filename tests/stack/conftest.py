@@ -1,6 +1,5 @@
 """One local stack for all stack tests: the real template, deployed to the emulator."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,8 +7,7 @@ import httpx
 import pytest
 
 from local import fake_gemini, package, stack
-
-DEADLINE_S = 60.0
+from testing.real_time import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +41,10 @@ def a_case(case_id: str, count: int = 3) -> dict[str, Any]:
     return {"caseId": case_id, "evidence": items}
 
 
+def has_ended(job: dict[str, Any]) -> bool:
+    return job["status"] not in ("pending", "generating")
+
+
 class Api:
     """The API of the running stack."""
 
@@ -62,14 +64,8 @@ class Api:
         return found
 
     def ended(self, case_id: str) -> dict[str, Any]:
-        """Return the job when it has ended; waits in real time, because the processes are real."""
-        end = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            job = self.job(case_id)
-            if job["status"] not in ("pending", "generating"):
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"the job did not end within {DEADLINE_S} s: {job}")
+        """Return the job when it has ended."""
+        return wait_for(lambda: self.job(case_id), has_ended, "the end of the job")
 
     def provider_stats(self) -> dict[str, Any]:
         found: dict[str, Any] = self.http.get(f"{self.stack.provider_url}/_stats").json()

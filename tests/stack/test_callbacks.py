@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from darkroom.adapters.signing import standard_webhooks
 
+from testing.real_time import wait_for
 from tests.stack.conftest import Api, a_case
 
 END_S = 30.0
@@ -62,17 +63,16 @@ def deliveries(api: Api, case_id: str) -> list[dict[str, Any]]:
 
 
 def until(api: Api, case_id: str, state: str) -> dict[str, Any]:
-    """Return the last delivery when an attempt has left it in `state`; waits in real time."""
-    end = time.monotonic() + END_S
-    found: list[dict[str, Any]] = []
-    while time.monotonic() < end:
-        found = deliveries(api, case_id)
+    """Return the last delivery when an attempt has left it in `state`."""
+
+    def is_in_state(found: list[dict[str, Any]]) -> bool:
         last = found[-1] if found else {"event": None}
         attempted = state != "pending" or "lastStatus" in last
-        if last["event"] == "image-job.completed" and last["state"] == state and attempted:
-            return last
-        time.sleep(0.1)
-    raise AssertionError(f"the callbacks did not come: {found}")
+        return last["event"] == "image-job.completed" and last["state"] == state and attempted
+
+    return wait_for(
+        lambda: deliveries(api, case_id), is_in_state, f"a delivery that is {state}", within_s=END_S
+    )[-1]
 
 
 def submit(api: Api, case_id: str, receiver: Receiver, **more: Any) -> None:

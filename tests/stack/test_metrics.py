@@ -1,8 +1,8 @@
 """The observer counts what happens to a case from the table's stream."""
 
-import time
 from typing import Any
 
+from testing.real_time import wait_for
 from tests.stack.conftest import Api, a_case
 
 
@@ -21,10 +21,12 @@ def test_the_result_of_a_case_is_counted_from_the_stream(api: Api) -> None:
     def added(name: str) -> float:
         return float(after[name] - before[name])
 
-    end = time.monotonic() + 30
-    while (after := metrics(api))["jobsPartial"] == before["jobsPartial"]:
-        assert time.monotonic() < end, "the observer did not count the job's end within 30 s"
-        time.sleep(0.2)
+    after = wait_for(
+        lambda: metrics(api),
+        lambda found: found["jobsPartial"] != before["jobsPartial"],
+        "the count of the job's end",
+        within_s=30,
+    )
     assert (added("casesSubmitted"), added("imagesRequested")) == (1, 3)
     assert (added("imagesCompleted"), added("imagesRefused"), added("imagesFailed")) == (2, 1, 0)
     assert abs(added("costUsd") - job["costUsd"]) < 1e-9

@@ -17,7 +17,8 @@ from darkroom.wire.model import dump, parse
 from darkroom.wire.order import WorkerEvent
 from darkroom.wire.requests import SubmitRequest
 
-from tests.stack.conftest import DEADLINE_S, Api
+from testing.real_time import wait_for
+from tests.stack.conftest import Api
 
 COUNT = 6
 
@@ -28,11 +29,8 @@ def a_case(case_id: str) -> dict[str, Any]:
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Wait in real time, because the processes are real."""
-    end = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < end, f"not within {DEADLINE_S} s: {what}"
-        time.sleep(0.02)
+    """Wait until `holds` returns True."""
+    wait_for(holds, bool, what)
 
 
 def workers_of(api: Api) -> list[int]:

@@ -1,24 +1,28 @@
 """Polling a status document on the running stack invokes no function."""
 
-import time
 from typing import Any
 
-from tests.stack.conftest import DEADLINE_S, Api, a_case
+from testing.real_time import wait_for
+from tests.stack.conftest import Api, a_case, has_ended
 
 
 def ended(api: Api, url: str) -> dict[str, Any]:
-    """Return the document when its job has ended; waits in real time, because the processes are real."""
-    end, tag = time.monotonic() + DEADLINE_S, ""
-    while time.monotonic() < end:
+    """Return the document when its job has ended."""
+    tag = ""
+
+    def read() -> dict[str, Any] | None:
+        nonlocal tag
         response = api.http.get(url, headers={"if-none-match": tag})
-        if response.status_code == 200:
-            tag = response.headers["etag"]
-            document: dict[str, Any] = response.json()
-            if document["status"] not in ("pending", "generating"):
-                return document
         assert response.status_code in (200, 304, 403)  # 403: not written yet
-        time.sleep(0.05)
-    raise AssertionError(f"the document did not say within {DEADLINE_S} s that the job has ended")
+        if response.status_code != 200:
+            return None
+        tag = response.headers["etag"]
+        found: dict[str, Any] = response.json()
+        return found
+
+    document = wait_for(read, lambda found: found is not None and has_ended(found), "the last document")
+    assert document is not None
+    return document
 
 
 def test_the_document_alone_leads_to_the_pictures(api: Api) -> None:
