@@ -21,7 +21,7 @@ from testing.virtual_time import run
 
 
 @dataclass
-class Darkroom:
+class WorkerWorld:
     """A worker and everything around it."""
 
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)

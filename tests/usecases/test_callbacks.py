@@ -28,7 +28,7 @@ def job(status: Status, version: int = 2, images: int = 0) -> Job:
     return replace(made, images={shot.id: "key" for shot in made.shots[:images]})
 
 
-class Post:
+class World:
     """An outbox, and the use cases and fakes around it."""
 
     def __init__(self, *responses: ReceiverResponse) -> None:
@@ -79,78 +79,78 @@ def test_each_change_of_status_or_progress_is_an_event(
 
 
 def test_a_change_that_is_seen_again_is_sent_once() -> None:
-    post = Post()
+    world = World()
     for _ in range(3):
-        post.enqueue()
-    assert len(post.deliverers.invoked) == len(post.outbox.deliveries) == 1
+        world.enqueue()
+    assert len(world.deliverers.invoked) == len(world.outbox.deliveries) == 1
 
 
 def test_nothing_is_sent_without_a_receiver_or_for_an_event_it_does_not_want() -> None:
-    post = Post()
+    world = World()
     for other in (None, replace(RECEIVER, events=(CallbackEvent.FAILED,))):
-        assert post.announce(job(Status.PENDING), replace(job(Status.COMPLETED), receiver=other)) is None
-    assert post.outbox.deliveries == {}
+        assert world.announce(job(Status.PENDING), replace(job(Status.COMPLETED), receiver=other)) is None
+    assert world.outbox.deliveries == {}
 
 
 def test_a_delivery_that_is_accepted_is_not_attempted_again() -> None:
-    post = Post()
-    delivery = post.enqueue()
-    assert post.deliver(*delivery.key) == post.stored(delivery)
-    assert (post.stored(delivery).state, post.stored(delivery).due_at) == (DeliveryState.DELIVERED, None)
-    assert post.deliver(*delivery.key) is None
-    assert len(post.receiver.sent) == 1
+    world = World()
+    delivery = world.enqueue()
+    assert world.deliver(*delivery.key) == world.stored(delivery)
+    assert (world.stored(delivery).state, world.stored(delivery).due_at) == (DeliveryState.DELIVERED, None)
+    assert world.deliver(*delivery.key) is None
+    assert len(world.receiver.sent) == 1
 
 
 def test_of_two_deliverers_at_once_one_sends() -> None:
-    post = Post()
-    delivery = post.enqueue()
+    world = World()
+    delivery = world.enqueue()
 
     class Twice(ScriptedReceiver):
         @override
         def send(self, delivery: Delivery) -> ReceiverResponse:
-            assert post.deliver(*delivery.key) is None  # the other one, while this one waits
+            assert world.deliver(*delivery.key) is None  # the other one, while this one waits
             return super().send(delivery)
 
-    post.receiver = Twice([GOOD])
-    again = DeliverCallback(outbox=post.outbox, sender=post.receiver, clock=post.clock)
+    world.receiver = Twice([GOOD])
+    again = DeliverCallback(outbox=world.outbox, sender=world.receiver, clock=world.clock)
     assert again(*delivery.key) is not None
-    assert len(post.receiver.sent) == 1
+    assert len(world.receiver.sent) == 1
 
 
 def test_a_dead_receiver_is_attempted_on_the_schedule_and_then_given_up() -> None:
-    post = Post(ReceiverResponse(error="ConnectError"))
-    delivery = post.enqueue()
+    world = World(ReceiverResponse(error="ConnectError"))
+    delivery = world.enqueue()
     waits = []
-    while (stored := post.stored(delivery)).state is DeliveryState.PENDING:
+    while (stored := world.stored(delivery)).state is DeliveryState.PENDING:
         assert stored.due_at is not None
-        waits.append((stored.due_at - post.clock.now) // 1000)
-        post.clock.now = stored.due_at
-        post.redeliver()
-        post.deliver(*delivery.key)
+        waits.append((stored.due_at - world.clock.now) // 1000)
+        world.clock.now = stored.due_at
+        world.redeliver()
+        world.deliver(*delivery.key)
     assert waits == [0, *SCHEDULE_S]
     assert stored.state is DeliveryState.GIVEN_UP
     assert (stored.attempts, stored.last_error, stored.due_at) == (10, "ConnectError", None)
-    assert len(post.receiver.sent) == 10
+    assert len(world.receiver.sent) == 10
 
 
 @pytest.mark.parametrize(("retry_after", "waited"), [(1, 5), (60, 60), (10_000_000, 86_400)])
 def test_the_retry_after_of_a_receiver_is_obeyed(retry_after: int, waited: int) -> None:
-    post = Post(ReceiverResponse(status=429, retry_after_s=retry_after))
-    delivery = post.enqueue()
-    post.deliver(*delivery.key)
-    assert post.stored(delivery).due_at == NOW + waited * 1000
+    world = World(ReceiverResponse(status=429, retry_after_s=retry_after))
+    delivery = world.enqueue()
+    world.deliver(*delivery.key)
+    assert world.stored(delivery).due_at == NOW + waited * 1000
 
 
 def test_another_deliverer_follows_a_dead_one_when_its_lease_ends() -> None:
-    post = Post()
-    delivery = post.enqueue()
-    post.outbox.save(delivery.start_attempt(post.clock.now), over=delivery)
-    post.deliverers.invoked.clear()
-    assert (post.redeliver(), post.deliver(*delivery.key)) == (0, None)
-    post.clock.pass_seconds(60)
-    assert post.redeliver() == 1
-    post.deliver(*delivery.key)
-    assert post.stored(delivery).state is DeliveryState.DELIVERED
+    world = World()
+    delivery = world.enqueue()
+    world.outbox.save(delivery.start_attempt(world.clock.now), over=delivery)
+    world.deliverers.invoked.clear()
+    assert (world.redeliver(), world.deliver(*delivery.key)) == (0, None)
+    world.clock.pass_seconds(60)
+    assert world.redeliver() == 1
+    world.deliver(*delivery.key)
+    assert world.stored(delivery).state is DeliveryState.DELIVERED
 
 
 class Broken(ScriptedReceiver):
@@ -164,85 +164,87 @@ class Broken(ScriptedReceiver):
         raise self.error
 
 
-def run_to_the_end(post: Post, delivery: Delivery, deliver: DeliverCallback) -> list[int]:
+def run_to_the_end(world: World, delivery: Delivery, deliver: DeliverCallback) -> list[int]:
     """Sweep until nothing is due any more; return the seconds that each sweep waited."""
     waits: list[int] = []
-    while (due_at := post.stored(delivery).due_at) is not None:
+    while (due_at := world.stored(delivery).due_at) is not None:
         assert len(waits) < 20, "it is tried for ever"
-        waits.append((due_at - post.clock.now) // 1000)
-        post.clock.now = due_at
+        waits.append((due_at - world.clock.now) // 1000)
+        world.clock.now = due_at
         with suppress(KeyboardInterrupt):
             deliver(*delivery.key)
     return waits
 
 
 def test_an_exception_of_the_sender_is_a_failed_attempt() -> None:
-    post, broken = Post(), Broken([])
-    delivery = post.enqueue()
-    deliver = DeliverCallback(outbox=post.outbox, sender=broken, clock=post.clock)
-    assert run_to_the_end(post, delivery, deliver) == [0, *SCHEDULE_S]
-    stored = post.stored(delivery)
+    world, broken = World(), Broken([])
+    delivery = world.enqueue()
+    deliver = DeliverCallback(outbox=world.outbox, sender=broken, clock=world.clock)
+    assert run_to_the_end(world, delivery, deliver) == [0, *SCHEDULE_S]
+    stored = world.stored(delivery)
     assert (stored.state, stored.attempts, stored.last_error) == (DeliveryState.GIVEN_UP, 10, "ValueError")
     assert len(broken.sent) == 10
 
 
 def test_a_delivery_whose_deliverer_always_dies_is_given_up_too() -> None:
-    post, deadly = Post(), Broken([])
+    world, deadly = World(), Broken([])
     deadly.error = KeyboardInterrupt()  # nothing after it runs, as when the process is killed
-    delivery = post.enqueue()
-    deliver = DeliverCallback(outbox=post.outbox, sender=deadly, clock=post.clock)
-    waits = run_to_the_end(post, delivery, deliver)
+    delivery = world.enqueue()
+    deliver = DeliverCallback(outbox=world.outbox, sender=deadly, clock=world.clock)
+    waits = run_to_the_end(world, delivery, deliver)
     assert waits == [0, *(max(60, wait) for wait in SCHEDULE_S), 60]
-    stored = post.stored(delivery)
+    stored = world.stored(delivery)
     assert (stored.state, stored.attempts) == (DeliveryState.GIVEN_UP, 10)
     assert stored.last_error == "the attempt never ended"
     assert len(deadly.sent) == 10
 
 
 def test_a_delivery_that_was_given_up_can_be_replayed() -> None:
-    post, deadly = Post(), Broken([])
+    world, deadly = World(), Broken([])
     deadly.error = KeyboardInterrupt()
-    delivery = post.enqueue()
-    run_to_the_end(post, delivery, DeliverCallback(outbox=post.outbox, sender=deadly, clock=post.clock))
-    ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)(job(Status.COMPLETED), 2)
-    post.deliver(*delivery.key)
-    assert (post.stored(delivery).state, post.stored(delivery).attempts) == (DeliveryState.DELIVERED, 1)
+    delivery = world.enqueue()
+    run_to_the_end(world, delivery, DeliverCallback(outbox=world.outbox, sender=deadly, clock=world.clock))
+    ReplayCallback(outbox=world.outbox, deliverers=world.deliverers, clock=world.clock)(
+        job(Status.COMPLETED), 2
+    )
+    world.deliver(*delivery.key)
+    assert (world.stored(delivery).state, world.stored(delivery).attempts) == (DeliveryState.DELIVERED, 1)
 
 
 def test_a_receiver_that_returned_410_is_sent_no_more_of_this_job() -> None:
-    post = Post(ReceiverResponse(status=410))
-    first, second = post.enqueue(), post.enqueue(version=3)
-    post.deliver(*first.key)
-    post.deliver(*second.key)
-    assert {post.stored(each).state for each in (first, second)} == {DeliveryState.GONE}
-    assert len(post.receiver.sent) == 1
+    world = World(ReceiverResponse(status=410))
+    first, second = world.enqueue(), world.enqueue(version=3)
+    world.deliver(*first.key)
+    world.deliver(*second.key)
+    assert {world.stored(each).state for each in (first, second)} == {DeliveryState.GONE}
+    assert len(world.receiver.sent) == 1
 
 
 def test_a_delivery_whose_deliverer_cannot_be_started_is_left_to_the_sweeper() -> None:
-    post = Post()
-    post.deliverers.refusing = True
-    delivery = post.enqueue()
-    assert post.redeliver() == 0
-    post.deliverers.refusing = False
-    assert post.redeliver() == 1
-    assert post.deliverers.invoked == [delivery.key]
+    world = World()
+    world.deliverers.refusing = True
+    delivery = world.enqueue()
+    assert world.redeliver() == 0
+    world.deliverers.refusing = False
+    assert world.redeliver() == 1
+    assert world.deliverers.invoked == [delivery.key]
 
 
 def test_a_replay_sends_the_same_message_again() -> None:
-    post = Post()
-    delivery = post.enqueue()
-    post.deliver(*delivery.key)
-    replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
+    world = World()
+    delivery = world.enqueue()
+    world.deliver(*delivery.key)
+    replay = ReplayCallback(outbox=world.outbox, deliverers=world.deliverers, clock=world.clock)
     replay(job(Status.COMPLETED), delivery.version)
-    post.deliver(*delivery.key)
-    first, again = post.receiver.sent
+    world.deliver(*delivery.key)
+    first, again = world.receiver.sent
     assert (first.body, first.message_id) == (again.body, again.message_id)
 
 
 def test_a_response_that_comes_after_a_replay_does_not_change_the_replay() -> None:
-    post = Post()
-    delivery = post.enqueue()
-    replay = ReplayCallback(outbox=post.outbox, deliverers=post.deliverers, clock=post.clock)
+    world = World()
+    delivery = world.enqueue()
+    replay = ReplayCallback(outbox=world.outbox, deliverers=world.deliverers, clock=world.clock)
 
     class Meanwhile(ScriptedReceiver):
         @override
@@ -250,10 +252,10 @@ def test_a_response_that_comes_after_a_replay_does_not_change_the_replay() -> No
             replay(job(Status.COMPLETED), delivery.version)
             return super().send(delivery)
 
-    DeliverCallback(outbox=post.outbox, sender=Meanwhile([ReceiverResponse(status=500)]), clock=post.clock)(
+    DeliverCallback(outbox=world.outbox, sender=Meanwhile([ReceiverResponse(status=500)]), clock=world.clock)(
         *delivery.key
     )
-    assert (post.stored(delivery).attempts, post.stored(delivery).due_at) == (0, NOW)
+    assert (world.stored(delivery).attempts, world.stored(delivery).due_at) == (0, NOW)
 
 
 POLICY = ReceiverPolicy(hosts=("Game.example.", "*.apps.example", "xn--strae-oqa.example"))

@@ -20,7 +20,7 @@ GO_ON = a_snapshot(CASE, SnapshotKind.CONTINUE, 2, done=("evidence-1",))
 URL = "https://api.example/hook"
 
 
-class Desk:
+class World:
     """The webhook with one pending job."""
 
     def __init__(self) -> None:
@@ -39,67 +39,67 @@ class Desk:
 
 
 def test_a_snapshot_is_stored() -> None:
-    desk = Desk()
-    assert desk.record(CLAIM).status is Status.GENERATING
-    assert desk.jobs.get("case-1").status is Status.GENERATING
+    world = World()
+    assert world.record(CLAIM).status is Status.GENERATING
+    assert world.jobs.get("case-1").status is Status.GENERATING
 
 
 def test_a_repeated_snapshot_is_not_written_again() -> None:
-    desk = Desk()
-    desk.record(CLAIM)
-    assert desk.record(CLAIM).version == 2
+    world = World()
+    world.record(CLAIM)
+    assert world.record(CLAIM).version == 2
 
 
 def test_a_lost_write_is_decided_again_on_the_stored_job() -> None:
-    desk = Desk()
-    desk.jobs.lost_writes = ATTEMPTS - 1
-    job = desk.record(CLAIM)
+    world = World()
+    world.jobs.lost_writes = ATTEMPTS - 1
+    job = world.record(CLAIM)
     assert (job.status, job.version) == (Status.GENERATING, ATTEMPTS + 1)
 
 
 def test_losing_every_write_is_contention() -> None:
-    desk = Desk()
-    desk.jobs.lost_writes = ATTEMPTS
+    world = World()
+    world.jobs.lost_writes = ATTEMPTS
     with pytest.raises(Contention):
-        desk.record(CLAIM)
+        world.record(CLAIM)
 
 
 @pytest.mark.parametrize(("sent_at", "latency"), [(NOW - 250, 250), (NOW, 0), (NOW + 900, 0), (None, None)])
 def test_a_snapshot_from_a_fast_clock_has_no_negative_latency(
     sent_at: int | None, latency: int | None
 ) -> None:
-    assert Desk().record(replace(CLAIM, sent_at=sent_at)).latency == latency
+    assert World().record(replace(CLAIM, sent_at=sent_at)).latency == latency
 
 
 def test_a_snapshot_of_an_unknown_case_is_not_found() -> None:
-    desk = Desk()
-    desk.jobs.jobs.clear()
+    world = World()
+    world.jobs.jobs.clear()
     with pytest.raises(JobNotFound):
-        desk.record(CLAIM)
+        world.record(CLAIM)
 
 
 def test_a_continuation_starts_the_next_run_with_what_is_done() -> None:
-    desk = Desk()
-    desk.record(CLAIM)
-    job = desk.record(GO_ON)
-    [order] = desk.workers.orders
+    world = World()
+    world.record(CLAIM)
+    job = world.record(GO_ON)
+    [order] = world.workers.orders
     assert (order.run, order.hop, set(order.done), order.webhook_url) == (2, 1, {"evidence-1"}, URL)
     assert order.claim_before == job.due_at
 
 
 def test_a_repeated_continuation_starts_nothing() -> None:
-    desk = Desk()
-    desk.record(CLAIM)
-    desk.record(GO_ON)
+    world = World()
+    world.record(CLAIM)
+    world.record(GO_ON)
     with pytest.raises(Superseded):
-        desk.record(GO_ON)
-    assert len(desk.workers.orders) == 1
+        world.record(GO_ON)
+    assert len(world.workers.orders) == 1
 
 
 def test_a_continuation_whose_worker_cannot_be_started_is_left_to_the_sweeper() -> None:
-    desk = Desk()
-    desk.workers.refusing = True
-    desk.record(CLAIM)
-    job = desk.record(GO_ON)
+    world = World()
+    world.workers.refusing = True
+    world.record(CLAIM)
+    job = world.record(GO_ON)
     assert job.status is Status.PENDING
-    assert desk.jobs.due(job.due_at or 0, 10) == ["case-1"]
+    assert world.jobs.due(job.due_at or 0, 10) == ["case-1"]

@@ -14,7 +14,7 @@ from testing.builders import a_case, a_snapshot
 from testing.fakes.snapshots import RecordedSnapshots
 from testing.fakes.time_and_ids import LoopClock
 from testing.virtual_time import run
-from testing.worker import Darkroom, an_order, refusing
+from testing.worker import WorkerWorld, an_order, refusing
 
 CASE = a_case()
 STRANGE = (ValueError("broken"), RuntimeError("a defect"), ExceptionGroup("several", [OSError("no")]))
@@ -59,23 +59,23 @@ def test_an_undelivered_snapshot_is_counted_and_the_next_one_holds_everything(er
 @pytest.mark.parametrize("error", STRANGE, ids=repr)
 @pytest.mark.parametrize("kind", [SnapshotKind.CLAIM, SnapshotKind.PROGRESS, SnapshotKind.END])
 def test_no_exception_of_the_channel_loses_a_picture(error: Exception, kind: SnapshotKind) -> None:
-    room = Darkroom()
+    world = WorkerWorld()
     first = [True]
 
     def once(snapshot: Snapshot) -> bool:
         return snapshot.kind is kind and bool(first and first.pop())
 
-    room.channel.respond = refusing(error, once)
-    report = room.run_job(an_order(CASE))
+    world.channel.respond = refusing(error, once)
+    report = world.run_job(an_order(CASE))
     assert (report.ending, len(report.images), first) == (Ending.ENDED, 14, [])
-    assert room.channel.arrived[-1].kind is SnapshotKind.END
+    assert world.channel.arrived[-1].kind is SnapshotKind.END
 
 
 def test_a_claim_that_always_raises_spends_nothing() -> None:
-    room = Darkroom()
-    room.channel.respond = refusing(ValueError("broken"), lambda s: True)
-    report = room.run_job(an_order(CASE))
-    assert (report.ending, room.provider.prompts) == (Ending.UNCLAIMED, [])
+    world = WorkerWorld()
+    world.channel.respond = refusing(ValueError("broken"), lambda s: True)
+    report = world.run_job(an_order(CASE))
+    assert (report.ending, world.provider.prompts) == (Ending.UNCLAIMED, [])
 
 
 def test_a_cancelled_report_is_not_counted_as_undelivered() -> None:
