@@ -95,7 +95,7 @@ class FakeGemini:
             self._starts.clear()
 
     def begin(self, prompt: str, name: str) -> tuple[str, float]:
-        """Count a request; return its fault and its latency in seconds (of a 429: the delay to ask for)."""
+        """Count a request; return its fault, and its latency in seconds or the delay of a 429."""
         with self._lock:
             self._requests[name] += 1
             self._now += 1
