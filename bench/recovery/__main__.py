@@ -26,8 +26,8 @@ from local.fake_gemini import Config
 ITEMS = 8
 AT_ONCE = 4
 """Workers that run, and are killed, at the same time."""
-LATEST_S = 10.0
-"""Latest moment of a kill, in seconds after the last of the workers has started."""
+LATEST_S = 15.0
+"""Latest moment of a kill, in seconds after the worker's process has started."""
 POLL_S = 0.05
 PROVIDER = Config(latency_median=12.0, latency_p95=24.0)
 P50_S = 45.0
@@ -39,7 +39,7 @@ class Kill:
     """One killed worker: what became of its case."""
 
     after_s: float
-    """Seconds from the start of the last worker to the kill."""
+    """Seconds from the start of the process to the kill."""
     resumed_s: float | None
     """Seconds from the kill to the next request of the case; None if it needed no other."""
     lost: int
@@ -66,14 +66,18 @@ class Bench:
             for index in range(size):
                 case_id = f"kill-{number}-{index}"
                 await client.submit(_case(case_id))
-                started.append((case_id, await self._new_worker()))
+                started.append((case_id, await self._new_worker(), time.monotonic()))
             # Not before: another worker of a killed one's case would be taken for that of the next case.
-            return await asyncio.gather(*(self._kill(client, *one) for one in started))
+            kills = await asyncio.gather(*(self._kill(client, *one) for one in started))
+            return [kill for kill in kills if kill is not None]
 
-    async def _kill(self, client: AsyncClient, case_id: str, pid: int) -> Kill:
-        after_s = self._dice.uniform(0, LATEST_S)
-        await asyncio.sleep(after_s)
-        os.kill(pid, signal.SIGKILL)
+    async def _kill(self, client: AsyncClient, case_id: str, pid: int, started_at: float) -> Kill | None:
+        """Kill a worker and return what became of its case; None if the worker had ended before."""
+        await asyncio.sleep(started_at + self._dice.uniform(0, LATEST_S) - time.monotonic())
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
         killed_at = time.monotonic()
         saved = self._stored(case_id)
         before = await self._requests(case_id)
@@ -81,7 +85,7 @@ class Bench:
         job = await client.wait(case_id, timeout=900)
         after = await self._requests(case_id)
         return Kill(
-            after_s=after_s,
+            after_s=killed_at - started_at,
             resumed_s=resumed_s,
             lost=len(saved - job.evidence_images.keys()),
             twice=sum(after[shot] > before[shot] for shot in saved),
