@@ -46,4 +46,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         error=delivery.last_error,
         milliseconds=delivery.milliseconds,
     )
-    return {"state": delivery.state.value}
+    return {"state": str(delivery.state)}

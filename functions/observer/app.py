@@ -14,6 +14,7 @@ from darkroom.adapters.secrets import secret
 from darkroom.adapters.signing.image_links import ImageLinks
 from darkroom.adapters.status_documents import StatusDocuments
 from darkroom.clock import clock
+from darkroom.domain.errors import Unreadable
 from darkroom.domain.job import Job
 from darkroom.domain.receivers import CallbackEvent
 from darkroom.settings import ObserverSettings
@@ -69,6 +70,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     for record in event["Records"]:
         try:
             process(record["dynamodb"])
+        except Unreadable as error:
+            # It stays so: waiting for it would only hold up the later changes.
+            LOGGER.error("change_unreadable", reason=str(error))
         except Exception:
             # Lambda delivers the stream again from this record on, so the later ones keep their order.
             number = record["dynamodb"]["SequenceNumber"]

@@ -36,7 +36,7 @@ class Past:
         return self.receive(SnapshotKind.CLAIM)
 
     @property
-    def history(self) -> list[tuple[Action, int, str]]:
+    def history(self) -> list[tuple[Action | str, int, str]]:
         return [(entry.action, entry.run, entry.by) for entry in self.job.history]
 
 

@@ -82,7 +82,7 @@ def test_an_unsigned_body_is_refused_before_it_is_parsed(functions: Functions, j
         ({"costUsd": float("inf")}, "costUsd"),
         ({"wastedUsd": float("nan")}, "wastedUsd"),
         ({"wastedUsd": -1}, "wastedUsd"),
-        ({"kind": "gossip"}, "kind"),
+        ({"kind": "g" * 41}, "kind"),
         ({"completedImages": 2}, "completedImages"),
         ({"status": "completed"}, "status"),
         ({"totalImages": 4}, "totalImages"),

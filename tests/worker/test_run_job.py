@@ -237,7 +237,7 @@ def test_progress_is_reported_at_the_claim_the_first_picture_each_batch_and_the_
         "Location": [27.0],
     }
     world.run_job(an_order())
-    sent = [(s.kind.value, len(s.images)) for s in world.channel.arrived if s.kind != "heartbeat"]
+    sent = [(s.kind, len(s.images)) for s in world.channel.arrived if s.kind != "heartbeat"]
     assert sent == [
         ("claim", 0),
         ("progress", 1),

@@ -1,11 +1,12 @@
 """Callbacks: which event a change of a job is, and when a delivery is attempted again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from darkroom.domain.job import Job, Status
 from darkroom.domain.receivers import CallbackEvent
+from darkroom.domain.words import Unknown
 
 LEASE_MS = 60_000
 """Milliseconds for which a started attempt keeps everybody else from attempting the same delivery."""
@@ -68,19 +69,21 @@ class Delivery:
     job_id: str
     version: int
     """Version of the job in `body`."""
-    event: CallbackEvent
+    event: CallbackEvent | str
     url: str
     caller: str
     body: str
     created_at: int
     due_at: int | None
     """Time of the next attempt; None when there will be none."""
-    state: DeliveryState = DeliveryState.PENDING
+    state: DeliveryState | str = DeliveryState.PENDING
     attempts: int = 0
     last_status: int | None = None
     last_error: str | None = None
     milliseconds: int | None = None
     """Duration of the last attempt."""
+    unknown: Unknown = field(default_factory=dict)
+    """Stored attributes that this release does not know."""
 
     @property
     def key(self) -> tuple[str, str, int]:

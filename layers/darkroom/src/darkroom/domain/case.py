@@ -5,11 +5,13 @@ import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import batched
 
+from darkroom.domain.errors import Unreadable
 from darkroom.domain.receivers import Receiver
+from darkroom.domain.words import Unknown
 
 MAX_SHOTS = 100
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -46,16 +48,20 @@ class Shot:
     """One picture to make."""
 
     id: str
-    kind: ShotKind
+    kind: ShotKind | str
     name: str
     description: str
+    more: tuple[object, ...] = ()
+    """Stored values that this release does not know."""
 
     @property
     def prompt(self) -> str:
-        """Text that is sent to the image model."""
+        """Text that is sent to the image model. Raises Unreadable for a kind of a newer release."""
+        if self.kind not in _PROMPTS:
+            raise Unreadable("this release has no prompt for a shot of this kind")
         name = self.name.rstrip(" .")
         description = self.description.rstrip(" .")
-        return _PROMPTS[self.kind].format(name=name, description=description)
+        return _PROMPTS[ShotKind(self.kind)].format(name=name, description=description)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,8 @@ class Case:
     """Most that all its pictures may cost, in micro-USD; None leaves the limit to the deployment."""
     receiver: Receiver | None = None
     """Receiver of the case's callbacks; None sends none."""
+    unknown: Unknown = field(default_factory=dict)
+    """Stored attributes that this release does not know."""
 
     @property
     def digest(self) -> str:
@@ -120,10 +128,12 @@ def key_run(key: str) -> int | None:
     return int(end["run"]) if end is not None else None
 
 
+def location_or_evidence(kind: ShotKind | str) -> ShotKind:
+    """Return the list of `kind` where there are only two: evidence, unless it is a location."""
+    return ShotKind.LOCATION if kind == ShotKind.LOCATION else ShotKind.EVIDENCE
+
+
 def batches(shots: Sequence[Shot], sizes: Mapping[ShotKind, int]) -> list[tuple[Shot, ...]]:
     """Return the shots in batches of their kind's size: evidence first, then locations."""
-    return [
-        batch
-        for kind in ShotKind
-        for batch in batched([s for s in shots if s.kind is kind], sizes[kind], strict=False)
-    ]
+    by_kind = {kind: [s for s in shots if location_or_evidence(s.kind) is kind] for kind in ShotKind}
+    return [batch for kind in ShotKind for batch in batched(by_kind[kind], sizes[kind], strict=False)]

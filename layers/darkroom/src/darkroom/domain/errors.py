@@ -22,6 +22,7 @@
     │   └── Cancelled               the job was cancelled: its worker must stop
     ├── Contention              a conditional write lost too often; send again
     │   └── Busy                    the table has no capacity for the request now
+    ├── Unreadable              a stored record that this release cannot read
     ├── InvokeRefused           the worker could not be started
     ├── Undeliverable           a snapshot did not reach the webhook
     └── ShotError               one picture could not be made: see `shot_errors.py`
@@ -232,6 +233,13 @@ class Busy(Contention):
 
     code = "busy"
     advice = "Send the same request again after `Retry-After`."
+
+
+class Unreadable(DarkroomError):
+    """A stored record cannot be read, perhaps because a newer release has written it."""
+
+    code = "unreadable"
+    advice = "Tell the operator: a record in the table is broken, or of a newer release."
 
 
 class InvokeRefused(DarkroomError):

@@ -31,7 +31,9 @@ class HistoryEntry:
     """One action on a job; `at` in epoch milliseconds."""
 
     at: int
-    action: Action
+    action: Action | str
     run: int
     by: str
-    """Name of the caller, or `worker` or `sweeper`."""
+    """Name of the caller, or `worker`, `sweeper` or `recovery`."""
+    more: tuple[object, ...] = ()
+    """Stored values that this release does not know."""

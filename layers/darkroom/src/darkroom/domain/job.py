@@ -15,6 +15,7 @@ from darkroom.domain.losses import NO_GHOSTS, Ghosts, Suspicion
 from darkroom.domain.receivers import Receiver
 from darkroom.domain.shot_errors import ShotError
 from darkroom.domain.timing import Timing
+from darkroom.domain.words import Unknown
 
 
 class Status(StrEnum):
@@ -58,10 +59,11 @@ class JobShot:
     """The part of a shot that the job holds. The description is stored with the case."""
 
     id: str
-    kind: ShotKind
+    kind: ShotKind | str
     name: str
     digest: str
     """Name of its prompt in storage keys. It is computed here only; everybody else copies it."""
+    unknown: Unknown = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ class Failure:
     code: str
     message: str
     retryable: bool
+    unknown: Unknown = field(default_factory=dict)
 
     @classmethod
     def of(cls, error: ShotError) -> Self:
@@ -159,6 +162,8 @@ class Job:
     """Secret text in the digest of each shot. No response shows it."""
     receiver: Receiver | None = None
     """Receiver of the job's callbacks; None sends none."""
+    unknown: Unknown = field(default_factory=dict)
+    """Attributes of the stored job that this release does not know."""
 
     @property
     def is_open(self) -> bool:

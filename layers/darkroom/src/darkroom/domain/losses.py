@@ -18,7 +18,7 @@ class Suspicion:
 
     at: int
     """Time of the suspicion, in epoch milliseconds."""
-    reason: LossReason
+    reason: LossReason | str
 
 
 @dataclass(frozen=True, kw_only=True)

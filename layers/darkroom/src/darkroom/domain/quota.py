@@ -11,9 +11,11 @@ makes others wait for minutes at most.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
+
+from darkroom.domain.words import Unknown
 
 HORIZON_MS = 60_000
 """Milliseconds ahead within which a start is handed out. A run does not wait longer for one."""
@@ -65,6 +67,8 @@ class Quota:
     day_starts: int = 0
     queue_until: int = 0
     """Time until which new runs wait, so that runs that were sent away without a start come first."""
+    unknown: Unknown = field(default_factory=dict)
+    """Stored attributes that this release does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +80,14 @@ class Budget:
     spent: int = 0
     needed_until: int = 0
     """Latest deadline of what spends from it, in epoch milliseconds."""
+    unknown: Unknown = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuotaState:
     """Quota and budgets, which together decide about a start. They are read and written as one."""
 
-    quota: Quota = Quota()
+    quota: Quota = field(default_factory=Quota)
     budgets: tuple[Budget, ...] = ()
 
 

@@ -1,8 +1,10 @@
 """Receivers of callbacks: their addresses, the events they get, and the hosts that are allowed."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from darkroom.domain.words import Unknown
 
 
 class CallbackEvent(StrEnum):
@@ -21,7 +23,9 @@ class Receiver:
     """Address to which a caller's callbacks are sent, and the events it gets."""
 
     url: str
-    events: tuple[CallbackEvent, ...] = tuple(CallbackEvent)
+    events: tuple[CallbackEvent | str, ...] = tuple(CallbackEvent)
+    unknown: Unknown = field(default_factory=dict)
+    """Stored attributes that this release does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from darkroom.domain.case import Case
+from darkroom.domain.case import Case, ShotKind
 from darkroom.domain.job import Failure, Job
 from darkroom.domain.shot_errors import (
     AccountUnusable,
@@ -48,8 +48,20 @@ class WorkOrder:
     webhook_url: str
     memory_losses: int = 0
     """Number of earlier runs whose worker had no memory left."""
+    requires: frozenset[str] = frozenset()
+    """Names of what a worker must know to run the order. An older worker refuses it before its claim."""
     returning: bool = False
     """True if the run before had to wait for the quota. This run then goes before new ones."""
+
+
+KNOWN_REQUIREMENTS: frozenset[str] = frozenset()
+"""Names in `requires` that the workers of this release know."""
+
+
+def is_supported(order: WorkOrder) -> bool:
+    """Return True if a worker of this release can run the order as it is meant."""
+    kinds_known = all(isinstance(shot.kind, ShotKind) for shot in order.case.shots)
+    return kinds_known and order.requires <= KNOWN_REQUIREMENTS
 
 
 def work_order(job: Job, case: Case, *, webhook_url: str) -> WorkOrder:
@@ -90,7 +102,7 @@ class EventKind(StrEnum):
 class RunEvent:
     """One action of a worker."""
 
-    kind: EventKind
+    kind: EventKind | str
     at: int
     """Beginning, in epoch milliseconds."""
     milliseconds: int
@@ -125,6 +137,8 @@ class RunLog:
 class Ending(StrEnum):
     """End of a run. `ENDED` means that every shot is settled, so the job has ended too."""
 
+    UNSUPPORTED = "unsupported"
+    """The order needs something that this release does not know. Nothing was spent."""
     EXPIRED = "expired"
     """The event came too late to be claimed. Nothing was spent."""
     UNCLAIMED = "unclaimed"

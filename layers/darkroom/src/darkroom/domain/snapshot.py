@@ -44,10 +44,12 @@ class Snapshot:
     run: int
     claim: str
     sequence: int
-    kind: SnapshotKind
+    kind: SnapshotKind | str
     total: int
     evidence_images: Mapping[str, str] = field(default_factory=dict)
     location_images: Mapping[str, str] = field(default_factory=dict)
+    other_images: Mapping[str, str] = field(default_factory=dict)
+    """Pictures of kinds that only a newer release knows."""
     failures: Mapping[str, Failure] = field(default_factory=dict)
     cost_micro_usd: int = 0
     wasted_micro_usd: int = 0
@@ -67,7 +69,7 @@ class Snapshot:
     @property
     def images(self) -> dict[str, str]:
         """Shot id → storage key of every picture there is."""
-        return {**self.evidence_images, **self.location_images}
+        return {**self.evidence_images, **self.location_images, **self.other_images}
 
     @property
     def status(self) -> Status:

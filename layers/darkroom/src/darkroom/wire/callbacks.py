@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import Field
 
 from darkroom.domain.callbacks import Delivery, DeliveryState
 from darkroom.domain.job import Job
@@ -33,13 +35,18 @@ class DeliveryOrder(Internal):
     version: int
 
 
+EventWord = Annotated[str, Field(json_schema_extra={"enum": [*CallbackEvent]})]
+StateWord = Annotated[str, Field(json_schema_extra={"enum": [*DeliveryState]})]
+# The enums are for the description only: words of a newer release are shown too.
+
+
 class DeliveryView(Wire):
     """A delivery, as callers see it. Times are epoch milliseconds."""
 
     version: int
-    event: CallbackEvent
+    event: EventWord
     url: str
-    state: DeliveryState
+    state: StateWord
     attempts: int
     created_at: int
     due_at: int | None = None

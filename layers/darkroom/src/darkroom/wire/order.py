@@ -1,5 +1,6 @@
 """The event with which a worker is invoked, and the result that it returns."""
 
+from dataclasses import replace
 from typing import Self
 
 from pydantic import Field
@@ -28,6 +29,8 @@ class EventItem(Internal):
     id: str
     name: str
     description: str
+    kind: str | None = None
+    """The kind, if it is one that only a newer release knows."""
     digest: str
     """The part of the picture's storage key that stands for the prompt."""
 
@@ -35,6 +38,10 @@ class EventItem(Internal):
 class WorkerEvent(Internal):
     """A work order as JSON. It always has all items; `done` and `failed` name those that are decided."""
 
+    kind: str = "run"
+    """What is to be done. This release only runs."""
+    requires: list[str] = Field(default=[])
+    """Names of what the worker must know. One that does not know them refuses the order before its claim."""
     case_id: Id
     job_id: Id
     run: int
@@ -58,6 +65,7 @@ class WorkerEvent(Internal):
         return cls(
             case_id=order.case.case_id,
             job_id=order.job_id,
+            requires=sorted(order.requires),
             run=order.run,
             hop=order.hop,
             claim_before=order.claim_before,
@@ -79,7 +87,14 @@ class WorkerEvent(Internal):
         return WorkOrder(
             case=Case(
                 case_id=self.case_id,
-                shots=to_shots(self.evidence, self.locations),
+                shots=tuple(
+                    replace(shot, kind=item.kind or shot.kind)
+                    for shot, item in zip(
+                        to_shots(self.evidence, self.locations),
+                        (*self.evidence, *self.locations),
+                        strict=True,
+                    )
+                ),
                 max_cost_micro_usd=optional_micro_usd(self.max_cost_usd),
             ),
             digests={item.id: item.digest for item in (*self.evidence, *self.locations)},
@@ -95,6 +110,7 @@ class WorkerEvent(Internal):
             webhook_url=self.webhook_url,
             memory_losses=self.memory_losses,
             returning=self.returning,
+            requires=frozenset({*self.requires, *([self.kind] if self.kind != "run" else [])}),
         )
 
 
@@ -126,6 +142,12 @@ class WorkerResult(Wire):
 
 def _items(order: WorkOrder, kind: ShotKind) -> list[EventItem]:
     return [
-        EventItem(id=s.id, name=s.name, description=s.description, digest=order.digests[s.id])
+        EventItem(
+            id=s.id,
+            name=s.name,
+            description=s.description,
+            kind=None if isinstance(s.kind, ShotKind) else s.kind,
+            digest=order.digests[s.id],
+        )
         for s in of_kind(order.case.shots, kind)
     ]

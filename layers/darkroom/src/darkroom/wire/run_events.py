@@ -1,13 +1,14 @@
 """The events of a run, as its snapshots contain them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from darkroom.domain.case import MAX_SHOTS
 from darkroom.domain.errors import FieldError, InvalidInput
 from darkroom.domain.run import MAX_EVENTS, EventKind, RunEvent
+from darkroom.domain.words import word
 from darkroom.wire.model import Internal
 
 MAX_OUTCOME = 200
@@ -18,10 +19,16 @@ _Number = Annotated[int, Field(ge=0, le=1_000_000_000)]
 _Text = Annotated[str, Field(max_length=MAX_OUTCOME)]
 _ShotIndex = Annotated[int, Field(ge=0, lt=MAX_SHOTS)]
 
-type Entry = tuple[
-    EventKind, _Moment, _Moment, _Text, _Number | None, _ShotIndex | None, Literal[0, 1], _Moment
-]
+_VALUES = 8
+"""Values of an event."""
+
+type Entry = tuple[_Text, _Moment, _Moment, _Text, _Number | None, _ShotIndex | None, Literal[0, 1], _Moment]
 """Kind, start (ms after `since`), duration (ms), outcome, number, index in `shots`, hedge, micro-USD."""
+
+
+def _known_part(entry: Any) -> Any:
+    """Return the values of an event that this release knows: a newer one may send more."""
+    return tuple(entry[:_VALUES]) if isinstance(entry, list | tuple) else entry
 
 
 class RunEventsView(Internal):
@@ -34,7 +41,7 @@ class RunEventsView(Internal):
     """Ids of shots; `events` refers to them by index."""
     since: _Moment
     """Start of the first event, in epoch milliseconds."""
-    events: Annotated[list[Entry], Field(max_length=MAX_EVENTS)]
+    events: Annotated[list[Annotated[Entry, BeforeValidator(_known_part)]], Field(max_length=MAX_EVENTS)]
     omitted: Annotated[int, Field(ge=0)] = 0
     """Number of further events that are not listed."""
 
@@ -48,7 +55,7 @@ class RunEventsView(Internal):
         since = min(event.at for event in events)
         entries: list[Entry] = [
             (
-                event.kind,
+                str(event.kind),
                 event.at - since,
                 max(0, event.milliseconds),
                 event.outcome[:MAX_OUTCOME],
@@ -69,7 +76,7 @@ class RunEventsView(Internal):
             raise InvalidInput("an event refers to a shot that log.shots does not have", [error])
         return tuple(
             RunEvent(
-                kind=kind,
+                kind=word(EventKind, kind),
                 at=self.since + after,
                 milliseconds=milliseconds,
                 outcome=outcome,

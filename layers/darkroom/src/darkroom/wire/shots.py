@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from darkroom.domain.case import Shot, ShotKind
+from darkroom.domain.case import Shot, ShotKind, location_or_evidence
 
 
 class _Item(Protocol):
@@ -19,7 +19,7 @@ class _Item(Protocol):
 
 class _HasKind(Protocol):
     @property
-    def kind(self) -> ShotKind: ...
+    def kind(self) -> ShotKind | str: ...
 
 
 def to_shots(evidence: Iterable[_Item], locations: Iterable[_Item]) -> tuple[Shot, ...]:
@@ -33,5 +33,8 @@ def to_shots(evidence: Iterable[_Item], locations: Iterable[_Item]) -> tuple[Sho
 
 
 def of_kind[S: _HasKind](shots: Iterable[S], kind: ShotKind) -> list[S]:
-    """Return those of `shots` that are of `kind`, in their order."""
-    return [shot for shot in shots if shot.kind is kind]
+    """Return those of `shots` that belong to the list of `kind`, in their order.
+
+    A kind that only a newer release knows belongs to the evidence.
+    """
+    return [shot for shot in shots if location_or_evidence(shot.kind) is kind]

@@ -7,6 +7,7 @@ from pydantic import Field
 from darkroom.domain.errors import FieldError, InvalidInput
 from darkroom.domain.job import Status
 from darkroom.domain.snapshot import Snapshot, SnapshotKind
+from darkroom.domain.words import word
 from darkroom.wire.model import FailureView, Id, Internal, Wire, failure_views, micro_usd, to_failures, usd
 from darkroom.wire.run_events import RunEventsView
 
@@ -23,12 +24,14 @@ class ImageProgressUpdate(Internal):
     run: Count
     claim: Id
     sequence: Count
-    kind: SnapshotKind
-    status: Status
+    kind: Annotated[str, Field(max_length=40, json_schema_extra={"enum": [*SnapshotKind]})]
+    status: Annotated[str, Field(max_length=40, json_schema_extra={"enum": [*Status]})]
     completed_images: int
     total_images: int
     evidence_images: dict[str, str]
     location_images: dict[str, str]
+    images: dict[str, str] = Field(default={})
+    """Pictures of any kind. A sender may leave out those of the two lists."""
     failed_ids: list[str]
     errors: dict[str, FailureView]
     cost_usd: Dollars = 0
@@ -56,6 +59,7 @@ class ImageProgressUpdate(Internal):
             total_images=snapshot.total,
             evidence_images=dict(snapshot.evidence_images),
             location_images=dict(snapshot.location_images),
+            images=dict(snapshot.other_images),
             failed_ids=list(snapshot.failures),
             errors=failure_views(snapshot.failures),
             cost_usd=usd(snapshot.cost_micro_usd),
@@ -76,10 +80,15 @@ class ImageProgressUpdate(Internal):
             run=self.run,
             claim=self.claim,
             sequence=self.sequence,
-            kind=self.kind,
+            kind=word(SnapshotKind, self.kind),
             total=self.total_images,
             evidence_images=self.evidence_images,
             location_images=self.location_images,
+            other_images={
+                shot_id: key
+                for shot_id, key in self.images.items()
+                if shot_id not in self.evidence_images and shot_id not in self.location_images
+            },
             failures=to_failures(self.errors),
             cost_micro_usd=micro_usd(self.cost_usd),
             wasted_micro_usd=micro_usd(self.wasted_usd),
@@ -98,11 +107,13 @@ class ImageProgressUpdate(Internal):
 
     def _contradictions(self, snapshot: Snapshot) -> list[FieldError]:
         """Return an error for each field whose value follows from others and differs from it."""
-        rules = {
+        rules: dict[str, tuple[object, object]] = {
             "completedImages": (self.completed_images, len(snapshot.images)),
             "failedIds": (sorted(self.failed_ids), sorted(self.errors)),
-            "status": (self.status, snapshot.status),
+            "images": ({**snapshot.images, **self.images}, snapshot.images),
         }
+        if isinstance(snapshot.kind, SnapshotKind):
+            rules["status"] = (self.status, snapshot.status)
         return [
             FieldError(name, f"must be {expected}")
             for name, (received, expected) in rules.items()

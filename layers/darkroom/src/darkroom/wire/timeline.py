@@ -1,20 +1,30 @@
 """The timeline of a case, as callers see it."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Self
+
+from pydantic import Field
 
 from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Job, Status
 from darkroom.domain.run import EventKind, RunEvent, RunLog
 from darkroom.wire.model import Wire, usd
 
-_NUMBERS = {EventKind.ATTEMPT: "attempt", EventKind.BATCH: "batch", EventKind.SNAPSHOT: "sequence"}
+_NUMBERS: Mapping[str, str] = {
+    EventKind.ATTEMPT: "attempt",
+    EventKind.BATCH: "batch",
+    EventKind.SNAPSHOT: "sequence",
+}
+
+EventWord = Annotated[str, Field(json_schema_extra={"enum": [*EventKind]})]
+ActionWord = Annotated[str, Field(json_schema_extra={"enum": [*Action]})]
+# The enums are for the description only: words of a newer release are shown too.
 
 
 class EventView(Wire):
     """An event of a run. The `outcome` of an attempt is `made`, or the code of its error."""
 
-    kind: EventKind
+    kind: EventWord
     at: int
     milliseconds: int
     outcome: str
@@ -44,7 +54,7 @@ class HistoryEntryView(Wire):
     """A change of the job's state. `by` is a caller, `worker` or `sweeper`."""
 
     at: int
-    action: Action
+    action: ActionWord
     run: int
     by: str
 

@@ -12,7 +12,7 @@ from darkroom.domain.adoption import stored_images
 from darkroom.domain.case import Shot, batches
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.quota import Budget, Turn
-from darkroom.domain.run import Ending, EventKind, RunEvent, RunReport, WorkOrder
+from darkroom.domain.run import Ending, EventKind, RunEvent, RunReport, WorkOrder, is_supported
 from darkroom.domain.run_policy import RunPolicy
 from darkroom.domain.shot_errors import StorageFailed
 from darkroom.domain.snapshot import SnapshotKind
@@ -88,6 +88,8 @@ class _Run:
         """Run the order, and return how the run ended."""
         if self._worker.clock() >= self._order.claim_before:
             return Ending.EXPIRED
+        if not is_supported(self._order):
+            return Ending.UNSUPPORTED
         claimed = False
         try:
             await self.reporter.claim()

@@ -4,7 +4,7 @@ Sizes are by "DynamoDB item sizes and formats" of the Developer Guide, as read o
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from darkroom.domain.errors import CaseTooLarge
@@ -29,16 +29,23 @@ def item_size(item: Mapping[str, Mapping[str, Any]]) -> int:
 
 def _value_size(value: Mapping[str, Any]) -> int:
     [(kind, content)] = value.items()
-    match kind:
-        case "S":
-            return len(content.encode())
-        case "N":
-            digits = content.lstrip("-").replace(".", "").strip("0")
-            return math.ceil(len(digits) / 2) + 1
-        case "BOOL" | "NULL":
-            return 1
-        case "L":
-            return 3 + sum(1 + _value_size(each) for each in content)
-        case "M":
-            return 3 + sum(1 + len(name.encode()) + _value_size(each) for name, each in content.items())
-    raise AssertionError(f"{kind} is not known here: say how large it is")
+    return _SIZES[kind](content)
+
+
+def _number_size(digits: str) -> int:
+    return math.ceil(len(digits.lstrip("-").replace(".", "").strip("0")) / 2) + 1
+
+
+_SIZES: Mapping[str, Callable[[Any], int]] = {
+    "S": lambda text: len(text.encode()),
+    "N": _number_size,
+    "B": len,
+    "BOOL": lambda _: 1,
+    "NULL": lambda _: 1,
+    "L": lambda values: 3 + sum(1 + _value_size(each) for each in values),
+    "M": lambda values: 3 + item_size(values) + len(values),
+    "SS": lambda texts: sum(len(text.encode()) for text in texts),
+    "NS": lambda numbers: sum(map(_number_size, numbers)),
+    "BS": lambda parts: sum(map(len, parts)),
+}
+"""Bytes of a value, by its type."""

@@ -3,15 +3,17 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from darkroom.adapters.dynamodb.table import Item, from_item
+from darkroom.adapters.dynamodb.table import OF_EVERY_ITEM, Item, from_item, reading, unknown
 from darkroom.domain.case import Case, Shot, ShotKind, image_prefix
 from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.job import Failure, Job, JobShot, Status
 from darkroom.domain.losses import NO_GHOSTS, Ghosts, LossReason, Suspicion
 from darkroom.domain.receivers import CallbackEvent, Receiver
 from darkroom.domain.run import EventKind, RunEvent, RunLog
+from darkroom.domain.words import word
 
 SHARDS = 8
 """Shards of jobs in the index of what is due."""
@@ -41,13 +43,20 @@ def case_id_of(job_key: str) -> str:
 
 def job_attributes(job: Job) -> Item:
     """Return the item of `job`."""
+    return {**job.unknown, **_job_attributes(job)}
+
+
+def _job_attributes(job: Job) -> Item:
     return {
         "pk": job_key(job.case_id),
         "caseId": job.case_id,
         "jobId": job.job_id,
         "requestDigest": job.request_digest,
         "status": job.status.value,
-        "shots": [{"id": s.id, "kind": s.kind.value, "name": s.name, "digest": s.digest} for s in job.shots],
+        "shots": [
+            {**s.unknown, "id": s.id, "kind": str(s.kind), "name": s.name, "digest": s.digest}
+            for s in job.shots
+        ],
         "createdAt": job.created_at,
         "scheduledAt": job.scheduled_at,
         "deadlineAt": job.deadline_at,
@@ -71,14 +80,14 @@ def job_attributes(job: Job) -> Item:
             for shot_id, key in job.images.items()
         },
         "failures": {
-            shot_id: {"code": f.code, "message": f.message, "retryable": f.retryable}
+            shot_id: {**f.unknown, "code": f.code, "message": f.message, "retryable": f.retryable}
             for shot_id, f in job.failures.items()
         },
         "retryCount": job.retry_count,
         "lostRuns": job.lost_runs,
         "memoryLosses": job.memory_losses or None,
         "processing": job.processing,
-        "suspicion": job.suspicion and [job.suspicion.at, job.suspicion.reason.value],
+        "suspicion": job.suspicion and [job.suspicion.at, str(job.suspicion.reason)],
         "ghosts": _ghosts(job.ghosts),
         "recoveries": job.recoveries or None,
         "failedStarts": job.failed_starts or None,
@@ -93,11 +102,11 @@ def job_attributes(job: Job) -> Item:
         "maxCostMicroUsd": job.max_cost_micro_usd,
         "priceMicroUsd": job.price_micro_usd,
         "waitingUntil": job.waiting_until,
-        "history": [[m.at, m.action.value, m.run, m.by] for m in job.history],
+        "history": [[m.at, str(m.action), m.run, m.by, *m.more] for m in job.history],
         "historyOmitted": job.history_omitted,
         "caller": job.caller or None,
         "salt": job.salt,
-        "receiver": job.receiver and {"url": job.receiver.url, "events": [*job.receiver.events]},
+        "receiver": job.receiver and _receiver_attributes(job.receiver),
     }
 
 
@@ -107,14 +116,26 @@ def job_from_item(item: Mapping[str, Any]) -> Job:
 
 
 def to_job(item: Mapping[str, Any]) -> Job:
-    """Return the job in an item."""
+    """Return the job in an item; raise Unreadable."""
+    with reading(item["pk"]):
+        job = _to_job(item)
+        return replace(job, unknown=unknown(item, (*_job_attributes(job), *OF_EVERY_ITEM)))
+
+
+def _to_job(item: Mapping[str, Any]) -> Job:
     shots = tuple(
-        JobShot(id=s["id"], kind=ShotKind(s["kind"]), name=s["name"], digest=s["digest"])
+        JobShot(
+            id=s["id"],
+            kind=word(ShotKind, s["kind"]),
+            name=s["name"],
+            digest=s["digest"],
+            unknown=unknown(s, ("id", "kind", "name", "digest")),
+        )
         for s in item["shots"]
     )
     history = tuple(
-        HistoryEntry(at=at, action=Action(action), run=run, by=by)
-        for at, action, run, by in item.get("history", ())
+        HistoryEntry(at=at, action=word(Action, action), run=run, by=by, more=tuple(more))
+        for at, action, run, by, *more in item.get("history", ())
     )
     return Job(
         case_id=item["caseId"],
@@ -141,7 +162,7 @@ def to_job(item: Mapping[str, Any]) -> Job:
             shot_id: name if "/" in name else image_prefix(item["caseId"], item["jobId"], shot_id) + name
             for shot_id, name in item["images"].items()
         },
-        failures={shot_id: Failure(**failure) for shot_id, failure in item["failures"].items()},
+        failures={shot_id: _to_failure(failure) for shot_id, failure in item["failures"].items()},
         retry_count=item["retryCount"],
         lost_runs=item["lostRuns"],
         memory_losses=item.get("memoryLosses", 0),
@@ -172,14 +193,31 @@ def to_job(item: Mapping[str, Any]) -> Job:
 def _to_receiver(item: Mapping[str, Any] | None) -> Receiver | None:
     if item is None:
         return None
-    return Receiver(url=item["url"], events=tuple(CallbackEvent(event) for event in item["events"]))
+    return Receiver(
+        url=item["url"],
+        events=tuple(word(CallbackEvent, event) for event in item["events"]),
+        unknown=unknown(item, ("url", "events")),
+    )
+
+
+def _receiver_attributes(receiver: Receiver) -> Item:
+    return {**receiver.unknown, "url": receiver.url, "events": [str(event) for event in receiver.events]}
+
+
+def _to_failure(item: Mapping[str, Any]) -> Failure:
+    return Failure(
+        code=item["code"],
+        message=item["message"],
+        retryable=item["retryable"],
+        unknown=unknown(item, ("code", "message", "retryable")),
+    )
 
 
 def _to_suspicion(item: Sequence[Any] | None) -> Suspicion | None:
     if item is None:
         return None
     at, reason = item[:2]
-    return Suspicion(at=at, reason=LossReason(reason))
+    return Suspicion(at=at, reason=word(LossReason, reason))
 
 
 def _ghosts(ghosts: Ghosts) -> Item | None:
@@ -207,8 +245,9 @@ def _to_ghosts(item: Mapping[str, Any] | None) -> Ghosts:
 def case_attributes(job: Job, case: Case) -> Item:
     """Return the item of the case that `job` is made from."""
     # One JSON string has half the size of many small DynamoDB maps, and nothing in it is queried.
-    shots = [[s.kind.value, s.id, s.name, s.description] for s in case.shots]
+    shots = [[str(s.kind), s.id, s.name, s.description, *s.more] for s in case.shots]
     return {
+        **case.unknown,
         "pk": case_key(job),
         "caseId": job.case_id,
         "shots": json.dumps(shots, ensure_ascii=False, separators=(",", ":")),
@@ -217,18 +256,30 @@ def case_attributes(job: Job, case: Case) -> Item:
 
 
 def to_case(item: Mapping[str, Any]) -> Case:
-    """Return the case in an item."""
-    shots = tuple(
-        Shot(kind=ShotKind(kind), id=shot_id, name=name, description=description)
-        for kind, shot_id, name, description in json.loads(item["shots"])
-    )
-    return Case(case_id=item["caseId"], shots=shots, max_cost_micro_usd=item.get("maxCostMicroUsd"))
+    """Return the case in an item; raise Unreadable."""
+    with reading(item["pk"]):
+        shots = tuple(
+            Shot(
+                kind=word(ShotKind, kind),
+                id=shot_id,
+                name=name,
+                description=description,
+                more=tuple(more),
+            )
+            for kind, shot_id, name, description, *more in json.loads(item["shots"])
+        )
+        return Case(
+            case_id=item["caseId"],
+            shots=shots,
+            max_cost_micro_usd=item.get("maxCostMicroUsd"),
+            unknown=unknown(item, ("caseId", "shots", "maxCostMicroUsd", *OF_EVERY_ITEM)),
+        )
 
 
 def run_attributes(log: RunLog) -> Item:
     """Return the item of a run's log."""
     events = [
-        [e.kind.value, e.at, e.milliseconds, e.outcome, e.number, e.shot_id, int(e.hedge), e.cost_micro_usd]
+        [str(e.kind), e.at, e.milliseconds, e.outcome, e.number, e.shot_id, int(e.hedge), e.cost_micro_usd]
         for e in log.events
     ]
     return {
@@ -244,10 +295,15 @@ def run_attributes(log: RunLog) -> Item:
 
 
 def to_run_log(item: Mapping[str, Any]) -> RunLog:
-    """Return the run's log in an item."""
+    """Return the run's log in an item; raise Unreadable."""
+    with reading(item["pk"]):
+        return _to_run_log(item)
+
+
+def _to_run_log(item: Mapping[str, Any]) -> RunLog:
     events = tuple(
         RunEvent(
-            kind=EventKind(kind),
+            kind=word(EventKind, kind),
             at=at,
             milliseconds=milliseconds,
             outcome=outcome,
@@ -256,7 +312,7 @@ def to_run_log(item: Mapping[str, Any]) -> RunLog:
             hedge=bool(hedge),
             cost_micro_usd=cost,
         )
-        for kind, at, milliseconds, outcome, number, shot_id, hedge, cost in json.loads(item["events"])
+        for kind, at, milliseconds, outcome, number, shot_id, hedge, cost, *_ in json.loads(item["events"])
     )
     return RunLog(
         case_id=item["caseId"],

@@ -5,7 +5,8 @@ stores another one when it changes the case, or when the stored one would expire
 index of what is due only while somebody must look at it again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, override
 
 from darkroom.adapters.dynamodb.item_size import check_size
@@ -24,7 +25,7 @@ from darkroom.adapters.dynamodb.items import (
 )
 from darkroom.adapters.dynamodb.table import DAY_S, Item, Table, Write, put, to_item
 from darkroom.domain.case import Case
-from darkroom.domain.errors import Contention, JobNotFound
+from darkroom.domain.errors import Contention, JobNotFound, Unreadable
 from darkroom.domain.job import Job
 from darkroom.domain.run import RunLog
 from darkroom.domain.timing import KEEP_DAYS
@@ -88,7 +89,7 @@ class DynamoDBJobs(JobStore):
     def run_logs(self, job: Job) -> Sequence[RunLog]:
         runs = range(max(1, job.run - RUNS + 1), job.run + 1)
         found = self._table.get_many(run_key(job.case_id, job.job_id, run) for run in runs)
-        return sorted(map(to_run_log, found), key=lambda log: log.run)
+        return sorted(_readable(found), key=lambda log: log.run)
 
     @override
     def due(self, now: int, limit: int) -> Sequence[str]:
@@ -116,6 +117,13 @@ class DynamoDBJobs(JobStore):
         if item is None:
             raise JobNotFound("no job exists for this case")
         return item
+
+
+def _readable(items: Iterable[Item]) -> Iterator[RunLog]:
+    """Yield the logs that this release can read: one that it cannot must not hide the others."""
+    for item in items:
+        with suppress(Unreadable):
+            yield to_run_log(item)
 
 
 def _put(attributes: Item, condition: str, /, **values: Any) -> Write:

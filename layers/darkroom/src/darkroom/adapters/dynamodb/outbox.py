@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, override
 
-from darkroom.adapters.dynamodb.table import Item, Table, put
+from darkroom.adapters.dynamodb.table import OF_EVERY_ITEM, Item, Table, put, reading, unknown
 from darkroom.domain.callbacks import Delivery, DeliveryState
 from darkroom.domain.errors import Contention, DeliveryNotFound
 from darkroom.domain.job import Job
 from darkroom.domain.receivers import CallbackEvent
 from darkroom.domain.timing import KEEP_DAYS
+from darkroom.domain.words import word
 from darkroom.ports import Outbox
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class DynamoDBOutbox(Outbox):
             self._item(delivery),
             IS_AS_READ,
             attempts=over.attempts,
-            state=over.state.value,
+            state=str(over.state),
             planned=over.due_at or 0,
         )
         if not self._table.write(write):
@@ -85,13 +86,16 @@ class DynamoDBOutbox(Outbox):
         return self._table.expires_at(delivery.created_at)
 
     def _item(self, delivery: Delivery) -> Item:
+        return {**delivery.unknown, **self._known(delivery)}
+
+    def _known(self, delivery: Delivery) -> Item:
         is_due = delivery.due_at is not None
         return {
             "pk": _key(*delivery.key),
             "caseId": delivery.case_id,
             "jobId": delivery.job_id,
             "version": delivery.version,
-            "event": delivery.event.value,
+            "event": str(delivery.event),
             "url": delivery.url,
             "caller": delivery.caller,
             "body": delivery.body,
@@ -99,13 +103,20 @@ class DynamoDBOutbox(Outbox):
             "plannedAt": delivery.due_at or 0,
             "dueAt": delivery.due_at,
             "dueShard": _shard(zlib.crc32(delivery.job_id.encode()) % SHARDS) if is_due else None,
-            "state": delivery.state.value,
+            "state": str(delivery.state),
             "attempts": delivery.attempts,
             "lastStatus": delivery.last_status,
             "lastError": delivery.last_error,
             "milliseconds": delivery.milliseconds,
             "expiresAt": self._expires_at(delivery),
         }
+
+
+_KNOWN = (
+    *("caseId", "jobId", "event", "url", "caller", "body", "createdAt", "plannedAt", "dueAt", "dueShard"),
+    *("state", "attempts", "lastStatus", "lastError", "milliseconds"),
+)
+"""Names of the attributes of a delivery."""
 
 
 def _shard(number: int) -> str:
@@ -126,19 +137,25 @@ def _parts(key: str) -> tuple[str, str, int]:
 
 
 def _to_delivery(item: Mapping[str, Any]) -> Delivery:
+    with reading(item["pk"]):
+        return _readable(item)
+
+
+def _readable(item: Mapping[str, Any]) -> Delivery:
     return Delivery(
         case_id=item["caseId"],
         job_id=item["jobId"],
         version=item["version"],
-        event=CallbackEvent(item["event"]),
+        event=word(CallbackEvent, item["event"]),
         url=item["url"],
         caller=item["caller"],
         body=item["body"],
         created_at=item["createdAt"],
         due_at=item.get("dueAt"),
-        state=DeliveryState(item["state"]),
+        state=word(DeliveryState, item["state"]),
         attempts=item["attempts"],
         last_status=item.get("lastStatus"),
         last_error=item.get("lastError"),
         milliseconds=item.get("milliseconds"),
+        unknown=unknown(item, (*_KNOWN, *OF_EVERY_ITEM)),
     )

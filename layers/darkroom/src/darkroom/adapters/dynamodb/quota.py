@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, override
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom.adapters.dynamodb.table import DAY_S, Item, Table, Write, put
+from darkroom.adapters.dynamodb.table import DAY_S, OF_EVERY_ITEM, Item, Table, Write, put, unknown
 from darkroom.domain.errors import Contention
 from darkroom.domain.quota import Budget, Quota, QuotaState
 from darkroom.domain.shot_errors import StorageFailed
@@ -87,6 +87,7 @@ class DynamoDBQuota(QuotaStore):
     def _budget_attributes(self, budget: Budget) -> Item:
         """Return the attributes of `budget`, which is kept as long as its job."""
         return {
+            **budget.unknown,
             "spent": budget.spent,
             "neededUntil": budget.needed_until,
             "expiresAt": self._table.expires_at(budget.needed_until) + _MARGIN_S,
@@ -100,6 +101,7 @@ def _put(key: str, attributes: Item, version: int) -> Write:
 
 def _quota_attributes(quota: Quota) -> Item:
     return {
+        **quota.unknown,
         "starts": [number for start in quota.starts for number in start],
         "lastAt": quota.last_at,
         "pausedUntil": quota.paused_until,
@@ -118,11 +120,18 @@ def _to_quota(item: Mapping[str, Any]) -> Quota:
         day_until=item.get("dayUntil", 0),
         day_starts=item.get("dayStarts", 0),
         queue_until=item.get("queueUntil", 0),
+        unknown=unknown(item, (*_quota_attributes(Quota()), *OF_EVERY_ITEM)),
     )
 
 
 def _to_budget(name: str, limit: int, item: Mapping[str, Any]) -> Budget:
-    return Budget(name=name, limit=limit, spent=item.get("spent", 0), needed_until=item.get("neededUntil", 0))
+    return Budget(
+        name=name,
+        limit=limit,
+        spent=item.get("spent", 0),
+        needed_until=item.get("neededUntil", 0),
+        unknown=unknown(item, ("spent", "neededUntil", *OF_EVERY_ITEM)),
+    )
 
 
 def _failed(error: BotoCoreError | ClientError) -> Contention | StorageFailed:

@@ -8,12 +8,14 @@ import heapq
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from darkroom.domain.errors import Busy, Contention
+from darkroom.domain.errors import Busy, Contention, Unreadable
 from darkroom.domain.timing import KEEP_DAYS
 
 if TYPE_CHECKING:
@@ -40,15 +42,21 @@ CONFLICT = "TransactionConflict"
 type Item = dict[str, Any]
 """The attributes of an item by name, with values of Python."""
 
+OF_EVERY_ITEM = ("pk", "expiresAt", "version")
+"""Attributes that each adapter sets itself."""
+
 type Write = Mapping[str, Mapping[str, Any]]
 """One write in the form of a transaction: `{"Put": request}` or `{"Update": request}`, without the table."""
 
 
 class _WholeNumbers(TypeDeserializer):
-    """Read numbers as int: the table holds no others."""
+    """Read whole numbers as int. This release stores no others; those of a newer one are read as Decimal."""
 
-    def _deserialize_n(self, value: str) -> int:
-        return int(value)
+    def _deserialize_n(self, value: str) -> int | Decimal:
+        try:
+            return int(value)
+        except ValueError:
+            return Decimal(value)
 
 
 _serialize = TypeSerializer().serialize
@@ -63,6 +71,21 @@ def to_item(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def from_item(item: Mapping[str, Any]) -> Item:
     """Return an item that DynamoDB sent with values of Python."""
     return {name: _deserialize(value) for name, value in item.items()}
+
+
+def unknown(item: Mapping[str, Any], known: Iterable[str]) -> Item:
+    """Return the attributes of an item that are not `known`: a newer release has written them."""
+    names = frozenset(known)
+    return {name: value for name, value in item.items() if name not in names}
+
+
+@contextmanager
+def reading(key: str) -> Iterator[None]:
+    """Read a record in the block; raise Unreadable when it does not have the form that this release knows."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise Unreadable(f"the record {key} cannot be read: {type(error).__name__}") from error
 
 
 def put(attributes: Mapping[str, Any], condition: str, /, **values: Any) -> Write:

@@ -1,0 +1,1 @@
+"""Releases side by side: what each stores and sends is read by the others."""
