@@ -72,7 +72,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             process(record["dynamodb"])
         except Unreadable as error:
             # It stays so: waiting for it would only hold up the later changes.
-            LOGGER.error("change_unreadable", reason=str(error))
+            LOGGER.exception("change_unreadable", reason=str(error))
+            continue
         except Exception:
             # Lambda delivers the stream again from this record on, so the later ones keep their order.
             number = record["dynamodb"]["SequenceNumber"]

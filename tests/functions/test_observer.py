@@ -53,6 +53,18 @@ def test_the_stream_is_delivered_again_from_a_failed_change_on(functions: Functi
     assert response == {"batchItemFailures": [{"itemIdentifier": "7"}]}
 
 
+def test_a_change_that_nobody_can_read_holds_up_no_other(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = submission_event()
+    two["Records"].append(json.loads(json.dumps(two["Records"][0])))
+    two["Records"][0]["dynamodb"]["NewImage"]["status"] = {"S": "paused"}
+    assert functions.load("observer").handler(two, None) == {"batchItemFailures": []}
+    printed = capsys.readouterr().out
+    assert '"message":"change_unreadable"' in printed
+    assert '"changes":1' in printed
+
+
 def test_the_window_is_one_of_three_and_a_day_by_default(functions: Functions) -> None:
     assert functions.call("reader", request("GET", PATH)).json["window"] == "24h"
     response = measured(functions, "1w")

@@ -41,6 +41,22 @@ def test_a_second_sweep_finds_nothing(functions: Functions) -> None:
     assert sweep(event("sweeper"), Context()) == REPORT
 
 
+def test_a_job_that_nobody_can_read_holds_up_no_other(functions: Functions) -> None:
+    jobs = DynamoDBJobs(clients.dynamodb(), "jobs")
+    for case_id in ("case-1", "case-2"):
+        case = a_case(case_id=case_id)
+        jobs.create(replace(a_job(case), due_at=1, deadline_at=4_102_444_800_000), case)
+    clients.dynamodb().update_item(
+        TableName="jobs",
+        Key={"pk": {"S": "case:case-1:image-job"}},
+        UpdateExpression="SET #status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":status": {"S": "paused"}},
+    )
+    result = functions.load("sweeper").handler(event("sweeper"), Context())
+    assert result == REPORT | {"rescheduled": ["case-2"], "failed": {"case-1": "Unreadable"}}
+
+
 @pytest.mark.usefixtures("throttled_lambda")
 def test_a_worker_that_cannot_be_started_is_reported(functions: Functions) -> None:
     DynamoDBJobs(clients.dynamodb(), "jobs").create(replace(a_job(), due_at=1), a_case())

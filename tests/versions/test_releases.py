@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from darkroom import settings
-from darkworld.adapters import aws as clients
-from darkworld.adapters.dynamodb.items import job_attributes, job_from_item
-from darkworld.adapters.dynamodb.jobs import DynamoDBJobs
-from darkworld.adapters.dynamodb.outbox import DynamoDBOutbox
-from darkworld.adapters.dynamodb.quota import DynamoDBQuota
-from darkworld.adapters.dynamodb.table import to_item
-from darkworld.domain.errors import Unreadable
-from darkworld.domain.history import Action
-from darkworld.domain.job import Status
-from darkworld.domain.job_history import with_history
-from darkworld.domain.run import Ending, is_supported
-from darkworld.domain.snapshot import SnapshotKind, apply
-from darkworld.wire.job import JobView
-from darkworld.wire.model import parse
-from darkworld.wire.order import WorkerEvent
-from darkworld.wire.snapshot import ImageProgressUpdate
-from darkworld.wire.timeline import TimelineView
+from darkroom.adapters import aws as clients
+from darkroom.adapters.dynamodb.items import job_attributes, job_from_item
+from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
+from darkroom.adapters.dynamodb.outbox import DynamoDBOutbox
+from darkroom.adapters.dynamodb.quota import DynamoDBQuota
+from darkroom.adapters.dynamodb.table import to_item
+from darkroom.domain.errors import Unreadable
+from darkroom.domain.history import Action
+from darkroom.domain.job import Status
+from darkroom.domain.job_history import with_history
+from darkroom.domain.run import Ending, is_supported
+from darkroom.domain.snapshot import SnapshotKind, apply
+from darkroom.wire.job import JobView
+from darkroom.wire.model import parse
+from darkroom.wire.order import WorkerEvent
+from darkroom.wire.snapshot import ImageProgressUpdate
+from darkroom.wire.timeline import TimelineView
 from moto import mock_aws
 
 from local import package
