@@ -12,7 +12,6 @@ class Process:
     """A process of a function, with its present memory."""
 
     pid: int
-    parent: int
     function: str
     rss_mb: float
 
@@ -37,4 +36,4 @@ def _process(folder: Path, group: int) -> Process | None:
     if int(stat[2]) != group or not names or _PAGES_OF not in status:
         return None
     rss_kb = int(status.partition(_PAGES_OF)[2].split()[0])
-    return Process(pid=int(folder.name), parent=int(stat[1]), function=names[0], rss_mb=rss_kb / 1024)
+    return Process(pid=int(folder.name), function=names[0], rss_mb=rss_kb / 1024)

@@ -19,9 +19,9 @@ from statistics import quantiles
 import httpx
 from darkroom_client import AsyncClient, Case
 
-from bench.load.processes import processes
 from local import package, stack
 from local.fake_gemini import Config
+from testing.worker_processes import workers_of
 
 ITEMS = 8
 AT_ONCE = 4
@@ -111,15 +111,10 @@ class Bench:
         listed = self._s3.list_objects_v2(Bucket=self._running.bucket, Prefix=f"cases/{case_id}/")
         return {item["Key"].split("/")[3] for item in listed.get("Contents", [])}
 
-    def _workers(self) -> set[int]:
-        emulator = self._running.pids["emulator"]
-        found = [one for one in processes(emulator) if one.function == self._running.worker]
-        return {one.pid for one in found if one.parent == emulator}  # without a worker's own children
-
     async def _new_worker(self) -> int:
         """Return the process of the worker that was started last."""
         end = time.monotonic() + 30
-        while not (new := self._workers() - self._known):
+        while not (new := set(workers_of(self._running)) - self._known):
             if time.monotonic() > end:
                 raise RuntimeError("no worker was started within 30 s")
             await asyncio.sleep(0.02)

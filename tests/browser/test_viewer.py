@@ -6,6 +6,8 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
+from testing.real_time import wait_for
+from testing.worker_processes import kill_workers
 from tests.browser.conftest import NARROW, Viewer, a_case, the_case
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202egnp.exe <script>alert(2)</script> 🔪'
@@ -107,3 +109,17 @@ def test_all_pictures_can_be_downloaded_as_a_zip_and_on_a_contact_sheet(viewer: 
         page.get_by_role("button", name="Contact sheet").click()
     assert re.fullmatch(r"the-download\.png", found.value.suggested_filename)
     assert found.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_lost_worker_is_named_until_another_has_taken_over(viewer: Viewer) -> None:
+    viewer.configure_provider(latency_median=30.0, latency_p95=35.0)
+    page = viewer.page
+    page.goto(viewer.submit(a_case("the-lost", "One", "Two", "Three")))
+    wait_for(lambda: viewer.job("the-lost")["status"], lambda status: status == "generating", "the claim")
+    kill_workers(viewer.stack)
+    viewer.configure_provider()
+    reasons = page.locator("#reasons")
+    expect(reasons).to_contain_text("A worker was lost, another takes over.", timeout=20_000)
+    viewer.keep("10-worker-lost")
+    expect(page.get_by_role("status")).to_contain_text("All pictures are made", timeout=90_000)
+    expect(reasons).to_be_hidden()

@@ -76,6 +76,7 @@ class Process:
     claim: str | None = None
     reason: LossReason = LossReason.CRASH
     """Reason that Lambda gives when it dies."""
+    accepted_sequence: int = 0
     accepted_at: int = 0
     """Time of sending of the latest snapshot that the webhook has accepted."""
     is_ghost: bool = False
@@ -537,7 +538,9 @@ class SimChannel(SnapshotChannel):
             asyncio.get_running_loop().call_later(world.dice.uniform(0, 30), self._again, process, snapshot)
             raise Undeliverable("timed out, and arrives later", retryable=True)
         self._deliver(process, snapshot)
-        process.accepted_at = max(process.accepted_at, sent_at)
+        if snapshot.sequence > process.accepted_sequence:  # a repetition proves nothing: it may be late
+            process.accepted_sequence = snapshot.sequence
+            process.accepted_at = sent_at
         if world.chance(0.05):
             raise Undeliverable("the response was lost", retryable=True)
         if snapshot.kind == "claim":

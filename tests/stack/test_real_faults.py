@@ -1,11 +1,8 @@
 """Faults of real processes: workers killed with SIGKILL, an unavailable webhook, events delivered twice."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +15,7 @@ from darkroom.wire.order import WorkerEvent
 from darkroom.wire.requests import SubmitRequest
 
 from testing.real_time import wait_for
+from testing.worker_processes import kill_workers, workers_of
 from tests.stack.conftest import Api
 
 COUNT = 6
@@ -31,44 +29,6 @@ def a_case(case_id: str) -> dict[str, Any]:
 def wait_until(holds: Callable[[], bool], what: str) -> None:
     """Wait until `holds` returns True."""
     wait_for(holds, bool, what)
-
-
-def workers_of(api: Api) -> list[int]:
-    """Return the ids of the processes in which the emulator runs the worker."""
-    emulator = api.stack.pids["emulator"]
-    children = [int(pid) for task in Path(f"/proc/{emulator}/task").iterdir() for pid in children_of(task)]
-    mark = f"AWS_LAMBDA_FUNCTION_NAME={api.stack.worker}".encode()
-    return [pid for pid in children if mark in environment_of(pid)]
-
-
-def children_of(task: Path) -> list[str]:
-    try:
-        return (task / "children").read_text().split()
-    except OSError:  # the thread has just ended
-        return []
-
-
-def environment_of(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:  # it has just ended
-        return []
-
-
-def kill_workers(api: Api) -> None:
-    pids = workers_of(api)
-    assert pids, "no worker is running"
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: all(is_dead(pid) for pid in pids), "the workers died")
-
-
-def is_dead(pid: int) -> bool:
-    """Return True if a process is gone or a zombie: the emulator reaps a worker when it next needs one."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def jobs_of(api: Api) -> DynamoDBJobs:
@@ -105,7 +65,7 @@ def requests(api: Api, case_id: str) -> dict[str, int]:
 
 
 def before_the_claim(api: Api, case_id: str) -> None:
-    wait_until(lambda: bool(workers_of(api)), "a worker runs")
+    wait_until(lambda: bool(workers_of(api.stack)), "a worker runs")
 
 
 def after_the_claim(api: Api, case_id: str) -> None:
@@ -141,7 +101,7 @@ def test_a_killed_worker_loses_no_picture_and_pays_for_none_twice(
     api.configure_provider(latency_median=1.0, latency_p95=3.0)
     api.call("POST", "/api/generate-case-images", json=a_case(case_id)).raise_for_status()
     moment(api, case_id)
-    kill_workers(api)
+    kill_workers(api.stack)
     saved = stored(api, case_id)
 
     api.configure_provider()  # restarts the counts
@@ -157,7 +117,7 @@ def test_a_killed_worker_is_replaced_without_waiting_for_its_lease(api: Api) -> 
     api.configure_provider(latency_median=3.0, latency_p95=5.0)
     api.call("POST", "/api/generate-case-images", json=a_case("replaced")).raise_for_status()
     after_the_first_request(api, "replaced")
-    kill_workers(api)
+    kill_workers(api.stack)
     api.configure_provider()
     job = api.ended("replaced")
     assert (job["status"], job["run"], job["completedImages"]) == ("completed", 2, COUNT)
