@@ -23,6 +23,14 @@ def draw(kind: str, name: str) -> bytes:
     return target.getvalue()
 
 
+@cache
+def large_picture() -> bytes:
+    """Return a PNG that is small as a file and takes 150 MB in memory."""
+    with io.BytesIO() as file:
+        Image.new("RGB", (7_000, 7_000), "grey").save(file, "PNG")
+        return file.getvalue()
+
+
 def _evidence(name: str, dice: random.Random) -> Image.Image:
     tone = dice.choice([(206, 203, 196), (198, 203, 205), (205, 199, 190)])
     picture = ImageChops.multiply(Image.new("RGB", (SIZE, SIZE), tone), _vignette().convert("RGB"))

@@ -21,11 +21,13 @@ from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from local import gemini_responses
+from local import drawing, gemini_responses
 
 MODEL = re.compile(r"/v1beta/models/(?P<model>[\w.-]+):generateContent")
 PROMPT = re.compile(r"(?P<kind>Evidence|Atmospheric environmental) photography: (?P<name>.*?)\. ", re.DOTALL)
-FAULTS = frozenset({"hang", "trickle", "500", "503", "429", "safety", "no-image", "truncated", "bad-image"})
+FAULTS = frozenset(
+    {"hang", "trickle", "500", "503", "429", "safety", "no-image", "truncated", "bad-image", "large"}
+)
 P95 = 1.6449  # the 95th percentile of a standard normal distribution
 
 
@@ -222,9 +224,10 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, gemini_responses.encoded(
                     gemini_responses.finished("STOP", model, [{"text": "A dark room, then."}])
                 )
-            case "bad-image":
+            case "bad-image" | "large":
+                picture = b"not a picture" if fault == "bad-image" else drawing.large_picture()
                 return 200, gemini_responses.encoded(
-                    gemini_responses.finished("STOP", model, [gemini_responses.image_part(b"not a picture")])
+                    gemini_responses.finished("STOP", model, [gemini_responses.image_part(picture)])
                 )
             case _:
                 body = gemini_responses.picture(kind, name, model)

@@ -1,18 +1,21 @@
 """`make bench-recovery KILLS=20`: kill workers on the local stack, and measure how soon others continue.
 
 Each worker is killed with SIGKILL at a random moment of its run. The time is from the kill to the next
-request for a picture of the same case. Then the same without recovery, when only the lease helps. The exit
-code is 1 when a picture was lost or requested twice, or when a claim at the end does not hold.
+request for a picture of the same case. Then the same for workers that outgrow their memory, and without
+recovery, when only the lease helps. The exit code is 1 when a picture was lost or requested twice, or when a
+claim at the end does not hold.
 """
 
 import argparse
 import asyncio
 import os
 import random
+import resource
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 
@@ -21,7 +24,8 @@ from darkroom_client import AsyncClient, Case
 
 from local import package, stack
 from local.fake_gemini import Config
-from testing.worker_processes import workers_of
+from testing.real_time import wait_for
+from testing.worker_processes import is_dead, workers_of
 
 ITEMS = 8
 AT_ONCE = 4
@@ -30,6 +34,9 @@ LATEST_S = 15.0
 """Latest moment of a kill, in seconds after the worker's process has started."""
 POLL_S = 0.05
 PROVIDER = Config(latency_median=12.0, latency_p95=24.0)
+LARGE = replace(PROVIDER, script={f"Glove 0 of kill-0-{index}": ["large"] for index in range(AT_ONCE)})
+"""A provider whose first picture of each case needs more memory than a starved worker has."""
+SPARE_BYTES = 90 << 20
 P50_S = 45.0
 P95_S = 60.0
 
@@ -49,11 +56,34 @@ class Kill:
     is_complete: bool
 
 
+type End = Callable[[int], Awaitable[None]]
+"""End a worker's process, and return when it is dead; raise ProcessLookupError when there is none."""
+
+
+async def kill(pid: int) -> None:
+    """End a process with SIGKILL."""
+    os.kill(pid, signal.SIGKILL)
+
+
+async def starve(pid: int) -> None:
+    """Let a process have no more memory than it needs for ordinary pictures, and wait until it has ended."""
+    await asyncio.to_thread(_starve, pid)
+
+
+def _starve(pid: int) -> None:
+    status = Path(f"/proc/{pid}/status").read_text()
+    limit = int(status.partition("VmSize:")[2].split()[0]) * 1024 + SPARE_BYTES
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+    wait_for(lambda: is_dead(pid), bool, "the end of a worker without memory", within_s=120)
+
+
 class Bench:
     """The running stack, and the cases whose workers are killed."""
 
-    def __init__(self, running: stack.Stack, dice: random.Random) -> None:
+    def __init__(self, running: stack.Stack, end: End, dice: random.Random, *, latest_s: float) -> None:
         self._running = running
+        self._end = end
+        self._latest_s = latest_s
         self._dice = dice
         self._http = httpx.AsyncClient(trust_env=False)
         self._s3 = running.client("s3")
@@ -73,9 +103,9 @@ class Bench:
 
     async def _kill(self, client: AsyncClient, case_id: str, pid: int, started_at: float) -> Kill | None:
         """Kill a worker and return what became of its case; None if the worker had ended before."""
-        await asyncio.sleep(started_at + self._dice.uniform(0, LATEST_S) - time.monotonic())
+        await asyncio.sleep(started_at + self._dice.uniform(0, self._latest_s) - time.monotonic())
         try:
-            os.kill(pid, signal.SIGKILL)
+            await self._end(pid)
         except ProcessLookupError:
             return None
         killed_at = time.monotonic()
@@ -158,28 +188,38 @@ def percentiles(times: list[float]) -> tuple[float, float]:
     return cuts[9], cuts[18]
 
 
-def kill_workers(*, kills: int, dice: random.Random, recovers: bool) -> list[Kill]:
-    """Kill so many workers, a few at a time; return what became of their cases.
+def end_workers(
+    *,
+    kills: int,
+    dice: random.Random,
+    end: End = kill,
+    latest_s: float = LATEST_S,
+    provider: Config = PROVIDER,
+    recovers: bool = True,
+) -> list[Kill]:
+    """End so many workers, a few at a time; return what became of their cases.
 
     Each time on a new stack, because the emulator gives a later case to an idle worker of an earlier one.
     """
     log = Path(package.ROOT / ".local" / "bench-recovery.log")
     found: list[Kill] = []
     while len(found) < kills:
-        with stack.running(parameters={"HedgeShare": "0"}, fake_config=PROVIDER, log=log) as running:
+        with stack.running(parameters={"HedgeShare": "0"}, fake_config=provider, log=log) as running:
             if not recovers:
                 switch_recovery_off(running)
             size = min(AT_ONCE, kills - len(found))
-            found += asyncio.run(Bench(running, dice).batch(len(found), size))
+            found += asyncio.run(Bench(running, end, dice, latest_s=latest_s).batch(len(found), size))
     return found
 
 
-def check(found: list[Kill], by_lease: list[Kill]) -> bool:
+def check(killed: list[Kill], starved: list[Kill], by_lease: list[Kill]) -> bool:
     """Print the figures, and return True if all claims hold."""
-    p50, p95 = percentiles(report("recovery", found))
+    p50, p95 = percentiles(report("killed", killed))
+    if starved:
+        report("no memory", starved)
     if by_lease:
         report("lease only", by_lease)
-    all_kills = [*found, *by_lease]
+    all_kills = [*killed, *starved, *by_lease]
     claims = {
         f"half went on within {P50_S:.0f} s": p50 <= P50_S,
         f"95 of 100 went on within {P95_S:.0f} s": p95 <= P95_S,
@@ -195,13 +235,15 @@ def main() -> int:
     """Run the bench; return exit code 1 when a claim does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--memory-kills", type=int, default=AT_ONCE, help="workers without memory; 0: none")
     parser.add_argument("--lease-kills", type=int, default=AT_ONCE, help="kills without recovery; 0: none")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     dice = random.Random(arguments.seed)
-    found = kill_workers(kills=arguments.kills, dice=dice, recovers=True)
-    by_lease = kill_workers(kills=arguments.lease_kills, dice=dice, recovers=False)
-    holds = check(found, by_lease)
+    killed = end_workers(kills=arguments.kills, dice=dice)
+    starved = end_workers(kills=arguments.memory_kills, dice=dice, end=starve, latest_s=0, provider=LARGE)
+    by_lease = end_workers(kills=arguments.lease_kills, dice=dice, recovers=False)
+    holds = check(killed, starved, by_lease)
     return 0 if holds else 1
 
 

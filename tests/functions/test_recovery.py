@@ -8,6 +8,8 @@ import pytest
 from darkroom.adapters import aws as clients
 from darkroom.adapters.dynamodb.jobs import DynamoDBJobs
 from darkroom.domain.job import Job
+from darkroom.domain.recovery import FailedInvocation
+from darkroom.wire.recovery import to_message
 
 from testing.function_calls import a_record, message_of, send_snapshot, snapshot_body
 from testing.functions import VALUES, Functions, event
@@ -129,6 +131,37 @@ def test_a_record_of_another_run_or_of_a_job_that_is_gone_changes_nothing(
     before = stored()
     assert recover(functions, a_record(job_id or job["jobId"], **order)) == NOTHING_FAILED
     assert stored() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            {"errorType": "Runtime.OutOfMemory", "errorMessage": "RequestId: x Error: Runtime out of memory"},
+            "memory",
+        ),
+        (
+            {"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited with error: signal: killed"},
+            "memory",
+        ),
+        (
+            {"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited with error: exit status 137"},
+            "memory",
+        ),
+        ({"errorType": "MemoryError", "errorMessage": "the worker has no memory left"}, "memory"),
+        ({"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: x Error: Task timed out"}, "timeout"),
+        ({"errorMessage": "2026-11-23T12:00:41Z x Task timed out after 300.00 seconds"}, "timeout"),
+        ({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"}, "crash"),
+        ({"errorType": "KeyError"}, "crash"),
+        ("text", "crash"),
+        (None, "crash"),
+    ],
+)
+def test_the_reason_is_what_lambda_says(error: Any, reason: str) -> None:
+    record = json.loads(event("recovery")["Records"][0]["body"]) | {"responsePayload": error}
+    message = to_message(json.dumps(record))
+    assert isinstance(message, FailedInvocation)
+    assert message.reason == reason
 
 
 def test_only_the_message_that_failed_comes_again(functions: Functions) -> None:

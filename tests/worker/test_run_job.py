@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import override
 
+import pytest
 from darkroom import cloudwatch
 from darkroom.domain.errors import Cancelled, Superseded, Undeliverable
 from darkroom.domain.job import Failure
@@ -479,6 +480,20 @@ def test_the_worker_is_never_silent_while_it_gives_money_back() -> None:
     world.run_job(an_order(a_case(evidence=1, locations=0)))
     kinds = [snapshot.kind for snapshot in world.channel.arrived]
     assert kinds[-3:] == [SnapshotKind.HEARTBEAT, SnapshotKind.HEARTBEAT, SnapshotKind.END]
+
+
+def test_a_worker_without_memory_ends_at_once_and_fails_no_shot() -> None:
+    world = WorkerWorld()
+
+    async def out_of_memory() -> RawImage:
+        await asyncio.sleep(2)
+        raise MemoryError
+
+    world.provider.replies = {"Evidence no 3": [out_of_memory]}
+    with pytest.raises(MemoryError):
+        world.run_job(an_order())
+    assert world.last.failures == {}
+    assert SnapshotKind.END not in {snapshot.kind for snapshot in world.channel.arrived}
 
 
 def test_only_the_claim_names_the_invocation() -> None:

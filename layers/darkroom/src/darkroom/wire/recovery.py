@@ -7,7 +7,8 @@ from darkroom.domain.losses import LossReason
 from darkroom.domain.recovery import FailedInvocation, SecondLook
 from darkroom.wire.model import Id, Internal, parse
 
-_OUT_OF_MEMORY = "Runtime.OutOfMemory"
+_OUT_OF_MEMORY = {"Runtime.OutOfMemory", "MemoryError"}
+"""Types of the error when Lambda ended the worker, and when the worker noticed it itself."""
 _TIMED_OUT = "Sandbox.Timedout"
 _KILLED = ("signal: killed", "exit status 137")
 """Texts in the message of a runtime that the kernel has killed because its memory was used up."""
@@ -86,7 +87,7 @@ def _reason(payload: Any) -> LossReason:
     error = payload if isinstance(payload, dict) else {}
     kind = str(error.get("errorType"))
     message = str(error.get("errorMessage"))
-    if kind == _OUT_OF_MEMORY or any(text in message for text in _KILLED):
+    if kind in _OUT_OF_MEMORY or any(text in message for text in _KILLED):
         return LossReason.MEMORY
     if kind == _TIMED_OUT or _TIME_OUT_TEXT in message:
         return LossReason.TIMEOUT

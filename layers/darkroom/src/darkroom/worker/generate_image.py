@@ -31,7 +31,7 @@ class GenerateImage:
     """Codes of errors after which the next image model is tried."""
 
     async def __call__(self, shot: Shot) -> None:
-        """Generate the picture of `shot`; an unexpected error fails this shot only."""
+        """Generate the picture of `shot`; an unexpected error fails this shot only. Raise MemoryError."""
         state = self.tools.state
         try:
             await self.generate(shot)
@@ -39,6 +39,8 @@ class GenerateImage:
             state.postponed.append(postponed.until)
         except ShotError as error:
             state.failures[shot.id] = Failure.of(error)
+        except MemoryError:
+            raise  # the whole worker has no memory left: the next one must be more careful
         except Exception as defect:  # noqa: BLE001 - one shot's defect must not take the others down
             state.defects.append(defect)
             state.failures[shot.id] = Failure(code="internal", message="an unexpected error", retryable=True)

@@ -115,6 +115,8 @@ class _Run:
                 await self._adopt()
                 await self._make_pictures()
                 self.reporter.close()
+        except* MemoryError:
+            stop.append(MemoryError("the worker has no memory left"))
         except* (Superseded, Cancelled, StorageFailed) as group:  # what was in flight has ended
             stop.extend(group.exceptions)
         if stop:

@@ -86,7 +86,7 @@ class PillowProcessor(ImageProcessor):
         with self._alone:
             try:
                 square = self._decoded(data)
-            except BadImage:
+            except (BadImage, MemoryError):
                 raise
             except UnidentifiedImageError as error:
                 raise BadImage("the picture is in no known format") from error
