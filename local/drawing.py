@@ -25,9 +25,9 @@ def draw(kind: str, name: str) -> bytes:
 
 @cache
 def large_picture() -> bytes:
-    """Return a PNG that is small as a file and takes 150 MB in memory."""
+    """Return a PNG that is small as a file and takes 250 MB in memory."""
     with io.BytesIO() as file:
-        Image.new("RGB", (7_000, 7_000), "grey").save(file, "PNG")
+        Image.new("RGB", (7_900, 7_900), "grey").save(file, "PNG")
         return file.getvalue()
 
 

@@ -36,7 +36,7 @@ POLL_S = 0.05
 PROVIDER = Config(latency_median=12.0, latency_p95=24.0)
 LARGE = replace(PROVIDER, script={f"Glove 0 of kill-0-{index}": ["large"] for index in range(AT_ONCE)})
 """A provider whose first picture of each case needs more memory than a starved worker has."""
-SPARE_BYTES = 90 << 20
+SPARE_BYTES = 160 << 20
 P50_S = 45.0
 P95_S = 60.0
 
