@@ -155,8 +155,11 @@ def invoke_all(place: Place, template: Path) -> Iterator[Invoked]:
 
 
 def stop_the_emulators_own(place: Place) -> None:
-    """Stop the emulator's own worker and deliverer, which would otherwise do the work of sam's."""
+    """Stop the emulator's own functions that would otherwise do the work of sam's.
+
+    Its recovery would restart each run whose worker the emulator could not start.
+    """
     names = deployed_functions(place.stack)
     lambda_ = place.stack.client("lambda")
-    for function in ("WorkerFunction", "DelivererFunction"):
+    for function in ("WorkerFunction", "DelivererFunction", "RecoveryFunction"):
         lambda_.put_function_concurrency(FunctionName=names[function], ReservedConcurrentExecutions=0)
