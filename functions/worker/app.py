@@ -15,8 +15,7 @@ from darkroom.adapters.pictures.pillow_processor import PillowProcessor
 from darkroom.adapters.s3_images import S3Images
 from darkroom.adapters.secrets import secret
 from darkroom.clock import clock, new_id
-from darkroom.domain.run_policy import AttemptPolicy, ReportPolicy, RunPolicy
-from darkroom.domain.timing import Timing
+from darkroom.domain.run_policy import AttemptPolicy, RunPolicy
 from darkroom.image_models import image_models
 from darkroom.settings import WorkerSettings
 from darkroom.wire.model import parse
@@ -41,7 +40,6 @@ POLICY = RunPolicy(
     attempts=AttemptPolicy(
         request_timeout=SETTINGS.request_timeout_seconds, shot_timeout=SETTINGS.shot_timeout_seconds
     ),
-    reports=ReportPolicy(heartbeat_s=Timing().heartbeat / 1000),
 )
 IMAGE_MODELS = image_models(SETTINGS, CLIENT)
 QUOTA = DynamoDBQuota(aws.dynamodb(), SETTINGS.table_name, SETTINGS.keep_days)

@@ -74,7 +74,7 @@ class MemoryJobs(JobStore):
 
     @override
     def due(self, now: int, limit: int) -> Sequence[str]:
-        found = sorted((j.look_at, j.case_id) for j in self.jobs.values() if j.look_at is not None)
+        found = sorted((j.next_look_at, j.case_id) for j in self.jobs.values() if j.next_look_at is not None)
         return [case_id for due_at, case_id in found if due_at <= now][:limit]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from darkroom.domain.adoption import lay_ghosts
+from darkroom.domain.adoption import count_ghosts
 from darkroom.domain.caller_actions import cancel
 from darkroom.domain.job import Job, Status
 from darkroom.domain.losses import LossReason
@@ -55,7 +55,7 @@ def test_the_worker_of_a_failed_invocation_is_suspected_and_due_before_its_lease
     job = suspected()
     assert job.suspicion is not None
     assert (job.status, job.run, job.claim) == (Status.GENERATING, 1, "claim-1")
-    assert (job.due_at, job.look_at) == (NOW + 8_000 + SILENCE, NOW + 8_000 + SILENCE)
+    assert (job.due_at, job.next_look_at) == (NOW + 8_000 + SILENCE, NOW + 8_000 + SILENCE)
     assert awaits_look(job, NOW)
 
 
@@ -136,7 +136,7 @@ def test_a_cancellation_an_end_and_a_continuation_drop_the_suspicion() -> None:
     assert (cancelled.suspicion, cancelled.due_at) == (None, job.lease_until)
     done = tuple(shot.id for shot in CASE.shots)
     ended = apply(job, a_snapshot(CASE, SnapshotKind.END, 2, done=done), now=NOW, timing=TIMING)
-    assert (ended.suspicion, ended.look_at) == (None, None)
+    assert (ended.suspicion, ended.next_look_at) == (None, None)
     continued = apply(job, a_snapshot(CASE, SnapshotKind.CONTINUE, 2, done=done[:1]), now=NOW, timing=TIMING)
     assert continued.suspicion is None
 
@@ -219,7 +219,7 @@ def ghostly() -> tuple[Job, int]:
 def test_the_job_is_looked_at_when_the_lease_of_its_ghost_ends() -> None:
     job, ghost_until = ghostly()
     job = replace(job, due_at=ghost_until + 60_000, lease_until=ghost_until + 60_000)
-    assert job.look_at == ghost_until
+    assert job.next_look_at == ghost_until
     stored = [*keys_of(CASE, "evidence-1").values(), *keys_of(CASE, "evidence-2", run=2).values()]
     looked = sweep(job, stored, now=ghost_until, timing=TIMING, jitter=0.0)
     assert (looked.run, looked.claim, looked.due_at) == (2, "claim-2", job.due_at)
@@ -229,7 +229,7 @@ def test_the_job_is_looked_at_when_the_lease_of_its_ghost_ends() -> None:
 
 def test_the_current_worker_does_not_hide_what_the_ghost_has_cost() -> None:
     job, ghost_until = ghostly()
-    looked = lay_ghosts(job, keys_of(CASE, "evidence-1").values())
+    looked = count_ghosts(job, keys_of(CASE, "evidence-1").values())
     snapshot = a_snapshot(
         CASE, SnapshotKind.PROGRESS, 2, done=("evidence-2",), run=2, claim="claim-2", cost=PRICE
     )
@@ -248,7 +248,7 @@ def test_a_picture_that_ghost_and_heir_both_made_is_paid_twice_and_wasted_once()
     looked = sweep(job, stored, now=ghost_until, timing=TIMING, jitter=0.0)
     assert looked.images == keys_of(CASE, "evidence-1", run=2)
     assert (looked.cost_micro_usd, looked.wasted_micro_usd) == (2 * PRICE, PRICE)
-    again = lay_ghosts(looked, stored)
+    again = count_ghosts(looked, stored)
     assert again.cost_micro_usd == looked.cost_micro_usd, "nothing is counted twice"
 
 
@@ -259,12 +259,12 @@ def test_a_ghost_changes_only_the_cost_of_a_job_that_has_ended() -> None:
         CASE, SnapshotKind.END, 2, done=done, failed=("location-1",), run=2, claim="claim-2", cost=2 * PRICE
     )
     ended = apply(job, end, now=NOW, timing=TIMING)
-    assert (ended.status, ended.due_at, ended.look_at) == (Status.PARTIAL, None, ghost_until)
+    assert (ended.status, ended.due_at, ended.next_look_at) == (Status.PARTIAL, None, ghost_until)
     stored = [*ended.images.values(), *keys_of(CASE, "location-1").values()]
     looked = sweep(ended, stored, now=ghost_until, timing=TIMING, jitter=0.0)
     assert (looked.status, looked.images, looked.failures) == (ended.status, ended.images, ended.failures)
     assert (looked.cost_micro_usd, looked.wasted_micro_usd) == (3 * PRICE, PRICE)
-    assert looked.look_at is None
+    assert looked.next_look_at is None
     assert looked.completed_at == ended.completed_at
 
 

@@ -110,7 +110,7 @@ async def _until_ended(world: World) -> None:
 
 async def _until_nobody_looks(world: World) -> None:
     for _ in range(10):
-        if world.jobs.jobs[world.case_id].look_at is None:
+        if world.jobs.jobs[world.case_id].next_look_at is None:
             return
         await _a_minute(world, whims=False)
     check(False, "the ghosts of a job that has ended were not laid")

@@ -98,5 +98,5 @@ function classOf({ kind, outcome }) {
 
 function describe({ kind, outcome, milliseconds, attempt, hedge, costUsd }) {
   const price = costUsd ? `, $${costUsd.toFixed(3)}` : "";
-  return `${hedge ? "second request" : kind}${attempt ? ` ${attempt}` : ""}: ${outcome}, ${duration(milliseconds)}${price}`;
+  return `${hedge ? "extra request" : kind}${attempt ? ` ${attempt}` : ""}: ${outcome}, ${duration(milliseconds)}${price}`;
 }

@@ -53,7 +53,7 @@ class JobStore(Protocol):
         """
 
     def due(self, now: int, limit: int) -> Sequence[str]:
-        """Return the case ids of at most `limit` jobs with `look_at` <= `now`, the longest overdue first."""
+        """Return the case ids of at most `limit` jobs to look at by `now`, the longest overdue first."""
 
 
 class DailyLimit(Protocol):

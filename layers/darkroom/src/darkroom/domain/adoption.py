@@ -47,7 +47,7 @@ def adopt(job: Job, keys: Iterable[str], *, below: int | None = None) -> Job:
     return _with_found_cost(replace(job, images=images, failures=failures), adopted * job.price_micro_usd)
 
 
-def lay_ghosts(job: Job, keys: Iterable[str]) -> Job:
+def count_ghosts(job: Job, keys: Iterable[str]) -> Job:
     """Return the job after its ghosts have died, still in its version.
 
     An open job adopts the ghosts' pictures that it lacks. All other pictures of ghosts are waste. A job

@@ -171,7 +171,7 @@ class Job:
         return self.status in OPEN
 
     @property
-    def look_at(self) -> int | None:
+    def next_look_at(self) -> int | None:
         """Time at which the sweeper must look at the job: at its run or at its ghosts; None for never."""
         return min((at for at in (self.due_at, self.ghosts.until) if at is not None), default=None)
 

@@ -74,7 +74,7 @@ def awaits_look(job: Job, now: int) -> bool:
     return max(now, job.due_at) < job.lease_until
 
 
-def concerns(job: Job, look: SecondLook) -> bool:
+def is_about(job: Job, look: SecondLook) -> bool:
     """Return True if the second look is at the worker that owns the current run."""
     return _is_current(job, look) and job.claim == look.claim
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from darkroom.domain.case import ShotKind
+from darkroom.domain.timing import Timing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class ReportPolicy:
     """Time that one attempt may take. With less time left no other attempt is made."""
     interval_s: float = 2.0
     """Least time between two snapshots of progress that is not urgent."""
-    heartbeat_s: float = 10.0
+    heartbeat_s: float = Timing.heartbeat / 1000
     """Time without a snapshot after which a heartbeat is sent."""
 
     def wait(self, attempts: int, jitter: float) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from darkroom.domain.adoption import adopt, lay_ghosts
+from darkroom.domain.adoption import adopt, count_ghosts
 from darkroom.domain.job import Job, Status, outcome, reschedule
 from darkroom.domain.job import end as end_job
 from darkroom.domain.recovery import is_silent, take_over, with_loss
@@ -20,7 +20,7 @@ REASONS: Mapping[Status, str] = {
 
 def is_due(job: Job, now: int) -> bool:
     """Return True if the sweeper must act on the job now. The index may be older than the job."""
-    return job.look_at is not None and job.look_at <= now
+    return job.next_look_at is not None and job.next_look_at <= now
 
 
 def is_stuck(job: Job, now: int) -> bool:
@@ -36,7 +36,7 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
     """
     stored = list(stored)
     if job.ghosts.until is not None and job.ghosts.until <= now:
-        job = lay_ghosts(job, stored)
+        job = count_ghosts(job, stored)
     if job.due_at is None or job.due_at > now:
         return job.transition(job.status)
     if is_silent(job, now):

@@ -11,7 +11,7 @@ from darkroom.domain.recovery import (
     FailedInvocation,
     SecondLook,
     awaits_look,
-    concerns,
+    is_about,
     is_silent,
     is_suspected,
     must_start,
@@ -87,7 +87,7 @@ class RecoverJob:
             nonlocal before
             before = job
             now = self.clock()
-            if not is_silent(job, now) or not concerns(job, look):
+            if not is_silent(job, now) or not is_about(job, look):
                 return job, None
             stored = self.images.keys(job.case_id, job.job_id)
             taken = take_over(job, stored, now=now, timing=self.timing)
@@ -96,7 +96,7 @@ class RecoverJob:
         job = self._changed(look.case_id, decide)
         if job is None:
             return Outcome.DROPPED
-        if job is before and concerns(job, look) and awaits_look(job, self.clock()):
+        if job is before and is_about(job, look) and awaits_look(job, self.clock()):
             self._look_later(job)  # it came too early
             return Outcome.SUSPECTED
         return self._outcome(before, job)
