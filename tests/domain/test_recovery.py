@@ -6,6 +6,7 @@ import pytest
 from darkroom.domain.adoption import count_ghosts
 from darkroom.domain.caller_actions import cancel
 from darkroom.domain.job import Job, Status
+from darkroom.domain.job_history import RECOVERY, WORKER, with_history
 from darkroom.domain.losses import LossReason
 from darkroom.domain.recovery import FailedInvocation, awaits_look, recover, take_over
 from darkroom.domain.snapshot import SnapshotKind, apply
@@ -109,10 +110,10 @@ def test_a_snapshot_that_was_sent_after_the_suspicion_clears_it_and_is_stored() 
 
 def test_a_snapshot_of_a_worker_whose_clock_is_behind_counts() -> None:
     job = suspected()
-    assert apply(job, heartbeat(2, sent_at=NOW + 3_001), now=NOW + 9_000, timing=TIMING).suspicion is None
+    assert apply(job, heartbeat(2, sent_at=NOW + 7_001), now=NOW + 9_000, timing=TIMING).suspicion is None
 
 
-@pytest.mark.parametrize(("sequence", "sent_at"), [(2, NOW + 3_000), (2, None), (1, NOW + 9_000)])
+@pytest.mark.parametrize(("sequence", "sent_at"), [(2, NOW + 7_000), (2, None), (1, NOW + 9_000)])
 def test_a_snapshot_from_before_or_one_that_is_repeated_clears_nothing(
     sequence: int, sent_at: int | None
 ) -> None:
@@ -120,6 +121,13 @@ def test_a_snapshot_from_before_or_one_that_is_repeated_clears_nothing(
     late = apply(job, heartbeat(sequence, sent_at=sent_at), now=NOW + 9_000, timing=TIMING)
     assert late.suspicion == job.suspicion
     assert late.due_at == job.due_at
+
+
+def test_a_snapshot_that_arrives_after_the_record_of_its_sender_does_not_keep_the_job_waiting() -> None:
+    job = suspected()  # it was sent two seconds before, and its function started slowly
+    last = replace(a_snapshot(CASE, SnapshotKind.PROGRESS, 2, done=("evidence-1",)), sent_at=NOW + 6_000)
+    late = apply(job, last, now=NOW + 8_500, timing=TIMING)
+    assert (set(late.images), late.due_at) == ({"evidence-1"}, job.due_at)
 
 
 def test_progress_from_before_the_suspicion_is_kept_and_clears_nothing() -> None:
@@ -165,6 +173,13 @@ def test_the_sweeper_takes_over_the_run_of_a_silent_worker_too() -> None:
     assert (swept.run, swept.ghosts.until) == (2, job.lease_until)
 
 
+def test_the_sweepers_takeover_begins_a_chain_whose_worker_has_time_to_claim() -> None:
+    job = suspected(recoveries=TIMING.max_recoveries, hop=4)
+    assert job.due_at is not None
+    swept = sweep(job, [], now=job.due_at, timing=TIMING, jitter=0.0)
+    assert (swept.hop, swept.recoveries, swept.due_at) == (0, 1, job.due_at + TIMING.grace)
+
+
 def test_a_suspicion_never_ends_a_job() -> None:
     for job in (suspected(lost_runs=TIMING.max_lost_runs), suspected(deadline_at=NOW + 1)):
         kept = taken(job)
@@ -204,6 +219,18 @@ def test_records_start_five_runs_in_a_chain_and_then_the_sweeper_goes_on() -> No
     assert (other.run, other.recoveries, other.hop, other.due_at) == (2, 0, 0, job.due_at)
     swept = sweep(other, [], now=other.due_at or 0, timing=TIMING, jitter=0.0)
     assert (swept.run, swept.recoveries) == (3, 0)
+
+
+def test_a_job_recovers_until_the_next_claim_and_not_when_its_run_is_continued_later() -> None:
+    job = suspected()
+    assert job.is_recovering
+    job = with_history(job, taken(job), at=NOW, by=RECOVERY)
+    assert job.is_recovering
+    again = claimed(job, claim="claim-2")
+    assert not again.is_recovering
+    snapshot = a_snapshot(CASE, SnapshotKind.CONTINUE, 2, run=2, claim="claim-2", done=("evidence-1",))
+    continued = with_history(again, apply(again, snapshot, now=NOW, timing=TIMING), at=NOW, by=WORKER)
+    assert (continued.recoveries, continued.is_recovering) == (1, False)
 
 
 # ---- ghosts ----

@@ -9,6 +9,7 @@ import pytest
 from darkroom.domain.caller_actions import cancel
 from darkroom.domain.errors import Busy
 from darkroom.domain.job import Job, Status
+from darkroom.domain.losses import Ghosts, LossReason, Suspicion
 from darkroom.domain.shot_errors import StorageFailed
 from darkroom.domain.snapshot import SnapshotKind, apply
 from darkroom.usecases.start_worker import StartWorker
@@ -316,3 +317,49 @@ def test_several_jobs_are_swept_at_once() -> None:
     with ThreadPoolExecutor(4) as threads:
         report = replace(world.sweep, each=threads.map)(wait_for_the_others)
     assert sorted(report.rescheduled) == sorted(world.jobs.jobs)
+
+
+def with_ghost(job: Job, **changes: object) -> Job:
+    """Return the next version of `job`, whose first run was taken over and whose ghost is dead now."""
+    return replace(job, version=job.version + 1, run=2, ghosts=Ghosts(until=NOW), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "status": Status.GENERATING,
+            "claim": "claim-2",
+            "lease_until": NOW + 60_000,
+            "due_at": NOW + 60_000,
+        },
+        {"status": Status.PENDING, "due_at": NOW + 60_000, "waiting_until": NOW + 120_000},
+    ],
+    ids=["working", "waiting"],
+)
+def test_a_look_at_ghosts_starts_no_worker(changes: dict[str, object]) -> None:
+    world = a_world()
+    world.jobs.save(with_ghost(world.jobs.get("case-1"), **changes))
+    report = world.sweep()
+    assert (report.rescheduled, report.ended) == ([], [])
+    job = world.jobs.get("case-1")
+    assert (job.ghosts.until, job.run, job.due_at) == (None, 2, NOW + 60_000)
+    assert world.workers.orders == []
+
+
+def test_a_look_at_the_ghosts_of_a_job_that_has_ended_ends_nothing() -> None:
+    world = a_world()
+    ended = {"status": Status.FAILED, "due_at": None, "completed_at": NOW}
+    world.jobs.save(with_ghost(world.jobs.get("case-1"), **ended))
+    report = world.sweep()
+    assert (list(report.jobs), report.rescheduled, report.ended) == (["case-1"], [], [])
+
+
+def test_a_suspected_worker_whose_loss_would_end_the_job_gets_no_other_beside_it() -> None:
+    world = a_world()
+    job = apply(world.jobs.get("case-1"), a_snapshot(CASE, SnapshotKind.CLAIM, 1), now=NOW, timing=TIMING)
+    suspicion = Suspicion(at=NOW, reason=LossReason.CRASH)
+    job = replace(job, suspicion=suspicion, lost_runs=TIMING.max_lost_runs, due_at=NOW)
+    world.jobs.save(job)
+    assert world.sweep().rescheduled == []
+    assert (world.jobs.get("case-1").due_at, world.workers.orders) == (job.lease_until, [])

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Self
 
 from darkroom.domain.case import Case, Shot, ShotKind, prompt_digest
-from darkroom.domain.history import HistoryEntry
+from darkroom.domain.history import Action, HistoryEntry
 from darkroom.domain.losses import NO_GHOSTS, Ghosts, Suspicion
 from darkroom.domain.receivers import Receiver
 from darkroom.domain.shot_errors import ShotError
@@ -178,7 +178,9 @@ class Job:
     @property
     def is_recovering(self) -> bool:
         """True while its worker is suspected, and until another one has claimed the run in its place."""
-        return self.suspicion is not None or (self.status is Status.PENDING and self.recoveries > 0)
+        if self.status is Status.PENDING and self.recoveries > 0:
+            return not self.history or self.history[-1].action != Action.CONTINUED
+        return self.suspicion is not None
 
     @property
     def tag(self) -> str:

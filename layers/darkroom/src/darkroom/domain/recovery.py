@@ -106,18 +106,22 @@ def is_silent(job: Job, now: int) -> bool:
     return job.due_at <= now < job.lease_until
 
 
-def take_over(job: Job, stored: Iterable[str], *, now: int, timing: Timing) -> Job:
+def take_over(job: Job, stored: Iterable[str], *, now: int, timing: Timing, new_chain: bool = False) -> Job:
     """Return the job with another run in place of that of a silent worker.
 
     Its worker may still be alive. So the job is never ended here: where a lost run would end it, it stays
-    as it is until the lease ends. And the run stays a ghost until then.
+    as it is until the lease ends. And the run stays a ghost until then. A `new_chain` begins with the run
+    that the sweeper starts.
     """
     assert job.lease_until is not None
     taken = with_loss(adopt(job, stored))
     if taken.lost_runs > timing.max_lost_runs or now >= job.deadline_at:
         return job.transition(Status.GENERATING, due_at=job.lease_until)
     ghosts = replace(taken.ghosts, until=max(job.lease_until, taken.ghosts.until or 0))
-    return _restarted(replace(taken, ghosts=ghosts, last_error=LOST), now=now, timing=timing)
+    taken = replace(taken, ghosts=ghosts, last_error=LOST)
+    if new_chain:
+        taken = replace(taken, hop=0, recoveries=0)
+    return _restarted(taken, now=now, timing=timing)
 
 
 def _restart(job: Job, *, now: int, timing: Timing, jitter: float) -> Job:

@@ -16,8 +16,9 @@ from darkroom.domain.run import RunEvent
 from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.domain.timing import Timing
 
-_CLOCKS_DIFFER_MS = 5_000
-"""Milliseconds by which a worker's clock may be behind the clock of the functions."""
+_CLOCKS_DIFFER_MS = 1_000
+"""Milliseconds by which a worker's clock may be behind the clock of the functions. A record comes about as
+soon: a snapshot that a worker sent just before it died must not count."""
 
 
 class SnapshotKind(StrEnum):

@@ -40,7 +40,7 @@ def sweep(job: Job, stored: Iterable[str], *, now: int, timing: Timing, jitter: 
     if job.due_at is None or job.due_at > now:
         return job.transition(job.status)
     if is_silent(job, now):
-        return take_over(job, stored, now=now, timing=timing)
+        return take_over(job, stored, now=now, timing=timing, new_chain=True)
     job = adopt(job, stored)
     if job.status is Status.CANCELLED:  # its worker is dead: it never reported that it had stopped
         return job.transition(Status.CANCELLED, due_at=None, lease_until=None)

@@ -81,8 +81,8 @@ class SweepJobs:
         swept = sweep(job, stored, now=now, timing=self.timing, jitter=self.jitter())
         self.jobs.save(with_history(job, swept, at=now, by=SWEEPER))
         report.jobs[case_id] = job.job_id
-        if not swept.is_open:
+        if swept.run > job.run:
+            report.rescheduled.append(case_id)
+            self.start.start(swept, webhook_url=self.webhook_url)
+        elif not swept.is_open and job.due_at is not None:
             report.ended.append(case_id)
-            return
-        report.rescheduled.append(case_id)
-        self.start.start(swept, webhook_url=self.webhook_url)
