@@ -44,6 +44,8 @@ def process(record: dict[str, Any]) -> None:
         fields = [field.field for field in error.errors]
         LOGGER.warning("message_unreadable", message_id=record["messageId"], fields=fields)
         return
+    LOGGER.set_correlation_id(message.job_id)
+    LOGGER.append_keys(case_id=message.case_id, run=message.run)
     outcome = RECOVER(message)
     log(message, outcome)
     count(message)
@@ -51,13 +53,17 @@ def process(record: dict[str, Any]) -> None:
 
 def log(message: FailedInvocation | SecondLook, outcome: str) -> None:
     """Write one line about the message, without anything of an order but its ids."""
-    LOGGER.set_correlation_id(message.job_id)
-    known = {"case_id": message.case_id, "run": message.run, "outcome": outcome}
     if isinstance(message, SecondLook):
-        LOGGER.info("looked_again", extra=known)
+        LOGGER.info("looked_again", outcome=outcome)
         return
-    known |= {"condition": message.condition, "reason": message.reason}
-    LOGGER.warning("invocation_failed", extra=known, invocation=message.request_id)
+    LOGGER.warning(
+        "invocation_failed",
+        outcome=outcome,
+        condition=message.condition,
+        reason=message.reason,
+        error_type=message.error_type,
+        invocation=message.request_id,
+    )
 
 
 def count(message: FailedInvocation | SecondLook) -> None:

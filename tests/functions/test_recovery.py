@@ -173,6 +173,21 @@ def test_only_the_message_that_failed_comes_again(functions: Functions) -> None:
     assert recover(functions, two) == {"batchItemFailures": [{"itemIdentifier": "good"}]}
 
 
+def test_a_message_that_comes_again_is_logged_with_its_job(
+    functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = claimed(functions)
+    clients.sqs().delete_queue(QueueUrl=VALUES["RECOVERY_QUEUE"])
+    capsys.readouterr()
+    recover(functions, a_record(job["jobId"]))
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (line["message"], line["case_id"], line["correlation_id"]) == (
+        "message_not_processed",
+        "case-42",
+        job["jobId"],
+    )
+
+
 def test_lost_workers_are_counted_by_reason_and_dropped_events_apart(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,6 +209,7 @@ def test_nothing_of_the_order_is_logged_but_its_ids(
     recover(functions, message_of({"requestPayload": {"caseId": "a secret description", "run": 1}}))
     printed = capsys.readouterr().out
     assert '"reason":"memory"' in printed
+    assert '"error_type":"Runtime.ExitError"' in printed
     assert '"outcome":"suspected"' in printed
     for secret in ("Torn letter", "coffee", "secret description", "Runtime exited", "https://"):
         assert secret not in printed

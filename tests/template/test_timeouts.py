@@ -14,7 +14,7 @@ TIMEOUTS = {
     for name, function in FUNCTIONS.items()
 }
 """Seconds, by function."""
-CLIENTS = ("dynamodb", "lambda_", "s3", "secretsmanager")
+CLIENTS = ("dynamodb", "lambda_", "s3", "secretsmanager", "sqs")
 
 
 def longest(client: Any) -> float:

@@ -34,6 +34,8 @@ class FailedInvocation:
     condition: str | None
     """Reason for which Lambda gave up the event; None if the record does not have it."""
     reason: LossReason
+    error_type: str | None = None
+    """Type of the error, as the runtime named it; None if the record does not have it."""
 
     @property
     def ran(self) -> bool:

@@ -1,8 +1,9 @@
 """The messages of the recovery: Lambda's records of failed invocations, and its own second looks."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from darkroom.domain.errors import FieldError, InvalidInput
+from darkroom.domain.errors import FieldError, InvalidInput, shortened
 from darkroom.domain.losses import LossReason
 from darkroom.domain.recovery import FailedInvocation, SecondLook
 from darkroom.wire.model import Id, Internal, parse
@@ -64,13 +65,16 @@ class FailureRecord(Internal):
         order = self.request_payload
         if order.kind != "run":
             raise InvalidInput("not an order to run", [FieldError("requestPayload.kind", "must be run")])
+        error = self.response_payload if isinstance(self.response_payload, dict) else {}
+        error_type = error.get("errorType")
         return FailedInvocation(
             case_id=order.case_id,
             job_id=order.job_id,
             run=order.run,
             request_id=self.request_context.request_id,
             condition=self.request_context.condition,
-            reason=_reason(self.response_payload),
+            reason=_reason(error),
+            error_type=shortened(error_type) if isinstance(error_type, str) else None,
         )
 
 
@@ -82,9 +86,8 @@ def to_message(body: str) -> FailedInvocation | SecondLook:
     return parse(FailureRecord, text).to_failed_invocation()
 
 
-def _reason(payload: Any) -> LossReason:
+def _reason(error: Mapping[str, Any]) -> LossReason:
     """Return why the invocation failed, by the error that the record has in place of a response."""
-    error = payload if isinstance(payload, dict) else {}
     kind = str(error.get("errorType"))
     message = str(error.get("errorMessage"))
     if kind in _OUT_OF_MEMORY or any(text in message for text in _KILLED):
