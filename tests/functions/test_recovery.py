@@ -164,6 +164,25 @@ def test_the_reason_is_what_lambda_says(error: Any, reason: str) -> None:
     assert message.reason == reason
 
 
+def test_no_text_of_a_record_is_logged_at_its_full_length() -> None:
+    long = "x" * 5_000
+    record = json.loads(event("recovery")["Records"][0]["body"])
+    record |= {
+        "requestContext": {"requestId": long, "condition": long},
+        "responsePayload": {"errorType": long},
+    }
+    message = to_message(json.dumps(record))
+    assert isinstance(message, FailedInvocation)
+    assert {len(text or "") for text in (message.request_id, message.condition, message.error_type)} == {200}
+
+
+@pytest.mark.parametrize("kind", [None, "run"])
+def test_an_order_that_names_its_kind_is_read_like_one_that_does_not(kind: str | None) -> None:
+    record = json.loads(event("recovery")["Records"][0]["body"])
+    record["requestPayload"] |= {"kind": kind} if kind else {}
+    assert isinstance(to_message(json.dumps(record)), FailedInvocation)
+
+
 def test_only_the_message_that_failed_comes_again(functions: Functions) -> None:
     job = claimed(functions)
     two = a_record(job["jobId"])

@@ -66,15 +66,14 @@ class FailureRecord(Internal):
         if order.kind != "run":
             raise InvalidInput("not an order to run", [FieldError("requestPayload.kind", "must be run")])
         error = self.response_payload if isinstance(self.response_payload, dict) else {}
-        error_type = error.get("errorType")
         return FailedInvocation(
             case_id=order.case_id,
             job_id=order.job_id,
             run=order.run,
-            request_id=self.request_context.request_id,
-            condition=self.request_context.condition,
+            request_id=_word(self.request_context.request_id),
+            condition=_word(self.request_context.condition),
             reason=_reason(error),
-            error_type=shortened(error_type) if isinstance(error_type, str) else None,
+            error_type=_word(error.get("errorType")),
         )
 
 
@@ -84,6 +83,11 @@ def to_message(body: str) -> FailedInvocation | SecondLook:
     if parse(_Kind, text).kind == "look":
         return parse(SecondLookMessage, text).to_look()
     return parse(FailureRecord, text).to_failed_invocation()
+
+
+def _word(value: object) -> str | None:
+    """Return a text of the record that is logged, shortened; None for anything else."""
+    return shortened(value) if isinstance(value, str) else None
 
 
 def _reason(error: Mapping[str, Any]) -> LossReason:
