@@ -120,7 +120,8 @@ def test_what_is_unknown_survives_a_transition_and_a_save() -> None:
         clients.dynamodb().put_item(TableName="jobs", Item=next_job_item())
         jobs = DynamoDBJobs(clients.dynamodb(), "jobs")
         job = jobs.get("case-1")
-        snapshot = replace(a_recorded_snapshot(SnapshotKind.PROGRESS), sequence=9, total=4)
+        recorded = a_recorded_snapshot(SnapshotKind.PROGRESS)
+        snapshot = replace(recorded, sequence=9, total=4, sent_at=NOW + 3)
         merged = apply(job, snapshot, now=NOW, timing=TIMING)
         jobs.save(with_history(job, merged, at=NOW, by="worker"))
         stored = restored(

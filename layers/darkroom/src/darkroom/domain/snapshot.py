@@ -16,10 +16,6 @@ from darkroom.domain.run import RunEvent
 from darkroom.domain.shot_errors import RetriesExhausted
 from darkroom.domain.timing import Timing
 
-_CLOCKS_DIFFER_MS = 1_000
-"""Milliseconds by which a worker's clock may be behind the clock of the functions. A record comes about as
-soon: a snapshot that a worker sent just before it died must not count."""
-
 
 class SnapshotKind(StrEnum):
     """Reason of a snapshot."""
@@ -126,11 +122,12 @@ def _progressed(job: Job, snapshot: Snapshot) -> Job:
 def _clears_suspicion(job: Job, snapshot: Snapshot) -> bool:
     """Return True if the snapshot shows that a suspected worker lives: it was sent after the suspicion.
 
-    The worker's clock may be behind.
+    One that was on its way when the worker died must not count. A worker that lives sends several within
+    the time of silence, so one of them counts even if its clock is some seconds behind.
     """
     if job.suspicion is None or snapshot.sent_at is None:
         return False
-    return snapshot.sent_at > job.suspicion.at - _CLOCKS_DIFFER_MS
+    return snapshot.sent_at > job.suspicion.at
 
 
 def _claimed(job: Job, snapshot: Snapshot, *, now: int, timing: Timing) -> Job:
